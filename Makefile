@@ -1,0 +1,35 @@
+# The torch of the package index carries CUDA (5 GB); an installed or local build serves as well.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: demo test lint docs build clean
+
+demo: .venv/installed
+	$(BIN)/jeat reproduce digits --out runs/digits
+
+test: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+lint: .venv/installed-test
+	$(BIN)/ruff check src tests docs
+	$(BIN)/ruff format --check src tests docs
+	$(BIN)/mypy
+
+docs: .venv/installed-docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+build: .venv/installed-test
+	$(BIN)/pip install -q build
+	$(BIN)/python -m build
+
+clean:
+	rm -rf .venv dist docs/_build
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e .
+	touch $@
+
+.venv/installed-%: .venv/installed
+	$(BIN)/pip install -q -e .[$*]
+	touch $@

@@ -1,0 +1,35 @@
+"""Joint energy models from classifiers: adversarial training, Langevin sampling, JEAT.
+
+Everything is imported when it is first used, so that ``jeat --help`` needs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jeat import attacks, data, energy, metrics, nets, objectives, samplers
+    from jeat.checkpoint import shipped
+    from jeat.generate import sample
+    from jeat.run import load
+    from jeat.sources import load_data
+
+__version__ = "0.1.0"
+__all__ = [
+    "attacks", "data", "energy", "load", "load_data", "metrics", "nets", "objectives", "sample",
+    "samplers", "shipped",
+]  # fmt: skip
+
+_FUNCTIONS = {
+    "load": "jeat.run",
+    "load_data": "jeat.sources",
+    "sample": "jeat.generate",
+    "shipped": "jeat.checkpoint",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(import_module(_FUNCTIONS[name]), name)
+    if name in __all__:
+        return import_module(f"jeat.{name}")
+    raise AttributeError(f"module 'jeat' has no attribute {name!r}")

@@ -1,0 +1,47 @@
+"""The norm balls of attacks, each as three verbs: random start, steepest direction, project.
+
+All work on perturbations ``delta`` (B, C, H, W) in pixel units ([0, 1] images).
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Norm", "project", "random_start", "steepest"]
+
+Norm = Literal["linf", "l2"]
+
+
+def random_start(x: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tensor, "b *s"]:
+    """A perturbation drawn uniformly from the ball of radius ``eps``, shaped like ``x``."""
+    if norm == "linf":
+        return torch.empty_like(x).uniform_(-eps, eps)
+    direction = steepest(torch.randn_like(x), norm)
+    radius = torch.rand(len(x), device=x.device, dtype=x.dtype) ** (1 / x[0].numel())
+    return eps * _like(radius, x) * direction
+
+
+def steepest(gradient: Float[Tensor, "b *s"], norm: Norm) -> Float[Tensor, "b *s"]:
+    """argmax of <gradient, d> over ||d|| <= 1: the sign (Eq. 2) or the unit gradient."""
+    if norm == "linf":
+        return gradient.sign()
+    # Scale by the largest entry first: squares of tiny gradients underflow in fp32.
+    largest = _like(gradient.flatten(1).abs().amax(1), gradient)
+    scaled = gradient / largest.where(largest > 0, 1)
+    length = _like(scaled.flatten(1).norm(dim=1), gradient)
+    return scaled / length.where(length > 0, 1)
+
+
+def project(delta: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tensor, "b *s"]:
+    """The nearest perturbation of norm at most ``eps`` (the clip of Eq. 3 for linf)."""
+    if norm == "linf":
+        return delta.clamp(-eps, eps)
+    length = _like(delta.flatten(1).norm(dim=1), delta)
+    return torch.where(length > eps, delta * (eps / length), delta)
+
+
+def _like(per_sample: Tensor, x: Tensor) -> Tensor:
+    """(B,) -> (B, 1, ..., 1), to broadcast against ``x``."""
+    return per_sample.view(-1, *[1] * (x.dim() - 1))

@@ -1,0 +1,83 @@
+"""A net in one safe file: safetensors whose header says which net it is."""
+
+import json
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from jeat.nets import Spec, build
+from jeat.samplers import ClassGaussian, Start
+
+__all__ = ["load_net", "load_weights", "save_net", "shipped"]
+
+
+def save_net(net: nn.Module, start: Start, file: Path, *, about: dict[str, Any]) -> None:
+    """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``."""
+    spec: Any = net.spec
+    tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
+    header: dict[str, Any] = {"spec": asdict(spec), "about": about}
+    if isinstance(start, ClassGaussian):
+        tensors |= {"start.mean": start.mean, "start.factor": start.factor}
+        header["grain"] = start.grain
+    save_file(tensors, file, metadata={"jeat": json.dumps(header)})
+
+
+def load_net(file: Path) -> nn.Module:
+    """The net in ``file``, in eval mode, with its ``spec``, ``start`` and ``about``.
+
+    Raises:
+        ValueError: not a checkpoint of this package, or one whose weights do not fit its spec.
+    """
+    try:
+        with safe_open(file, framework="pt") as f:
+            header = json.loads((f.metadata() or {})["jeat"])
+            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
+        raise ValueError(f"{file} is not a jeat checkpoint: {error}") from error
+    fields = header["spec"]
+    spec = Spec(**fields | {"classes": tuple(fields["classes"])})
+    net = build(spec)
+    weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+    _fit_weights(net, weights, str(file))
+    shape = (spec.channels, spec.size, spec.size)
+    start = None
+    if "start.mean" in tensors:
+        start = ClassGaussian(
+            tensors["start.mean"], tensors["start.factor"], shape, header["grain"]
+        )
+    net.start, net.about = start, header["about"]  # type: ignore[assignment]  # plain values
+    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+
+
+def load_weights(net: nn.Module, source: nn.Module) -> None:
+    """Copy the weights of ``source`` into ``net``.
+
+    Raises:
+        ValueError: they are of another architecture.
+    """
+    _fit_weights(net, source.state_dict(), f"a {getattr(source.spec, 'name', 'net')}")
+
+
+def shipped() -> dict[str, Path]:
+    """The checkpoints inside the package, by name."""
+    folder = Path(str(files("jeat") / "weights"))
+    return {f.stem: f for f in sorted(folder.glob("*.safetensors"))}
+
+
+def _fit_weights(net: nn.Module, weights: dict[str, Any], source: str) -> None:
+    own = net.state_dict()
+    odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
+    odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
+    if odd:
+        name = getattr(net.spec, "name", "net")
+        raise ValueError(
+            f"the weights of {source} are of another architecture than {name}: "
+            f"{len(odd)} tensors do not fit, such as {min(odd)}"
+        )
+    net.load_state_dict(weights)

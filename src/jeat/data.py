@@ -1,0 +1,128 @@
+"""Labelled images as one uint8 tensor on the device: checks, augmentation, batches in [0, 1]."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["Batch", "Data", "Images", "augment", "batches", "from_arrays"]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images: ``x`` uint8 (N, C, H, W), ``y`` int64 (N,)."""
+
+    x: UInt8[Tensor, "n c h w"]
+    y: Int[Tensor, " n"]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device) -> "Images":
+        """The same images on another device."""
+        return Images(self.x.to(device), self.y.to(device))
+
+    def floats(self, n: int | None = None) -> tuple[Tensor, Tensor]:
+        """The first ``n`` images (all by default) as fp32 in [0, 1], and their labels."""
+        return self.x[:n].float() / 255, self.y[:n]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A training and a test split over the same named classes."""
+
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        channels, height, width = self.train.x.shape[1:]
+        return channels, height, width
+
+    def to(self, device: torch.device) -> "Data":
+        """The same data on another device."""
+        return replace(self, train=self.train.to(device), test=self.test.to(device))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an objective sees: images in [0, 1], labels, and whether this iteration is logged.
+
+    Objectives spend passes that only the log needs where ``logged`` is true.
+    """
+
+    x: Float[Tensor, "b c h w"]
+    y: Int[Tensor, " b"]
+    logged: bool = True
+
+
+def from_arrays(
+    images: np.ndarray, labels: np.ndarray, classes: Sequence[str] | None = None
+) -> Images:
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or floats in [0, 1], and labels (N,).
+
+    Raises:
+        ValueError: NaN or out-of-range pixels, images that are not square or of 1 or 3 channels,
+            labels that are not whole numbers from 0, or more of them than ``classes``.
+    """
+    x = np.asarray(images)
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] == x.shape[2]:
+        x = x.transpose(0, 3, 1, 2)
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not len(x):
+        raise ValueError(f"images must be square with 1 or 3 channels, got {images.shape}")
+    if x.dtype != np.uint8:
+        if not np.issubdtype(x.dtype, np.floating):
+            raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
+        if not (x.min() >= 0 and x.max() <= 1):  # false for NaN, too
+            raise ValueError("pixels given as floats must be finite and lie in [0, 1]")
+        x = np.round(x * 255).astype(np.uint8)
+    y = np.asarray(labels)
+    if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(f"labels must be {len(x)} whole numbers, got {y.dtype} {y.shape}")
+    most = len(classes) if classes is not None else int(y.max()) + 1
+    if y.min() < 0 or y.max() >= most:
+        raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
+    return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
+
+
+def augment(
+    x: Float[Tensor, "b c h w"], *, pad: int, flip: bool
+) -> Float[Tensor, "b c h w"]:
+    """Reflect-pad by ``pad`` and crop back at random, then flip left-right with probability 1/2.
+
+    One draw per image, on the device of ``x``; ``pad`` must be smaller than the image.
+    """
+    n, _, h, w = x.shape
+    if pad:
+        dy, dx = torch.randint(0, 2 * pad + 1, (2, n, 1), device=x.device)
+        rows = (dy + torch.arange(h, device=x.device))[:, None, :, None]
+        columns = (dx + torch.arange(w, device=x.device))[:, None, None, :]
+        image, channel = (torch.arange(k, device=x.device) for k in x.shape[:2])
+        padded = F.pad(x, (pad, pad, pad, pad), mode="reflect")
+        x = padded[image[:, None, None, None], channel[None, :, None, None], rows, columns]
+    if flip:
+        mirrored = torch.rand(n, 1, 1, 1, device=x.device) < 0.5
+        x = torch.where(mirrored, x.flip(3), x)
+    return x
+
+
+def batches(
+    images: Images, batch_size: int, *, seed: int, epoch: int, skip: int = 0
+) -> Iterator[Batch]:
+    """One epoch's full batches, from the ``skip``-th on, in an order given by (seed, epoch).
+
+    A last batch that would be short is left out; the order does not depend on the global RNG,
+    so a resumed epoch goes on where it stopped.
+    """
+    order = torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(len(images)))
+    for i in range(skip, len(images) // batch_size):
+        at = order[i * batch_size : (i + 1) * batch_size].to(images.x.device)
+        yield Batch(images.x[at].float() / 255, images.y[at])

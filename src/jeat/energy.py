@@ -1,0 +1,63 @@
+r"""The two energies of a classifier (Sec. 3.1 of Zhu et al., ICCV 2021).
+
+A classifier's logits :math:`f(x)` define (Eq. 12)
+
+.. math:: E(x, y) = -f(x)[y], \qquad E(x) = -\log \sum_k \exp f(x)[k],
+
+so that :math:`p(y|x) = \exp(E(x) - E(x, y))` (Eq. 11) and cross-entropy is their difference,
+:math:`\mathcal L(x, y) = E(x, y) - E(x)` (Eq. 13). Low energy means high density.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+__all__ = ["Energy", "cross_entropy", "energy_of", "joint_energy", "marginal_energy", "score"]
+
+Energy = Callable[[Tensor], Tensor]
+"""An energy: images (B, C, H, W) -> energies (B,)."""
+
+
+def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """E(x, y) = -f(x)[y] (Eq. 12), per sample, in fp32 or better.
+
+    Raises:
+        ValueError: a label lies outside 0..c-1.
+    """
+    if y.numel() and (int(y.min()) < 0 or int(y.max()) >= logits.shape[1]):
+        raise ValueError(
+            f"labels must lie in 0..{logits.shape[1] - 1}, got {int(y.min())}..{int(y.max())}"
+        )
+    return -_full(logits).gather(1, y.long()[:, None]).squeeze(1)
+
+
+def marginal_energy(logits: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
+    """E(x) = -logsumexp_k f(x)[k] (Eq. 12), per sample, in fp32 or better."""
+    return -_full(logits).logsumexp(1)
+
+
+def cross_entropy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """L(x, y) = E(x, y) - E(x) (Eq. 13), per sample."""
+    return joint_energy(logits, y) - marginal_energy(logits)
+
+
+def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
+    """Close a net into an energy: E(., y) for labels ``y`` (B,), or E(.) without."""
+    if y is None:
+        return lambda x: marginal_energy(net(x))
+    return lambda x: joint_energy(net(x), y)
+
+
+def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
+    """s(x) = -grad_x E(x) (Sec. 4.3), detached; leaves no gradient on any parameter."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(energy(x).sum(), x)
+    return -gradient
+
+
+def _full(logits: Tensor) -> Tensor:
+    """bf16 and fp16 logits in fp32: an energy keeps two or three digits otherwise."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

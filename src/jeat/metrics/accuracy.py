@@ -1,0 +1,23 @@
+"""Clean accuracy."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat.metrics._subject import Subject, pieces
+from jeat.nets import evaluating
+
+__all__ = ["accuracy", "measure"]
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> float:
+    """The share of images in [0, 1] whose largest logit is the label's; net in eval mode, fp32."""
+    with evaluating(net):
+        right = sum(int((net(a).argmax(1) == b).sum()) for a, b in pieces(x, y, 500))
+    return right / len(y)
+
+
+def measure(subject: Subject) -> dict[str, float]:
+    """Clean accuracy."""
+    return {"accuracy": accuracy(subject.net, subject.x, subject.y)}

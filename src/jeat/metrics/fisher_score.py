@@ -1,0 +1,121 @@
+r"""Joint and marginal Fisher scores (Sec. 4.3): how well :math:`\nabla \log p` matches the data's.
+
+.. math:: J = \tfrac12 \|\nabla_x E\|^2 - \operatorname{tr} \nabla_x^2 E
+
+with E(x, y) for the joint (Eq. 23) and E(x) for the marginal score (Eq. 24; Hyvarinen 2005).
+A score is in [0, 1] pixels; it is 4 times smaller in [-1, 1].
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat.energy import Energy, energy_of
+from jeat.metrics._subject import Subject, pieces
+from jeat.nets import evaluating, is_piecewise_linear
+
+__all__ = ["fisher_score", "fisher_terms", "measure"]
+
+
+def fisher_score(
+    net: nn.Module,
+    x: Float[Tensor, "b c h w"],
+    y: Int[Tensor, " b"] | None = None,
+    *,
+    probes: int | None = None,
+) -> Float[Tensor, " b"]:
+    """J per sample: Eq. 23 with labels ``y``, Eq. 24 without.
+
+    Args:
+        net: takes images in [0, 1]; it is run in eval mode.
+        x: images.
+        y: labels, or None for the marginal score.
+        probes: None is exact: C backward passes where the net is known to be piecewise linear
+            (tr Hess f_y = 0 almost everywhere), else one Hessian-vector product per pixel.
+            A number is Hutchinson's estimate with that many Rademacher probes.
+
+    Raises:
+        ValueError: ``probes`` below 1.
+    """
+    gradient, trace = fisher_terms(net, x, y, probes=probes)
+    return gradient - trace
+
+
+def fisher_terms(
+    net: nn.Module,
+    x: Float[Tensor, "b c h w"],
+    y: Int[Tensor, " b"] | None = None,
+    *,
+    probes: int | None = None,
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """The two terms of J, 1/2 ||grad E||^2 and tr Hess E, per sample; as :func:`fisher_score`."""
+    if probes is not None and probes < 1:
+        raise ValueError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes}")
+    with evaluating(net), torch.enable_grad():
+        if probes is None and is_piecewise_linear(net):
+            return _closed_form(net, x, y)
+        return _by_products(energy_of(net, y), x, probes)
+
+
+def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Logits linear around x: with g_k = grad f_k, p = softmax f and m = sum_k p_k g_k,
+
+    E(x, y) has gradient -g_y and no Hessian; E(x) has gradient -m and
+    tr Hess = -(sum_k p_k ||g_k||^2 - ||m||^2).
+    """
+    x = x.detach().requires_grad_()
+    if y is not None:
+        (g,) = torch.autograd.grad(energy_of(net, y)(x).sum(), x)
+        return _half_square(g), torch.zeros(len(x), device=x.device)
+    logits = net(x)
+    p = logits.detach().softmax(1)
+    m, mean_square = torch.zeros_like(x), torch.zeros(len(x), device=x.device)
+    for k in range(logits.shape[1]):
+        (g,) = torch.autograd.grad(logits[:, k].sum(), x, retain_graph=True)
+        m += p[:, k].view(-1, 1, 1, 1) * g
+        mean_square += p[:, k] * 2 * _half_square(g)
+    return _half_square(m), 2 * _half_square(m) - mean_square
+
+
+def _by_products(E: Energy, x: Tensor, probes: int | None) -> tuple[Tensor, Tensor]:
+    """Any energy: tr Hess as a sum over pixels, or over random probes v, of v^T Hess v."""
+    x = x.detach().requires_grad_()
+    (g,) = torch.autograd.grad(E(x).sum(), x, create_graph=True)
+    trace = torch.zeros(len(x), device=x.device)
+    for i in range(probes or x[0].numel()):
+        if probes is None:
+            v = torch.zeros_like(x).flatten(1)
+            v[:, i] = 1
+            v = v.view_as(x)
+        else:
+            v = torch.randint_like(x, 2) * 2 - 1
+        if g.requires_grad:  # else E is linear in x
+            (Hv,) = torch.autograd.grad(
+                g, x, v, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            trace += (v * Hv).flatten(1).sum(1).detach()
+    return _half_square(g.detach()), trace / (probes or 1)
+
+
+def _half_square(g: Tensor) -> Tensor:
+    return g.flatten(1).square().sum(1) / 2
+
+
+def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
+    """Mean joint and marginal Fisher score over (image, true label), and their terms.
+
+    Args:
+        probes: Hutchinson probes; none is exact.
+    """
+    figures = {}
+    for name, joint in (("jfs", True), ("mfs", False)):
+        terms = [
+            fisher_terms(subject.net, a, b if joint else None, probes=probes)
+            for a, b in pieces(subject.x, subject.y, 100)
+        ]
+        gradient = float(torch.cat([t[0] for t in terms]).mean())
+        trace = float(torch.cat([t[1] for t in terms]).mean())
+        figures |= {
+            name: gradient - trace, f"{name}_gradient": gradient, f"{name}_trace": trace
+        }
+    return figures

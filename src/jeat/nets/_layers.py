@@ -1,0 +1,46 @@
+"""Layers that the architectures share."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+__all__ = ["Normalize", "activation_layer", "norm_layer"]
+
+
+class Normalize(nn.Module):
+    """(x - mean) / std: the first layer, which lets every net take images in [0, 1]."""
+
+    only_sums = True
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        if std <= 0:
+            raise ValueError(f"std must be positive, got {std}")
+        self.mean, self.std = mean, std
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+def activation_layer(name: Literal["relu", "leaky_relu", "silu"]) -> nn.Module:
+    """The activation; LeakyReLU has slope 0.2, as in JEM."""
+    match name:
+        case "relu":
+            return nn.ReLU()
+        case "leaky_relu":
+            return nn.LeakyReLU(0.2)
+        case "silu":
+            return nn.SiLU()
+    raise ValueError(f"unknown activation {name!r}: use relu, leaky_relu or silu")
+
+
+def norm_layer(name: Literal["none", "batch", "group"], channels: int) -> nn.Module:
+    """The normalisation layer; groups have 8 channels."""
+    match name:
+        case "none":
+            return nn.Identity()
+        case "batch":
+            return nn.BatchNorm2d(channels)
+        case "group":
+            return nn.GroupNorm(max(1, channels // 8), channels)
+    raise ValueError(f"unknown norm {name!r}: use none, batch or group")

@@ -1,0 +1,58 @@
+"""A small convolutional net, for the digits and for tests."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jeat.nets._layers import Normalize, activation_layer, norm_layer
+
+__all__ = ["Net"]
+
+
+class Net(nn.Sequential):
+    """convnet-width: four 3x3 convolutions, two of them strided, then one linear layer.
+
+    Args:
+        width: channels of the first convolution; the last has four times as many.
+        channels, size: input images are (channels, size, size), size at least 4.
+        classes: number of logits.
+        norm, activation, mean, std: see :class:`jeat.nets.Spec`.
+
+    Raises:
+        ValueError: a width below 1 or images below 4 pixels.
+    """
+
+    def __init__(
+        self,
+        width: int = 32,
+        *,
+        channels: int = 1,
+        size: int = 8,
+        classes: int = 10,
+        norm: Literal["none", "batch", "group"] = "none",
+        activation: Literal["relu", "leaky_relu", "silu"] = "silu",
+        mean: float = 0.5,
+        std: float = 0.5,
+    ) -> None:
+        if width < 1:
+            raise ValueError(f"a convnet's width is at least 1, got {width}")
+        if size < 4:
+            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        widths, strides = [width, 2 * width, 2 * width, 4 * width], [1, 2, 1, 2]
+        layers: list[nn.Module] = [Normalize(mean, std)]
+        c_in = channels
+        for c_out, stride in zip(widths, strides, strict=True):
+            layers += [
+                nn.Conv2d(c_in, c_out, 3, stride, padding=1),
+                norm_layer(norm, c_out),
+                activation_layer(activation),
+            ]
+            c_in = c_out
+        side = ((size + 1) // 2 + 1) // 2
+        super().__init__(*layers, nn.Flatten(), nn.Linear(c_in * side**2, classes))
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        """Images in [0, 1] -> logits."""
+        logits: Tensor = super().forward(x)
+        return logits

@@ -1,0 +1,96 @@
+"""WideResNet (Zagoruyko & Komodakis 2016) as JEM and the paper use it."""
+
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from jeat.nets._layers import Normalize, activation_layer, norm_layer
+
+__all__ = ["Net"]
+
+Norm = Literal["none", "batch", "group"]
+Activation = Literal["relu", "leaky_relu", "silu"]
+
+
+class Block(nn.Module):
+    """x -> shortcut(x) + conv(act(norm(conv(act(norm(x)))))), the stride on the second conv.
+
+    As in JEM, convolutions have a bias where there is no normalisation layer to absorb it.
+    """
+
+    only_sums = True
+
+    def __init__(self, c_in: int, c_out: int, stride: int, norm: Norm, act: Activation) -> None:
+        super().__init__()
+        bias = norm == "none"
+        self.branch = nn.Sequential(
+            norm_layer(norm, c_in),
+            activation_layer(act),
+            nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias),
+            norm_layer(norm, c_out),
+            activation_layer(act),
+            nn.Conv2d(c_out, c_out, 3, stride=stride, padding=1, bias=bias),
+        )
+        same = c_in == c_out and stride == 1
+        self.shortcut = nn.Identity() if same else nn.Conv2d(c_in, c_out, 1, stride, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.shortcut(x) + self.branch(x)
+        return out
+
+
+class Net(nn.Sequential):
+    """WRN-depth-width: three stages of (depth - 4) / 6 blocks, 16, 32 and 64 times width channels.
+
+    Args:
+        depth: 6n + 4.
+        width: widening factor, at least 1.
+        channels, size: input images are (channels, size, size), size at least 4.
+        classes: number of logits.
+        norm, activation, mean, std: see :class:`jeat.nets.Spec`.
+
+    Raises:
+        ValueError: a depth that is not 6n + 4, a width below 1, or images below 4 pixels.
+    """
+
+    def __init__(
+        self,
+        depth: int = 28,
+        width: int = 10,
+        *,
+        channels: int = 3,
+        size: int = 32,
+        classes: int = 10,
+        norm: Norm = "none",
+        activation: Activation = "leaky_relu",
+        mean: float = 0.5,
+        std: float = 0.5,
+    ) -> None:
+        blocks, rest = divmod(depth - 4, 6)
+        if rest or blocks < 1:
+            raise ValueError(f"a WideResNet's depth is 6n + 4 (10, 16, 22, 28, ...), got {depth}")
+        if width < 1:
+            raise ValueError(f"a WideResNet's width is at least 1, got {width}")
+        if size < 4:
+            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        layers: list[nn.Module] = [
+            Normalize(mean, std),
+            nn.Conv2d(channels, 16, 3, padding=1, bias=norm == "none"),
+        ]
+        c_in = 16
+        for stage in range(3):
+            c_out = 16 * width * 2**stage
+            for i in range(blocks):
+                stride = 2 if stage > 0 and i == 0 else 1
+                layers.append(Block(c_in, c_out, stride, norm, activation))
+                c_in = c_out
+        layers += [norm_layer(norm, c_in), activation_layer(activation)]
+        super().__init__(
+            *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes)
+        )
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        """Images in [0, 1] -> logits."""
+        logits: Tensor = super().forward(x)
+        return logits

@@ -1,0 +1,62 @@
+"""What several objectives do: report energies, train on adversarial examples, advance chains."""
+
+import torch
+from torch import Tensor, nn
+
+from jeat.attacks import Attack
+from jeat.buffer import ReplayBuffer
+from jeat.data import Batch
+from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
+from jeat.nets import evaluating
+from jeat.samplers import Sampler, last
+
+__all__ = ["Metrics", "adversarial_cross_entropy", "clean", "gap", "negatives", "report"]
+
+Metrics = dict[str, Tensor]
+
+
+def report(logits: Tensor, y: Tensor, of: str) -> Metrics:
+    """Accuracy and mean energies of a labelled batch, named ``accuracy_of``, ``E_of``, ``E_y_of``."""
+    logits = logits.detach()
+    return {
+        f"accuracy_{of}": (logits.argmax(1) == y).float().mean(),
+        f"E_{of}": marginal_energy(logits).mean(),
+        f"E_y_{of}": joint_energy(logits, y).mean(),
+    }
+
+
+def clean(net: nn.Module, batch: Batch) -> Metrics:
+    """:func:`report` of the clean batch where it is logged: a pass only the log needs."""
+    if not batch.logged:
+        return {}
+    with evaluating(net), torch.no_grad():
+        return report(net(batch.x), batch.y, "clean")
+
+
+def adversarial_cross_entropy(
+    net: nn.Module, batch: Batch, attack: Attack
+) -> tuple[Tensor, Metrics]:
+    """Mean L(x_adv, y) (Eq. 1 with ``attack`` for the inner maximum)."""
+    with evaluating(net):
+        x_adv = attack(net, batch.x, batch.y)
+    metrics = clean(net, batch)
+    logits = net(x_adv)
+    loss = cross_entropy(logits, batch.y).mean()
+    metrics |= {"loss": loss.detach()} | report(logits, batch.y, "adv")
+    return loss, metrics | gap(metrics, "E_y_adv", "E_y_clean")
+
+
+def gap(metrics: Metrics, above: str, below: str) -> Metrics:
+    """The difference of two reported energies, where both were reported."""
+    if above not in metrics or below not in metrics:
+        return {}
+    return {f"{above}-{below}": metrics[above] - metrics[below]}
+
+
+def negatives(net: nn.Module, buffer: ReplayBuffer, n: int, sampler: Sampler) -> Tensor:
+    """n states of E(x)'s chains, drawn from the buffer, advanced, and written back (Algorithm 1)."""
+    x0, slots = buffer.draw(n)
+    with evaluating(net):
+        x_neg = last(sampler(energy_of(net), x0))
+    buffer.put(slots, x_neg)
+    return x_neg

@@ -1,0 +1,31 @@
+"""Adversarial training (Sec. 2.1), by FGSM-RS or PGD."""
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from jeat.attacks import pgd
+from jeat.data import Batch
+from jeat.objectives._parts import Metrics, adversarial_cross_entropy
+
+__all__ = ["AT"]
+
+
+class AT(nn.Module):
+    """Minimise L(x_adv, y), x_adv found by climbing L(x, y) (Eq. 1; Eq. 14).
+
+    One step is fast AT (FGSM from a random start, Wong et al. 2020); ten steps with ratio 0.25 is
+    PGD-AT (Madry et al. 2018).
+
+    Args:
+        eps: radius of the linf ball, in [0, 1] pixels.
+        steps: attack steps.
+        ratio: length of a step in units of eps; 1.25 in fast AT, 1.0 in Algorithm 1.
+    """
+
+    def __init__(self, *, eps: float = 8 / 255, steps: int = 1, ratio: float = 1.25) -> None:
+        super().__init__()
+        self.attack = partial(pgd, eps=eps, steps=steps, step_size=ratio * eps, loss="ce")
+
+    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+        return adversarial_cross_entropy(net, batch, self.attack)

@@ -1,0 +1,18 @@
+"""Normal training: cross-entropy on clean images."""
+
+from torch import Tensor, nn
+
+from jeat.data import Batch
+from jeat.energy import cross_entropy
+from jeat.objectives._parts import Metrics, report
+
+__all__ = ["Normal"]
+
+
+class Normal(nn.Module):
+    """Minimise L(x, y) = E(x, y) - E(x) (Eq. 13)."""
+
+    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+        logits = net(batch.x)
+        loss = cross_entropy(logits, batch.y).mean()
+        return loss, {"loss": loss.detach()} | report(logits, batch.y, "clean")

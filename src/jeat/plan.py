@@ -1,0 +1,98 @@
+"""What a run is, in plain values: a :class:`Plan` can be written to JSON and run again.
+
+This file imports nothing, so that ``jeat train --help`` can show its fields at once.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Optimisation", "Plan"]
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How the weights move.
+
+    Attributes:
+        epochs: passes over the training images; fractions are fine.
+        batch_size: images an iteration.
+        optimizer: adamw, or sgd with Nesterov momentum 0.9.
+        lr: peak learning rate.
+        weight_decay: decoupled for adamw, L2 for sgd.
+        schedule: after the warm-up the rate stays, falls tenfold at 1/2 and 3/4 of the run
+            (step), or falls to zero along a cosine.
+        warmup: iterations over which the rate rises linearly from zero.
+        clip: largest gradient norm; none does not clip.
+        ema: decay of the average of weights that is evaluated and saved; none keeps no average.
+        precision: fp32, or bf16 autocast (energies stay in fp32).
+        pad: reflect-pad by so many pixels and crop back at random; 0 does not.
+        flip: flip images left-right at random.
+        seed: of everything random in the run.
+        log_every: iterations between log lines.
+        evaluate_every: iterations between evaluations on test images; 0 only at the end.
+        evaluate_images: how many test images an evaluation uses.
+        save_every: iterations between checkpoints.
+    """
+
+    epochs: float = 10
+    batch_size: int = 128
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "step", "cosine"] = "cosine"
+    warmup: int = 0
+    clip: float | None = None
+    ema: float | None = None
+    precision: Literal["fp32", "bf16"] = "fp32"
+    pad: int = 0
+    flip: bool = False
+    seed: int = 0
+    log_every: int = 20
+    evaluate_every: int = 0
+    evaluate_images: int = 500
+    save_every: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("weight_decay", "warmup", "pad", "evaluate_every", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.ema is not None and not 0 <= self.ema < 1:
+            raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
+        if self.clip is not None and self.clip <= 0:
+            raise ValueError(f"clip must be positive, got {self.clip}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training run.
+
+    Attributes:
+        method: the objective, by the name of its file in ``jeat/objectives``.
+        data: digits, a Hugging Face data set (hub name or path), a folder with one folder of
+            images a class, or an .npz of images and labels.
+        net: architecture, e.g. convnet-32 or wrn-28-10.
+        norm: the net's normalisation layers.
+        activation: the net's activation; leaky_relu has slope 0.2.
+        std: the net's first layer maps x to (x - 0.5) / std.
+        start: where chains start and restart: uniform noise, or class-conditional Gaussians fitted
+            to the training images.
+        init: run directory, checkpoint or shipped name to take the first weights from.
+        eps: attack radius of the evaluations during training, in [0, 1] pixels (PGD-20).
+        objective: the method's own settings.
+        optimisation: how the weights move.
+    """
+
+    method: str
+    data: str = "digits"
+    net: str = "convnet-32"
+    norm: Literal["none", "batch", "group"] = "none"
+    activation: Literal["relu", "leaky_relu", "silu"] = "silu"
+    std: float = 0.5
+    start: Literal["uniform", "gaussian"] = "uniform"
+    init: str | None = None
+    eps: float = 8 / 255
+    objective: dict[str, Any] = field(default_factory=dict)
+    optimisation: Optimisation = field(default_factory=Optimisation)

@@ -1,0 +1,19 @@
+"""Samplers: ``(E, x0) -> iterator of states``; they see an energy, never a classifier.
+
+An iterator replaces options: ``last(langevin(...))`` trains, ``itertools.islice`` thins,
+``list`` is a trajectory and a ``for`` loop animates. A start is a function of labels (B,) to
+first states (B, C, H, W). Adding a sampler is one new file here.
+"""
+
+from collections.abc import Callable, Iterator
+
+from torch import Tensor
+
+from jeat.energy import Energy
+from jeat.samplers.langevin import langevin, last
+from jeat.samplers.starts import ClassGaussian, Uniform
+
+__all__ = ["ClassGaussian", "Sampler", "Start", "Uniform", "langevin", "last"]
+
+Sampler = Callable[[Energy, Tensor], Iterator[Tensor]]
+Start = Callable[[Tensor], Tensor]

@@ -1,0 +1,88 @@
+"""Where chains start: uniform noise (Algorithm 1) or class-conditional Gaussians (Sec. 2.2)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["ClassGaussian", "Uniform"]
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """x0 ~ U(0, 1), whatever the label (Algorithm 1); ``shape`` is (C, H, W)."""
+
+    shape: tuple[int, int, int]
+
+    def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        return torch.rand(len(y), *self.shape, device=y.device)
+
+
+@dataclass(frozen=True)
+class ClassGaussian:
+    r"""x0 ~ N(mu_y, Sigma_y), clamped to [0, 1] (Sec. 2.2; Santurkar et al. 2019).
+
+    mu_y and Sigma_y are the mean and covariance (plus 1e-4 I) of the training images of class y
+    after average pooling by ``grain``; a draw is enlarged back by bilinear interpolation.
+    The paper prints Sigma_y as ``(x - mu)^T (x - mu)``, read here as the outer product.
+
+    Attributes:
+        mean: (classes, d), d = C * (H / grain)^2.
+        factor: (classes, d, d) Cholesky factors of the covariances.
+        shape: (C, H, W) of the images to draw.
+        grain: pooling factor.
+    """
+
+    mean: Float[Tensor, "k d"]
+    factor: Float[Tensor, "k d d"]
+    shape: tuple[int, int, int]
+    grain: int
+
+    @classmethod
+    def fit(
+        cls,
+        images: UInt8[Tensor, "n c h w"],
+        labels: Int[Tensor, " n"],
+        *,
+        classes: int,
+        grain: int,
+    ) -> "ClassGaussian":
+        """Fit to training images.
+
+        Raises:
+            ValueError: ``grain`` does not divide the image size, or a class has no image.
+        """
+        if images.shape[-1] % grain:
+            raise ValueError(f"grain {grain} does not divide the image size {images.shape[-1]}")
+        means, factors = [], []
+        for k in range(classes):
+            x = images[labels == k].float() / 255
+            if not len(x):
+                raise ValueError(f"class {k} has no training image to start chains from")
+            x = F.avg_pool2d(x, grain).flatten(1)
+            centred = (x - x.mean(0)).double()
+            covariance = centred.T @ centred / len(x)
+            covariance.diagonal().add_(1e-4)
+            means.append(x.mean(0))
+            factors.append(torch.linalg.cholesky(covariance).float())
+        return cls(
+            torch.stack(means), torch.stack(factors), _triple(images.shape[1:]), grain
+        )
+
+    def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        mean, factor = self.mean.to(y.device)[y], self.factor.to(y.device)[y]
+        z = torch.randn(len(y), mean.shape[1], 1, device=y.device)
+        channels, height, width = self.shape
+        side = math.isqrt(mean.shape[1] // channels)
+        x = (mean + (factor @ z).squeeze(2)).view(-1, channels, side, side)
+        if self.grain > 1:
+            x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+        return x.clamp(0, 1)
+
+
+def _triple(shape: torch.Size) -> tuple[int, int, int]:
+    channels, height, width = shape
+    return channels, height, width

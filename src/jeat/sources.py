@@ -1,0 +1,175 @@
+"""Where images come from: any data set, decoded once and cached.
+
+Sources: ``"digits"`` (scikit-learn's 1,797 8x8 digits, embedded); a Hugging Face data set by hub
+name or path (parquet, or an image folder with one folder a class); an ``.npz`` file with arrays
+``images`` and ``labels``.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from jeat.data import Data, Images, from_arrays
+
+__all__ = ["load_data"]
+
+
+def load_data(source: str | Path) -> Data:
+    """Load ``source`` (see the module) with its training and test split.
+
+    The test split is ``test``, else ``validation``; a source with one split gives every tenth
+    image of each class to the test. Decoded pixels of Hugging Face sources are cached in
+    ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with the files.
+
+    Raises:
+        FileNotFoundError: nothing at that path, or the hub cannot be reached.
+        ValueError: images that differ in size, are not square, have NaN or other pixels than
+            [0, 1] floats or uint8; labels that do not fit; no image or label column.
+    """
+    if str(source) == "digits":
+        return _digits()
+    path = Path(source).expanduser()
+    if path.suffix == ".npz":
+        return _npz(path)
+    key = hashlib.sha256(_fingerprint(str(source), path).encode()).hexdigest()[:24]
+    cache = Path(os.environ.get("JEAT_CACHE", "~/.cache/jeat")).expanduser()
+    file = cache / f"{key}.safetensors"
+    if not file.exists():
+        _write(file, _decode(str(source), path))
+    return _read(file)
+
+
+def _digits() -> Data:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_digits()
+    parts = train_test_split(
+        bunch.images / 16, bunch.target, test_size=360, stratify=bunch.target, random_state=0
+    )
+    names = tuple(str(k) for k in range(10))
+    return Data(
+        from_arrays(parts[0], parts[2], names), from_arrays(parts[1], parts[3], names), names
+    )
+
+
+def _npz(path: Path) -> Data:
+    if not path.is_file():
+        raise FileNotFoundError(f"no data file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays["images"], arrays["labels"]
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is not an .npz of arrays 'images' and 'labels'") from error
+    whole = from_arrays(images, labels)
+    return _hold_out(whole, tuple(str(k) for k in range(int(whole.y.max()) + 1)))
+
+
+def _hold_out(whole: Images, classes: tuple[str, ...]) -> Data:
+    """Every tenth image of each class to the test."""
+    rank = torch.zeros(len(whole), dtype=torch.int64)
+    for k in range(len(classes)):
+        of_class = whole.y == k
+        rank[of_class] = torch.arange(int(of_class.sum()))
+    test = rank % 10 == 9
+    if not test.any():
+        raise ValueError("too few images to hold out a test split: a class needs at least 10")
+    return Data(
+        Images(whole.x[~test], whole.y[~test]), Images(whole.x[test], whole.y[test]), classes
+    )
+
+
+def _fingerprint(source: str, path: Path) -> str:
+    """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
+    if not path.exists():
+        if source.count("/") > 1 or source[:1] in "./~" or "\\" in source:
+            raise FileNotFoundError(f"no data at {source}: give a folder, an .npz, or a hub name")
+        return f"hub {source}"
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    return json.dumps([str(path.resolve()), stats])
+
+
+def _decode(source: str, path: Path) -> Data:
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        splits = datasets.load_dataset(str(path) if path.exists() else source)
+    except datasets.exceptions.DatasetNotFoundError as error:
+        raise FileNotFoundError(f"no folder and no hub data set named {source!r}") from error
+    except ConnectionError as error:
+        raise FileNotFoundError(
+            f"there is no folder {source!r}, and the hub cannot be reached to look there"
+        ) from error
+    except Exception as error:  # load_dataset raises dozens of kinds for a folder it cannot read
+        raise ValueError(f"{source} cannot be read as a data set: {_line(error)}") from error
+    features = next(iter(splits.values())).features
+    image = [k for k, f in features.items() if isinstance(f, datasets.Image)]
+    label = [k for k, f in features.items() if isinstance(f, datasets.ClassLabel)]
+    if not image or not label:
+        raise ValueError(
+            f"{source} needs an image and a class-label column, it has: {', '.join(features)}"
+        )
+    classes = tuple(features[label[0]].names)
+    parts = {
+        name: from_arrays(_pixels(split[image[0]]), np.array(split[label[0]]), classes)
+        for name, split in splits.items()
+        if name in ("train", "test", "validation") or len(splits) == 1
+    }
+    test = parts.get("test", parts.get("validation"))
+    if len(parts) == 1 or test is None:
+        return _hold_out(next(iter(parts.values())), classes)
+    if "train" not in parts:
+        raise ValueError(f"{source} has no split named 'train', only: {', '.join(splits)}")
+    return Data(parts["train"], test, classes)
+
+
+def _pixels(images: Iterable[Any]) -> np.ndarray:
+    """PIL images -> (N, H, W[, 3]) uint8, grey where the first is."""
+    mode, arrays = "", []
+    try:
+        for image in images:
+            mode = mode or ("L" if image.mode in ("1", "L") else "RGB")
+            arrays.append(np.asarray(image.convert(mode)))
+            if arrays[-1].shape != arrays[0].shape:
+                raise ValueError(
+                    f"images differ in size ({arrays[0].shape[:2]} and {arrays[-1].shape[:2]}): "
+                    "resize them to one square size first"
+                )
+    except OSError as error:
+        raise ValueError(f"image {len(arrays)} cannot be decoded: {_line(error)}") from error
+    return np.stack(arrays)
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _write(file: Path, data: Data) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        f"{split}.{k}": v.contiguous()
+        for split, images in (("train", data.train), ("test", data.test))
+        for k, v in (("x", images.x), ("y", images.y))
+    }
+    part = file.with_suffix(f".{os.getpid()}.part")
+    save_file(tensors, part, metadata={"classes": json.dumps(data.classes)})
+    part.replace(file)
+
+
+def _read(file: Path) -> Data:
+    with safe_open(file, framework="pt") as f:
+        tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+        classes = tuple(json.loads(f.metadata()["classes"]))
+    train, test = (Images(tensors[f"{s}.x"], tensors[f"{s}.y"]) for s in ("train", "test"))
+    return Data(train, test, classes)
