@@ -12,11 +12,12 @@ from typing import Any
 
 from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
+from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
 from jeat.metrics.robust_accuracy import robust_accuracy
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "find", "fisher_score", "fisher_terms", "names",
+    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms", "names",
     "robust_accuracy",
 ]  # fmt: skip
 

@@ -17,7 +17,9 @@ __all__ = ["JEAT"]
 
 
 class JEAT(nn.Module):
-    """Minimise -log p(x_adv, y) = -log p(y|x_adv) - log p(x_adv) (Eq. 19; Algorithm 1):
+    """Minimise -log p(x_adv, y) = -log p(y|x_adv) - log p(x_adv) (Eq. 19; Algorithm 1).
+
+    The loss is ::
 
         w_clf * [E(x_adv, y) - E(x_adv)] + w_px * [E(x_adv) - E(x_neg)],
 

@@ -16,7 +16,7 @@ __all__ = ["JEM"]
 
 
 class JEM(nn.Module):
-    """Minimise ``w_clf * L(x, y) + w_px * [E(x) - E(x_neg)]``, x_neg ~ p(x) by Langevin (Eq. 6, 13).
+    """Minimise w_clf * L(x, y) + w_px * [E(x) - E(x_neg)], x_neg ~ p(x) by Langevin (Eq. 6, 13).
 
     The defaults are JEM's published settings, converted from [-1, 1] to [0, 1] images: step 1 and
     noise 0.01 become 0.25 and 0.005, input noise 0.03 becomes 0.015. Where JEM draws one batch for

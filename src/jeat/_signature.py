@@ -1,0 +1,65 @@
+"""Signatures read from source, so that ``--help`` shows them without importing torch."""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from docstring_parser import parse
+
+__all__ = ["Flag", "Signature", "files_of", "signature_of"]
+
+_PACKAGE = Path(__file__).parent
+_TYPES = {
+    "Literal": Literal,
+    "Norm": Literal["linf", "l2"],
+    "AttackLoss": Literal["ce", "energy"],
+}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A keyword-only argument: its type, default and line in the docstring."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The first line of a docstring, and the keyword-only arguments it documents."""
+
+    summary: str
+    flags: tuple[Flag, ...]
+
+
+def files_of(folder: str) -> list[str]:
+    """The public modules of a folder of this package, by name."""
+    return sorted(p.stem for p in (_PACKAGE / folder).glob("[a-z]*.py"))
+
+
+def signature_of(folder: str, module: str, function: str | None = None) -> Signature:
+    """The signature of a function of a module, or of the module's last class."""
+    body = ast.parse((_PACKAGE / folder / f"{module}.py").read_text()).body
+    owner: Any
+    if function is None:
+        owner = [node for node in body if isinstance(node, ast.ClassDef)][-1]
+        made = [node for node in owner.body if getattr(node, "name", "") == "__init__"]
+    else:
+        owner = next(node for node in body if getattr(node, "name", "") == function)
+        made = [owner]
+    doc = parse(ast.get_docstring(owner) or "")
+    helps = {p.arg_name: " ".join((p.description or "").split()) for p in doc.params}
+    flags = [
+        Flag(arg.arg, _evaluate(arg.annotation), _evaluate(default), helps.get(arg.arg, ""))
+        for init in made
+        for arg, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
+    ]
+    return Signature(doc.short_description or "", tuple(flags))
+
+
+def _evaluate(node: ast.expr) -> Any:
+    """An annotation or a default of our own source, made of builtins and ``_TYPES``."""
+    return eval(compile(ast.Expression(node), "signature", "eval"), dict(_TYPES))

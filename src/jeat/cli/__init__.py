@@ -1,0 +1,52 @@
+"""The command line: parses, calls, prints; no mathematics.
+
+One command per file, with ``main(words) -> exit code``; the first line of a file's docstring is its
+line in ``jeat --help``. No ``--help`` needs torch: the flags of methods, metrics and recipes are read
+from their source, and the library is imported by the command that uses it.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from jeat._signature import files_of
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``jeat`` with these arguments.
+
+    Returns:
+        0; 1 after a failure; 2 after a usage error; 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    commands = {name: import_module(f"{__name__}.{name}") for name in files_of("cli")}
+    if not words or words[0] in ("-h", "--help"):
+        print("usage: jeat COMMAND ...\n\nJoint energy models from classifiers.\n\ncommands:")
+        for name, module in commands.items():
+            print(f"  {name:<10} {(module.__doc__ or '').splitlines()[0]}")
+        print("\njeat COMMAND --help shows a command's flags; jeat --version the version.")
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"jeat {import_module('jeat').__version__}")
+        return 0
+    if words[0] not in commands:
+        return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
+    try:
+        return int(commands[words[0]].main(words[1:]))
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+    except (ValueError, OSError, FloatingPointError) as error:
+        return _fail(str(error) or type(error).__name__, 1)
+    except Exception as error:
+        if os.environ.get("JEAT_DEBUG"):
+            raise
+        kind = type(error).__name__
+        return _fail(f"{kind}: {error} (JEAT_DEBUG=1 shows where; please report it)", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"jeat: {' '.join(message.split())}", file=sys.stderr)
+    return code

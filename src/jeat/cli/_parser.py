@@ -1,0 +1,82 @@
+"""The parser that all commands share, and what they show while they work."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import jsonargparse
+
+from jeat._signature import Flag
+
+__all__ = ["Parser", "bar"]
+
+_FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
+
+
+class Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
+    """jsonargparse with ``--config``, dashes for underscores, 8/255, and errors of one line."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        self.add_argument("--config", action="config", help="YAML file of these flags")
+
+    def add_flags(self, flags: Iterable[Flag], group: str = "") -> None:
+        """Add the keyword-only arguments of a function, as ``--NAME`` or ``--group.NAME``."""
+        for flag in flags:
+            name = f"--{group}.{flag.name}" if group else f"--{flag.name}"
+            self.add_argument(name, type=flag.type, default=flag.default, help=flag.help)
+
+    def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
+        """Parse the words of a command."""
+        return self.parse_args([_plain(word) for word in words])
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what was wrong in one line, and where help is, and leave with 2."""
+        print(f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def _plain(word: str) -> str:
+    """``--step-size=2/255`` -> ``--step_size=0.00784...``; other words as they are."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return name[:2] + name[2:].replace("-", "_") + equals + _plain(value)
+    return repr(_number(word)) if _FRACTION.fullmatch(word) else word
+
+
+def _number(value: Any) -> Any:
+    """Fractions in a parsed YAML value, as floats."""
+    if isinstance(value, str) and _FRACTION.fullmatch(value):
+        above, below = value.split("/")
+        return float(above) / float(below) if float(below) else value
+    if isinstance(value, dict):
+        return {key: _number(v) for key, v in value.items()}
+    return value
+
+
+_load_yaml = jsonargparse.get_loader("yaml")
+jsonargparse.set_loader("yaml", lambda text: _number(_load_yaml(text)))
+
+
+@contextmanager
+def bar() -> Iterator[Any]:
+    """A progress display: ``show(stage, done, total, note)`` draws or moves a stage's bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int, note: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total, note=note)
+            fields = {"note": note} if note else {}
+            progress.update(tasks[stage], completed=done, **fields)
+
+        yield show

@@ -1,0 +1,59 @@
+"""attack a net on test images: accuracy and energies before and after
+
+    jeat attack NET [flags]
+
+One step without random start is FGSM (Eq. 2), more are PGD (Eq. 3); --loss energy climbs
+E(x, y) alone (Eq. 18).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jeat.cli._parser import Parser
+from jeat.cli._subject import add_subject, subject_of
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Attack, print a table, and save the adversarial images where asked."""
+    parser = Parser("jeat attack", __doc__)
+    add_subject(parser)
+    parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
+    parser.add_argument("--steps", type=int, default=20, help="gradient steps")
+    parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
+    parser.add_argument("--norm", type=str, choices=("linf", "l2"), default="linf", help="ball")
+    parser.add_argument(
+        "--loss", type=str, choices=("ce", "energy"), default="ce", help="what to climb"
+    )
+    parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
+    )
+    args = parser.parse(words)
+    if args.out and Path(args.out).suffix != ".npz":
+        parser.error(f"{args.out} is not an .npz")
+
+    import numpy as np
+    import torch
+
+    from jeat.attacks import pgd
+    from jeat.metrics import energies
+    from jeat.report import table
+
+    s = subject_of(args.net, args.data, args.number, args.seed)
+    pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
+    x_adv = torch.cat(
+        [
+            pgd(
+                s.net, x, y, eps=args.eps, steps=args.steps, step_size=args.step_size,
+                norm=args.norm, loss=args.loss, random_start=args.random_start,
+            )
+            for x, y in pieces
+        ]
+    )  # fmt: skip
+    rows = [{"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))]
+    print(table(rows))
+    if args.out:
+        np.savez(args.out, images=x_adv.numpy(), labels=s.y.numpy())
+    return 0

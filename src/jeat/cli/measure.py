@@ -1,0 +1,58 @@
+"""measure a net on test images: accuracy, robust accuracy, Fisher scores, energies
+
+    jeat measure NET [flags]
+
+Each metric's own flags are --METRIC.FLAG.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from jeat._signature import files_of, signature_of
+from jeat.cli._parser import Parser, bar
+from jeat.cli._subject import add_subject, subject_of
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure, print a table, and write JSON where asked."""
+    parser = Parser("jeat measure", __doc__)
+    add_subject(parser)
+    known = files_of("metrics")
+    parser.add_argument(
+        "--metrics", type=list[str], nargs="+", default=known, help=f"some of {', '.join(known)}"
+    )
+    parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
+    for name in known:
+        parser.add_flags(signature_of("metrics", name, "measure").flags, name)
+    args = parser.parse(words)
+
+    import torch
+
+    from jeat.metrics import find
+    from jeat.report import table
+
+    chosen = {name: find(name) for name in args.metrics}
+    subject = subject_of(args.net, args.data, args.number, args.seed)
+    figures: dict[str, float] = {}
+    with bar() as show:
+        for i, (name, measure) in enumerate(chosen.items()):
+            show("measuring", i, len(chosen), name)
+            torch.manual_seed(args.seed)
+            figures |= measure(subject, **vars(args.get(name, {})))
+        show("measuring", len(chosen), len(chosen), "done")
+    print(table([{"metric": k, "value": v} for k, v in figures.items()]))
+    protocol = {
+        "net": args.net,
+        "data": args.data or subject.net.about["plan"]["data"],
+        "images": len(subject.y),
+        "seed": args.seed,
+        "settings": {name: dict(vars(args.get(name, {}))) for name in chosen},
+        "units": "[0, 1] pixels",
+    }
+    print(f"first {protocol['images']} test images of {protocol['data']}, seed {args.seed}, fp32")
+    if args.out:
+        Path(args.out).write_text(json.dumps(protocol | {"figures": figures}, indent=1) + "\n")
+    return 0

@@ -1,0 +1,70 @@
+"""train a classifier by a method: normal, noise, at, prejeat, jem, jeat
+
+    jeat train METHOD --out FOLDER [flags]
+
+``jeat train METHOD --help`` shows the method's own flags (--objective.*) and those of the run.
+The same command with --resume goes on where a stopped run was.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from jeat._signature import files_of, signature_of
+from jeat.cli._parser import Parser, bar
+from jeat.plan import Optimisation, Plan
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Train into a run directory, with a bar and the latest figures."""
+    methods = files_of("objectives")
+    if not words or words[0] in ("-h", "--help"):
+        print(f"usage: jeat train METHOD --out FOLDER [flags]\n\n{__doc__}\nmethods:")
+        for name in methods:
+            print(f"  {name:<8} {signature_of("objectives", name).summary}")
+        return 0 if words else 2
+    if words[0] not in methods:
+        print(f"jeat train: unknown method {words[0]!r}: {', '.join(methods)}", file=sys.stderr)
+        return 2
+    method = words[0]
+    args = _parser(method).parse(words[1:])
+    plan = Plan(
+        method=method,
+        objective=dict(vars(args.get("objective", {}))),
+        optimisation=Optimisation(**{f.name: args[f.name] for f in fields(Optimisation)}),
+        **{f.name: args[f.name] for f in fields(Plan) if f.name in args and f.name != "objective"},
+    )
+    from jeat.run import fit
+
+    done = 0
+    try:
+        with bar() as show:
+            for log in fit(plan, args.out, resume=args.resume):
+                done = log.iteration
+                show(method, done, log.total, _note(log.metrics))
+    except KeyboardInterrupt:
+        print(f"stopped and saved at iteration {done}: go on with --resume", file=sys.stderr)
+        return 130
+    print(f"{Path(args.out)} holds the trained net: jeat sample {args.out} grid.png")
+    return 0
+
+
+def _parser(method: str) -> Parser:
+    signature = signature_of("objectives", method)
+    parser = Parser(f"jeat train {method}", signature.summary)
+    parser.add_argument("--out", type=str, required=True, help="run directory to write")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out; start it if there is none"
+    )
+    parser.add_class_arguments(Plan, skip={"method", "objective", "optimisation"})
+    parser.add_class_arguments(Optimisation)
+    parser.add_flags(signature.flags, "objective")
+    return parser
+
+
+def _note(metrics: dict[str, float]) -> str:
+    names = ("loss", "accuracy_clean", "accuracy_adv", "E_neg-E_clean", "test_robust_accuracy")
+    return "  ".join(f"{k} {metrics[k]:.3f}" for k in names if k in metrics)

@@ -1,0 +1,32 @@
+"""Mean energies of labelled images."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat.energy import joint_energy, marginal_energy
+from jeat.metrics._subject import Subject, pieces
+from jeat.nets import evaluating
+
+__all__ = ["energies", "measure"]
+
+
+@torch.no_grad()
+def energies(
+    net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]
+) -> dict[str, float]:
+    """Mean E(x, y), E(x) and cross-entropy (Eq. 12, 13), and accuracy; net in eval mode, fp32."""
+    with evaluating(net):
+        logits = torch.cat([net(a) for a, _ in pieces(x, y, 500)])
+    E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
+    return {
+        "accuracy": float((logits.argmax(1) == y).float().mean()),
+        "E_y": E_y,
+        "E": E,
+        "cross_entropy": E_y - E,
+    }
+
+
+def measure(subject: Subject) -> dict[str, float]:
+    """Mean energies E(x, y) and E(x), and cross-entropy."""
+    return energies(subject.net, subject.x, subject.y)

@@ -1,0 +1,13 @@
+"""What a recipe yields while it works."""
+
+from typing import NamedTuple
+
+__all__ = ["Progress"]
+
+
+class Progress(NamedTuple):
+    """``done`` of ``total`` of a named stage."""
+
+    stage: str
+    done: int
+    total: int
