@@ -117,7 +117,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         load_weights(net, load(plan.init))
     start = start_of(plan.start, data)
     objective = make(plan.method, partial(_restart, start, len(data.classes)), plan.objective)
-    training = prepare(net, objective, o, per_epoch=len(data.train) // o.batch_size)
+    training = prepare(net, objective, o, images=len(data.train))
     _begin(out, plan)
     if checkpoint := _newest(out):
         training.accelerator.load_state(str(checkpoint))

@@ -65,7 +65,7 @@ class Training:
 
 
 def prepare(
-    net: nn.Module, objective: nn.Module, o: Optimisation, *, per_epoch: int
+    net: nn.Module, objective: nn.Module, o: Optimisation, *, images: int
 ) -> Training:
     """Put ``net`` and ``objective`` on the device, with optimiser, schedule and average.
 
@@ -73,11 +73,13 @@ def prepare(
         net: its parameters are trained.
         objective: ``(net, batch) -> (loss, metrics)``.
         o: how the weights move.
-        per_epoch: batches an epoch.
+        images: how many there are to train on.
 
     Raises:
-        ValueError: more than one process, which training does not support.
+        ValueError: fewer images than a batch; more than one process, which is not supported.
     """
+    if images < o.batch_size:
+        raise ValueError(f"{images} training images do not fill a batch of {o.batch_size}")
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
     accelerator = Accelerator(mixed_precision="bf16" if o.precision == "bf16" else "no")
     if accelerator.num_processes > 1:
@@ -91,7 +93,7 @@ def prepare(
         )
     else:
         optimizer = AdamW(parameters, o.lr, weight_decay=o.weight_decay)
-    total = max(1, round(o.epochs * per_epoch))
+    total = max(1, round(o.epochs * (images // o.batch_size)))
     scheduler = LambdaLR(optimizer, lambda i: rate(i, total, o.schedule, o.warmup))
     step, optimizer = accelerator.prepare(step, optimizer)
     ema = None
@@ -134,10 +136,7 @@ def train(
 
     Raises:
         FloatingPointError: the loss is not finite.
-        ValueError: fewer images than a batch.
     """
-    if len(images) < o.batch_size:
-        raise ValueError(f"{len(images)} training images do not fill a batch of {o.batch_size}")
     images = images.to(training.accelerator.device)
     per_epoch = len(images) // o.batch_size
     training.step.train()
@@ -163,7 +162,7 @@ def iterate(training: Training, batch: Batch, clip: float | None) -> dict[str, f
     loss, parts = training.step(batch)
     if not torch.isfinite(loss):
         raise FloatingPointError(
-            f"the loss became {float(loss)} at iteration {training.iteration + 1}: resume from the "
+            f"the loss became {loss.item()} at iteration {training.iteration + 1}: resume from the "
             "last checkpoint with a lower lr, clip, clamp or more chain steps"
         )
     training.optimizer.zero_grad()

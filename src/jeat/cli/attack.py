@@ -8,6 +8,7 @@ E(x, y) alone (Eq. 18).
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from jeat.cli._parser import Parser
 from jeat.cli._subject import add_subject, subject_of
@@ -22,9 +23,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
     parser.add_argument("--steps", type=int, default=20, help="gradient steps")
     parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
-    parser.add_argument("--norm", type=str, choices=("linf", "l2"), default="linf", help="ball")
+    parser.add_argument("--norm", type=Literal["linf", "l2"], default="linf", help="ball")
     parser.add_argument(
-        "--loss", type=str, choices=("ce", "energy"), default="ce", help="what to climb"
+        "--loss", type=Literal["ce", "energy"], default="ce", help="what to climb"
     )
     parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
     parser.add_argument(

@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     add_subject(parser)
     known = files_of("metrics")
     parser.add_argument(
-        "--metrics", type=list[str], nargs="+", default=known, help=f"some of {', '.join(known)}"
+        "--metrics", type=str, nargs="+", default=known, help=f"some of {', '.join(known)}"
     )
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     for name in known:

@@ -8,6 +8,7 @@ NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains de
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from jeat.cli._parser import Parser
 
@@ -19,7 +20,7 @@ def main(words: Sequence[str]) -> int:
     parser = Parser("jeat sample", __doc__)
     parser.add_argument("net", type=str, help="run directory, checkpoint, shipped name or hub id")
     parser.add_argument("out", type=str, help="PNG to write")
-    parser.add_argument("--class", type=list[str], nargs="*", help="class names; all by default")
+    parser.add_argument("--class", type=str, nargs="+", help="class names; all by default")
     parser.add_argument("-n", "--number", type=int, default=10, help="images of each class")
     parser.add_argument("--steps", type=int, default=150, help="length of the chain")
     parser.add_argument("--step_size", type=float, default=0.25, help="factor of the gradient")
@@ -27,11 +28,11 @@ def main(words: Sequence[str]) -> int:
         "--noise", type=float | None, default=0.005, help="noise of the chain; null is exact"
     )
     parser.add_argument(
-        "--energy", type=str, choices=("joint", "cross-entropy"), default="joint",
+        "--energy", type=Literal["joint", "cross-entropy"], default="joint",
         help="descend E(x, y) (joint, Eq. 17) or E(x, y) - E(x) (cross-entropy, Eq. 16)",
     )  # fmt: skip
     parser.add_argument(
-        "--start", type=str, choices=("own", "uniform"), default="own",
+        "--start", type=Literal["own", "uniform"], default="own",
         help="what the net was trained to start from, or uniform noise",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")

@@ -24,7 +24,7 @@ def main(words: Sequence[str]) -> int:
     if not words or words[0] in ("-h", "--help"):
         print(f"usage: jeat train METHOD --out FOLDER [flags]\n\n{__doc__}\nmethods:")
         for name in methods:
-            print(f"  {name:<8} {signature_of("objectives", name).summary}")
+            print(f"  {name:<8} {signature_of('objectives', name).summary}")
         return 0 if words else 2
     if words[0] not in methods:
         print(f"jeat train: unknown method {words[0]!r}: {', '.join(methods)}", file=sys.stderr)
@@ -66,5 +66,5 @@ def _parser(method: str) -> Parser:
 
 
 def _note(metrics: dict[str, float]) -> str:
-    names = ("loss", "accuracy_clean", "accuracy_adv", "E_neg-E_clean", "test_robust_accuracy")
-    return "  ".join(f"{k} {metrics[k]:.3f}" for k in names if k in metrics)
+    names = {"loss": "loss", "accuracy_clean": "clean", "accuracy_adv": "adv", "E_neg-E_clean": "gap"}
+    return " ".join(f"{names[k]} {metrics[k]:.2f}" for k in names if k in metrics)

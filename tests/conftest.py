@@ -1,0 +1,48 @@
+"""Shapes and types are checked in every test, and randomness starts from one seed."""
+
+import hypothesis
+import jaxtyping
+import pytest
+import torch
+
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # 1 is a float
+jaxtyping.install_import_hook("jeat", CHECKER)  # before jeat is first imported
+
+from jeat.nets import Spec, build  # noqa: E402
+from jeat.sources import load_data  # noqa: E402
+
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("same")
+
+DIGITS = load_data("digits")
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def unchecked():
+    """What a user meets, who has no type checker: the library's own errors."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def net():
+    """A piecewise linear net on digits, in train mode."""
+    return build(Spec("convnet-4", 1, 8, DIGITS.classes))
+
+
+@pytest.fixture
+def smooth_net():
+    """A SiLU net on digits, in train mode."""
+    return build(Spec("convnet-4", 1, 8, DIGITS.classes, activation="silu"))
+
+
+@pytest.fixture
+def digits():
+    """Sixteen digits (16, 1, 8, 8) in [0, 1] and their labels."""
+    return DIGITS.test.floats(16)

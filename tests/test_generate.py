@@ -1,0 +1,118 @@
+"""Generation is a Langevin chain down E(x, y) in [0, 1], from the net's own start."""
+
+import pytest
+import torch
+
+import jeat
+from jeat.energy import cross_entropy, joint_energy
+from jeat.nets import Spec, build
+from jeat.samplers import langevin, last
+
+LABELS = torch.arange(12) % 10
+
+
+def gray(y):
+    """Every chain starts from (1 + its label) / 20."""
+    return ((1 + y.float()) / 20).view(-1, 1, 1, 1).expand(-1, 1, 8, 8).clone()
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 12)])
+def test_images_are_in_0_to_1_one_a_label(channels, size):
+    net = build(Spec("convnet-4", channels, size, ("a", "b", "c")))
+    images = jeat.sample(net, torch.tensor([2, 0, 1, 1]), steps=3, noise=1.0)
+    assert images.shape == (4, channels, size, size)
+    assert images.min() >= 0
+    assert images.max() <= 1
+    assert not images.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss", "noise"),
+    [
+        ({}, joint_energy, 0.005),
+        ({"energy": "cross-entropy"}, cross_entropy, 0.005),
+        ({"noise": None}, joint_energy, None),
+    ],
+    ids=["eq 17", "eq 16", "coupled noise"],
+)
+def test_it_is_the_clamped_chain_from_uniform_noise_with_jems_settings(
+    smooth_net, settings, loss, noise
+):
+    torch.manual_seed(1)
+    images = jeat.sample(smooth_net, LABELS, steps=4, **settings)
+    torch.manual_seed(1)
+    chain = langevin(
+        lambda x: loss(smooth_net(x), LABELS), torch.rand(12, 1, 8, 8),
+        steps=4, step_size=0.25, noise=noise, bounds=(0, 1),
+    )  # fmt: skip
+    assert torch.equal(images, last(chain))
+
+
+def test_each_chain_lowers_its_own_energy(smooth_net):
+    how = {"steps": 50, "step_size": 0.05, "noise": 0.0, "start": gray}
+    down_E_y = jeat.sample(smooth_net, LABELS, **how)
+    down_loss = jeat.sample(smooth_net, LABELS, energy="cross-entropy", **how)
+
+    def figures(x):
+        logits = smooth_net(x).detach()
+        return joint_energy(logits, LABELS), cross_entropy(logits, LABELS)
+
+    (E_start, loss_start), (E_end, _), (_, loss_end) = map(
+        figures, (gray(LABELS), down_E_y, down_loss)
+    )
+    assert (E_end < E_start).all()
+    assert (loss_end < loss_start).all()
+
+
+def test_the_same_seed_gives_the_same_images_and_another_does_not(smooth_net):
+    images = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        images.append(jeat.sample(smooth_net, LABELS, steps=3))
+    assert torch.equal(images[0], images[1])
+    assert not torch.equal(images[0], images[2])
+
+
+def test_many_labels_keep_their_order(smooth_net):
+    """More than one piece; chains that hardly move show where each started."""
+    labels = torch.randint(10, (1_100,))
+    images = jeat.sample(smooth_net, labels, steps=1, step_size=1e-9, noise=0.0, start=gray)
+    torch.testing.assert_close(images, gray(labels))
+
+
+def test_the_nets_own_start_is_used_and_one_that_is_given_comes_first(smooth_net):
+    still = {"steps": 1, "step_size": 1e-9, "noise": 0.0}
+    smooth_net.start = gray
+    torch.testing.assert_close(jeat.sample(smooth_net, LABELS, **still), gray(LABELS))
+    given = jeat.sample(smooth_net, LABELS, start=lambda y: 1 - gray(y), **still)
+    torch.testing.assert_close(given, 1 - gray(LABELS))
+
+
+def test_the_net_is_run_in_eval_mode_and_left_as_it_was():
+    net = build(Spec("convnet-4", 1, 8, tuple("0123456789"), norm="batch"))
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    passes = []
+    net.register_forward_pre_hook(lambda m, x: passes.append(m.training))
+    jeat.sample(net, LABELS, steps=3)
+    assert passes == [False] * 3
+    assert all(m.training for m in net.modules())
+    torch.testing.assert_close(dict(net.state_dict()), before, rtol=0, atol=0)
+    assert all(p.grad is None for p in net.parameters())
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("labels", "settings", "said"),
+    [
+        ([0, 10], {}, r"one or more of 0\.\.9"),
+        ([-1], {}, r"one or more of 0\.\.9"),
+        ([], {}, r"one or more of 0\.\.9"),
+        ([0], {"energy": "marginal"}, "unknown energy 'marginal'"),
+        ([0], {"steps": 0}, "at least 1 step"),
+        ([0], {"step_size": 0.0}, "step_size must be positive"),
+        ([0], {"noise": -1.0}, "noise must not be negative"),
+    ],
+)
+def test_what_cannot_be_sampled_is_refused(net, labels, settings, said):
+    with pytest.raises(ValueError, match=said):
+        jeat.sample(net, torch.tensor(labels, dtype=torch.int64), **{"steps": 1} | settings)

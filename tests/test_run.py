@@ -1,0 +1,205 @@
+"""A run can be killed at any moment and goes on as if it had not been."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import jeat
+from jeat.plan import Optimisation, Plan
+from jeat.run import fit, read_plan
+
+SHORT = Optimisation(
+    epochs=1.2, batch_size=128, log_every=2, save_every=4, ema=0.9, warmup=3, pad=1, flip=True,
+    evaluate_every=5, evaluate_images=20,
+)  # fmt: skip
+CHAIN = {"steps": 2, "buffer_size": 300, "rho": 0.2}
+JEAT_PLAN = Plan("jeat", net="convnet-4", objective=CHAIN, start="gaussian", optimisation=SHORT)
+PLANS = {
+    "jeat": JEAT_PLAN,
+    "jem": replace(JEAT_PLAN, method="jem"),
+    "at": replace(JEAT_PLAN, method="at", objective={}),
+    "batch norm": replace(JEAT_PLAN, norm="batch"),
+    "sgd": replace(
+        JEAT_PLAN, method="noise", objective={}, optimisation=replace(SHORT, optimizer="sgd")
+    ),
+}
+
+
+def figures(out):
+    """The log without its clock."""
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+
+
+def weights(out):
+    """Every tensor of the last checkpoint: net, average, buffer and what is loaded for use."""
+    (last,) = (out / "checkpoints").iterdir()
+    used = load_file(last / "net.safetensors")
+    return load_file(last / "model.safetensors") | {f"used.{k}": v for k, v in used.items()}
+
+
+def assert_same_run(a, b):
+    assert figures(a) == figures(b)
+    ours, theirs = weights(a), weights(b)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+@pytest.fixture(scope="module", params=PLANS)
+def whole(request, tmp_path_factory):
+    """A plan and its uninterrupted run."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    for _ in fit(PLANS[request.param], out):
+        pass
+    return PLANS[request.param], out
+
+
+@pytest.mark.parametrize("iterations", [1, 4, 7, 12])
+def test_a_run_left_at_any_iteration_resumes_to_the_same_log_and_weights(
+    whole, tmp_path, iterations
+):
+    plan, uninterrupted = whole
+    out = tmp_path / "run"
+    for log in fit(plan, out):
+        if log.iteration == iterations:
+            break  # nothing is saved here, as when the process is killed
+    torch.rand(7)  # what happened meanwhile
+    for _ in fit(plan, out, resume=True):
+        pass
+    assert_same_run(out, uninterrupted)
+
+
+def command(out, *flags):
+    return [
+        sys.executable, "-c", "import sys; from jeat.cli import main; sys.exit(main())",
+        "train", "jeat", "--out", str(out), "--net", "convnet-4", "--epochs", "8",
+        "--log_every", "5", "--save_every", "7", "--objective.steps", "2", "--objective.buffer_size",
+        "300", "--evaluate_images", "20", *flags,
+    ]  # fmt: skip
+
+
+def wait_for_iteration(out, process, least):
+    deadline = time.monotonic() + 120
+    log = out / "log.jsonl"
+    while time.monotonic() < deadline and process.poll() is None:
+        lines = log.read_text().splitlines() if log.exists() else []
+        if len(lines) * 5 >= least:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the run did not get that far")
+
+
+def test_kill_9_and_resume_equal_the_uninterrupted_run(tmp_path):
+    subprocess.run(command(tmp_path / "whole"), check=True, capture_output=True)
+    out = tmp_path / "killed"
+    for least in (10, 40):
+        process = subprocess.Popen(command(out, "--resume"), stderr=subprocess.DEVNULL)
+        wait_for_iteration(out, process, least)
+        process.kill()
+        process.wait()
+    subprocess.run(command(out, "--resume"), check=True, capture_output=True)
+    assert_same_run(out, tmp_path / "whole")
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_before_it_leaves(tmp_path, kind):
+    out = tmp_path / "run"
+    process = subprocess.Popen(command(out, "--save_every", "1000"), stderr=subprocess.PIPE)
+    wait_for_iteration(out, process, 10)
+    process.send_signal(kind)
+    error = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 130
+    assert "--resume" in error
+    assert "Traceback" not in error
+    assert len(list((out / "checkpoints").iterdir())) == 1
+
+
+def test_a_run_directory_loads_as_a_net_in_eval_mode(whole):
+    plan, out = whole
+    net = jeat.load(out)
+    assert not net.training
+    assert net.spec.name == plan.net
+    assert net.about["plan"] == json.loads((out / "run.json").read_text())["plan"]
+    assert read_plan(out)["method"] == plan.method
+    images = jeat.sample(net, torch.arange(10), steps=2)
+    assert images.shape == (10, 1, 8, 8)
+
+
+def test_the_average_of_weights_is_what_is_loaded(tmp_path):
+    out = tmp_path / "run"
+    for _ in fit(JEAT_PLAN, out):
+        pass
+    tensors = weights(out)
+    assert not torch.equal(tensors["net.1.weight"], tensors["used.net.1.weight"])
+    assert torch.equal(jeat.load(out).state_dict()["1.weight"], tensors["used.net.1.weight"])
+
+
+def test_init_takes_the_weights_of_another_run(whole, tmp_path):
+    plan, out = whole
+    if plan.norm == "batch":
+        pytest.skip("another net than the plan below")
+    frozen = replace(SHORT, epochs=0.01, lr=1e-30, ema=None)
+    child = replace(JEAT_PLAN, method="normal", objective={}, init=str(out), optimisation=frozen)
+    for _ in fit(child, tmp_path / "child"):
+        pass
+    torch.testing.assert_close(
+        jeat.load(tmp_path / "child").state_dict(), jeat.load(out).state_dict()
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"method": "gan"}, "unknown method 'gan'"),
+        ({"net": "vit-16"}, "unknown net 'vit-16'"),
+        ({"net": "wrn-11-2"}, "6n \\+ 4"),
+        ({"data": "/nowhere/at/all"}, "no data at"),
+        ({"init": "/nowhere/at/all"}, "no net at"),
+        ({"objective": {"stpes": 3}}, "no setting stpes"),
+        ({"objective": {"rho": 2.0}}, "rho"),
+        ({"optimisation": replace(SHORT, batch_size=5000)}, "do not fill a batch"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_writes_nothing(tmp_path, change, said):
+    with pytest.raises((ValueError, FileNotFoundError), match=said):
+        next(fit(replace(JEAT_PLAN, **change), tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_refused_and_so_are_changed_settings(tmp_path):
+    next(fit(JEAT_PLAN, tmp_path / "run"))
+    with pytest.raises(FileExistsError, match="resume"):
+        next(fit(JEAT_PLAN, tmp_path / "run"))
+    with pytest.raises(ValueError, match="other settings of: eps, objective"):
+        next(fit(replace(JEAT_PLAN, eps=0.2, objective={}), tmp_path / "run", resume=True))
+
+
+def test_weights_of_another_architecture_are_refused_as_init(tmp_path):
+    for _ in fit(JEAT_PLAN, tmp_path / "run"):
+        pass
+    other = replace(JEAT_PLAN, net="convnet-8", init=str(tmp_path / "run"))
+    with pytest.raises(ValueError, match="another architecture than convnet-8"):
+        next(fit(other, tmp_path / "other"))
+
+
+def test_a_folder_without_checkpoint_is_no_net(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        jeat.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no net at"):
+        jeat.load("neither-here-nor-shipped")
+
+
+def test_a_checkpoint_holds_the_replay_buffer(tmp_path):
+    for log in fit(JEAT_PLAN, tmp_path / "run"):
+        if log.iteration == 8:
+            break
+    held = load_file(tmp_path / "run/checkpoints/00000008/model.safetensors")
+    assert held["objective.buffer.states"].shape == (300, 1, 8, 8)
