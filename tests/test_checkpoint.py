@@ -100,7 +100,6 @@ def test_what_is_no_net_is_refused_in_one_line(file, damage, said):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.xfail(strict=True, reason="reported: jeat/checkpoint.py raises KeyError, TypeError")
 @pytest.mark.parametrize(
     "header",
     [

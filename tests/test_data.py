@@ -11,7 +11,6 @@ RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 6, 6), dtype=np.uint8)
 COLOUR = RNG.integers(0, 256, (5, 3, 6, 6), dtype=np.uint8)
 LABELS = np.array([0, 1, 2, 1, 0])
-REPORTED = pytest.mark.xfail(strict=True, reason="reported: jeat/data.py does not refuse it")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +81,6 @@ def test_arrays_that_are_not_labelled_images_are_refused(images, labels, said):
         from_arrays(images, labels, ("a", "b", "c"))
 
 
-@REPORTED
 @pytest.mark.parametrize(
     ("images", "labels"),
     [

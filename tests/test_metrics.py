@@ -229,7 +229,6 @@ def test_scores_in_0_to_1_are_4_times_those_in_minus_1_to_1(activation, joint, i
     torch.testing.assert_close(fisher_score(in_01, x, y).double(), fourfold, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="reported: jeat/metrics/fisher_score.py sums in fp32")
 @labelled
 @every_activation
 def test_a_float64_net_is_measured_in_float64(activation, joint, images):

@@ -100,7 +100,6 @@ class Softmaxed(nn.Sequential):
         return super().forward(x).softmax(1)
 
 
-@pytest.mark.xfail(strict=True, reason="reported: jeat/nets/__init__.py goes by isinstance")
 @pytest.mark.parametrize(
     "net",
     [

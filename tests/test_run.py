@@ -81,8 +81,8 @@ def command(out, *flags):
     return [
         sys.executable, "-c", "import sys; from jeat.cli import main; sys.exit(main())",
         "train", "jeat", "--out", str(out), "--net", "convnet-4", "--epochs", "8",
-        "--log_every", "5", "--save_every", "7", "--objective.steps", "2", "--objective.buffer_size",
-        "300", "--evaluate_images", "20", *flags,
+        "--log_every", "5", "--save_every", "7", "--objective.steps", "2",
+        "--objective.buffer_size", "300", "--evaluate_images", "20", *flags,
     ]  # fmt: skip
 
 

@@ -199,11 +199,7 @@ def test_a_coarse_draw_is_a_small_draw_enlarged():
     torch.testing.assert_close(start(labels[:6]), bilinear)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="reported: uint8 labels index jeat/samplers/starts.py as a mask"
-)
 @pytest.mark.usefixtures("unchecked")
-@pytest.mark.filterwarnings("ignore:indexing with dtype torch.uint8")
 def test_class_gaussian_takes_labels_of_any_integer_type():
     """Class 0 is black and class 1 is white."""
     labels = torch.arange(40) % 2

@@ -87,7 +87,9 @@ def test_clipping_bounds_a_plain_gradient_step():
     training = prepare(net, Steep(), o, images=len(IMAGES))
     next(train(training, IMAGES, o))
     steps = [(p - b).norm() for p, b in zip(net.parameters(), before, strict=True)]
-    assert float(torch.stack(steps).norm()) == pytest.approx(0.1 * 0.5 * 1.9, rel=1e-3)  # Nesterov: 1 + momentum
+    assert float(torch.stack(steps).norm()) == pytest.approx(
+        0.1 * 0.5 * 1.9, rel=1e-3
+    )  # Nesterov: 1 + momentum
 
 
 def test_bf16_trains_and_keeps_energies_in_fp32():

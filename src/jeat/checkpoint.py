@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from jeat.nets import Spec, build
+from jeat.nets import Spec, build, spec_of
 from jeat.samplers import ClassGaussian, Start
 
 __all__ = ["load_net", "load_weights", "save_net", "shipped"]
@@ -19,9 +19,8 @@ __all__ = ["load_net", "load_weights", "save_net", "shipped"]
 
 def save_net(net: nn.Module, start: Start, file: Path, *, about: dict[str, Any]) -> None:
     """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``."""
-    spec: Any = net.spec
     tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
-    header: dict[str, Any] = {"spec": asdict(spec), "about": about}
+    header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
     if isinstance(start, ClassGaussian):
         tensors |= {"start.mean": start.mean, "start.factor": start.factor}
         header["grain"] = start.grain
@@ -38,21 +37,21 @@ def load_net(file: Path) -> nn.Module:
         with safe_open(file, framework="pt") as f:
             header = json.loads((f.metadata() or {})["jeat"])
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
-        raise ValueError(f"{file} is not a jeat checkpoint: {error}") from error
-    fields = header["spec"]
-    spec = Spec(**fields | {"classes": tuple(fields["classes"])})
+        fields, about = header["spec"], dict(header["about"])
+        spec = Spec(**fields | {"classes": tuple(fields["classes"])})
+        grain = header["grain"] if "start.mean" in tensors else 0
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
     net = build(spec)
     weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
     _fit_weights(net, weights, str(file))
-    shape = (spec.channels, spec.size, spec.size)
     start = None
-    if "start.mean" in tensors:
-        start = ClassGaussian(
-            tensors["start.mean"], tensors["start.factor"], shape, header["grain"]
-        )
-    net.start, net.about = start, header["about"]  # type: ignore[assignment]  # plain values
-    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload, no-any-return]
+    if grain:
+        shape = (spec.channels, spec.size, spec.size)
+        start = ClassGaussian(tensors["start.mean"], tensors["start.factor"], shape, grain)
+    net.start, net.about = start, about  # type: ignore[assignment]  # plain values
+    return net.to(memory_format=torch.channels_last).eval()
 
 
 def load_weights(net: nn.Module, source: nn.Module) -> None:
@@ -61,7 +60,7 @@ def load_weights(net: nn.Module, source: nn.Module) -> None:
     Raises:
         ValueError: they are of another architecture.
     """
-    _fit_weights(net, source.state_dict(), f"a {getattr(source.spec, 'name', 'net')}")
+    _fit_weights(net, source.state_dict(), f"a {spec_of(source).name}")
 
 
 def shipped() -> dict[str, Path]:
@@ -75,9 +74,8 @@ def _fit_weights(net: nn.Module, weights: dict[str, Any], source: str) -> None:
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:
-        name = getattr(net.spec, "name", "net")
         raise ValueError(
-            f"the weights of {source} are of another architecture than {name}: "
+            f"the weights of {source} are of another architecture than {spec_of(net).name}: "
             f"{len(odd)} tensors do not fit, such as {min(odd)}"
         )
     net.load_state_dict(weights)

@@ -69,14 +69,15 @@ def from_arrays(
 
     Raises:
         ValueError: NaN or out-of-range pixels, images that are not square or of 1 or 3 channels,
-            labels that are not whole numbers from 0, or more of them than ``classes``.
+            labels that are not whole numbers from 0, or not below the number of classes (of
+            images, where no classes are named).
     """
     x = np.asarray(images)
     if x.ndim == 3:
         x = x[:, None]
     elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] == x.shape[2]:
         x = x.transpose(0, 3, 1, 2)
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not len(x):
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not x.size:
         raise ValueError(f"images must be square with 1 or 3 channels, got {images.shape}")
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
@@ -87,15 +88,13 @@ def from_arrays(
     y = np.asarray(labels)
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(f"labels must be {len(x)} whole numbers, got {y.dtype} {y.shape}")
-    most = len(classes) if classes is not None else int(y.max()) + 1
+    most = len(classes) if classes is not None else len(y)
     if y.min() < 0 or y.max() >= most:
         raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
 
 
-def augment(
-    x: Float[Tensor, "b c h w"], *, pad: int, flip: bool
-) -> Float[Tensor, "b c h w"]:
+def augment(x: Float[Tensor, "b c h w"], *, pad: int, flip: bool) -> Float[Tensor, "b c h w"]:
     """Reflect-pad by ``pad`` and crop back at random, then flip left-right with probability 1/2.
 
     One draw per image, on the device of ``x``; ``pad`` must be smaller than the image.

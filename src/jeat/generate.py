@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.energy import Energy, cross_entropy, energy_of
-from jeat.nets import evaluating
+from jeat.nets import evaluating, spec_of
 from jeat.samplers import Start, Uniform, langevin, last
 
 __all__ = ["sample"]
@@ -42,7 +42,7 @@ def sample(
     """
     if energy not in ("joint", "cross-entropy"):
         raise ValueError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
-    spec = net.spec
+    spec = spec_of(net)
     classes = len(spec.classes)
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must be one or more of 0..{classes - 1}")

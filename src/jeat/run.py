@@ -109,9 +109,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     torch.manual_seed(o.seed)
     data = load_data(plan.data)
     channels, size, _ = data.shape
-    spec = Spec(
-        plan.net, channels, size, data.classes, plan.norm, plan.activation, std=plan.std
-    )
+    spec = Spec(plan.net, channels, size, data.classes, plan.norm, plan.activation, std=plan.std)
     net = build(spec)
     if plan.init is not None:
         load_weights(net, load(plan.init))
@@ -142,12 +140,10 @@ def start_of(kind: str, data: Data) -> Start:
     """The start of chains that a plan names, fitted to the training images where it needs them."""
     if kind == "uniform":
         return Uniform(data.shape)
-    grain = max(1, data.shape[1] // 8)
+    grain = max(2, data.shape[1] // 8)
     while data.shape[1] % grain:
         grain -= 1
-    return ClassGaussian.fit(
-        data.train.x, data.train.y, classes=len(data.classes), grain=grain
-    )
+    return ClassGaussian.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
 
 
 def _restart(start: Start, classes: int, n: int) -> Tensor:

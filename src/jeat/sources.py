@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -66,9 +67,10 @@ def _npz(path: Path) -> Data:
     if not path.is_file():
         raise FileNotFoundError(f"no data file {path}")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # np.load alone would take a bare array, too
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays["labels"]
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not an .npz of arrays 'images' and 'labels'") from error
     whole = from_arrays(images, labels)
     return _hold_out(whole, tuple(str(k) for k in range(int(whole.y.max()) + 1)))
@@ -130,15 +132,20 @@ def _decode(source: str, path: Path) -> Data:
     if len(parts) == 1 or test is None:
         return _hold_out(next(iter(parts.values())), classes)
     if "train" not in parts:
-        raise ValueError(f"{source} has no split named 'train', only: {', '.join(splits)}")
+        raise ValueError(
+            f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
+        )
     return Data(parts["train"], test, classes)
 
 
 def _pixels(images: Iterable[Any]) -> np.ndarray:
     """PIL images -> (N, H, W[, 3]) uint8, grey where the first is."""
-    mode, arrays = "", []
+    mode = ""
+    arrays: list[np.ndarray] = []
     try:
         for image in images:
+            if image.mode[0] in "IF":
+                raise ValueError(f"pixels must be uint8, image {len(arrays)} is {image.mode}")
             mode = mode or ("L" if image.mode in ("1", "L") else "RGB")
             arrays.append(np.asarray(image.convert(mode)))
             if arrays[-1].shape != arrays[0].shape:

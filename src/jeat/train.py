@@ -64,9 +64,7 @@ class Training:
         return averaged
 
 
-def prepare(
-    net: nn.Module, objective: nn.Module, o: Optimisation, *, images: int
-) -> Training:
+def prepare(net: nn.Module, objective: nn.Module, o: Optimisation, *, images: int) -> Training:
     """Put ``net`` and ``objective`` on the device, with optimiser, schedule and average.
 
     Args:
@@ -84,13 +82,11 @@ def prepare(
     accelerator = Accelerator(mixed_precision="bf16" if o.precision == "bf16" else "no")
     if accelerator.num_processes > 1:
         raise ValueError("training runs in one process: start it without a launcher")
-    step = Step(net, objective).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    step = Step(net, objective).to(memory_format=torch.channels_last)
     parameters = [p for p in net.parameters() if p.requires_grad]
     optimizer: Optimizer
     if o.optimizer == "sgd":
-        optimizer = SGD(
-            parameters, o.lr, momentum=0.9, nesterov=True, weight_decay=o.weight_decay
-        )
+        optimizer = SGD(parameters, o.lr, momentum=0.9, nesterov=True, weight_decay=o.weight_decay)
     else:
         optimizer = AdamW(parameters, o.lr, weight_decay=o.weight_decay)
     total = max(1, round(o.epochs * (images // o.batch_size)))
@@ -149,7 +145,9 @@ def train(
             x = x.contiguous(memory_format=torch.channels_last)
             metrics = iterate(training, replace(batch, x=x, logged=logged), o.clip)
             metrics["epoch"] = i / per_epoch
-            if evaluate and (i == training.total or o.evaluate_every and i % o.evaluate_every == 0):
+            if evaluate and (
+                i == training.total or (o.evaluate_every and i % o.evaluate_every == 0)
+            ):
                 metrics |= {f"test_{k}": v for k, v in aside(evaluate, training.net, o.seed)}
                 logged = True
             yield Log(i, training.total, metrics if logged else {})

@@ -1,8 +1,8 @@
 """The command line: parses, calls, prints; no mathematics.
 
-One command per file, with ``main(words) -> exit code``; the first line of a file's docstring is its
-line in ``jeat --help``. No ``--help`` needs torch: the flags of methods, metrics and recipes are read
-from their source, and the library is imported by the command that uses it.
+One command per file, with ``main(words) -> exit code``; the first line of a file's docstring is
+its line in ``jeat --help``. No ``--help`` needs torch: the flags of methods, metrics and recipes
+are read from their source, and the library is imported by the command that uses it.
 """
 
 import os

@@ -15,7 +15,7 @@ __all__ = ["Parser", "bar"]
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
 
 
-class Parser(jsonargparse.ArgumentParser):  # type: ignore[misc]
+class Parser(jsonargparse.ArgumentParser):
     """jsonargparse with ``--config``, dashes for underscores, 8/255, and errors of one line."""
 
     def __init__(self, prog: str, description: str) -> None:
@@ -64,7 +64,13 @@ jsonargparse.set_loader("yaml", lambda text: _number(_load_yaml(text)))
 def bar() -> Iterator[Any]:
     """A progress display: ``show(stage, done, total, note)`` draws or moves a stage's bar."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
@@ -76,7 +82,8 @@ def bar() -> Iterator[Any]:
         def show(stage: str, done: int, total: int, note: str = "") -> None:
             if stage not in tasks:
                 tasks[stage] = progress.add_task(stage, total=total, note=note)
-            fields = {"note": note} if note else {}
-            progress.update(tasks[stage], completed=done, **fields)
+            progress.update(tasks[stage], completed=done)
+            if note:
+                progress.update(tasks[stage], note=note)
 
         yield show

@@ -1,13 +1,15 @@
 """The net and test images of ``measure`` and ``attack``."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jeat.cli._parser import Parser
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from jeat.metrics import Subject
 
-__all__ = ["add_subject", "subject_of"]
+__all__ = ["add_subject", "data_of", "subject_of"]
 
 
 def add_subject(parser: Parser) -> None:
@@ -20,6 +22,19 @@ def add_subject(parser: Parser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of attacks and probes")
 
 
+def data_of(net: "nn.Module") -> str:
+    """The data set that a loaded net was trained on.
+
+    Raises:
+        ValueError: its checkpoint does not say.
+    """
+    about: Any = net.about
+    try:
+        return str(about["plan"]["data"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("the net does not say what it was trained on: give --data") from error
+
+
 def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject":
     """Load them, and see that they fit.
 
@@ -30,12 +45,13 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject"
 
     from jeat import load, load_data
     from jeat.metrics import Subject
+    from jeat.nets import spec_of
 
     if number < 1:
         raise ValueError(f"--number must be at least 1, got {number}")
     net = load(name)
-    images = load_data(data or net.about["plan"]["data"])
-    spec = net.spec
+    images = load_data(data or data_of(net))
+    spec = spec_of(net)
     takes = (spec.channels, spec.size, spec.size), len(spec.classes)
     if takes != (images.shape, len(images.classes)):
         raise ValueError(

@@ -24,9 +24,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--steps", type=int, default=20, help="gradient steps")
     parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
     parser.add_argument("--norm", type=Literal["linf", "l2"], default="linf", help="ball")
-    parser.add_argument(
-        "--loss", type=Literal["ce", "energy"], default="ce", help="what to climb"
-    )
+    parser.add_argument("--loss", type=Literal["ce", "energy"], default="ce", help="what to climb")
     parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
     parser.add_argument(
         "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
@@ -53,7 +51,9 @@ def main(words: Sequence[str]) -> int:
             for x, y in pieces
         ]
     )  # fmt: skip
-    rows = [{"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))]
+    rows = [
+        {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
+    ]
     print(table(rows))
     if args.out:
         np.savez(args.out, images=x_adv.numpy(), labels=s.y.numpy())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jeat._signature import files_of, signature_of
 from jeat.cli._parser import Parser, bar
-from jeat.cli._subject import add_subject, subject_of
+from jeat.cli._subject import add_subject, data_of, subject_of
 
 __all__ = ["main"]
 
@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     print(table([{"metric": k, "value": v} for k, v in figures.items()]))
     protocol = {
         "net": args.net,
-        "data": args.data or subject.net.about["plan"]["data"],
+        "data": args.data or data_of(subject.net),
         "images": len(subject.y),
         "seed": args.seed,
         "settings": {name: dict(vars(args.get(name, {}))) for name in chosen},

@@ -35,7 +35,9 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words[1:])
     reproduce = import_module(f"jeat.recipes.{recipe}").reproduce
     with bar() as show:
-        for stage, done, total in reproduce(Path(args.out), **{f.name: args[f.name] for f in flags}):
+        for stage, done, total in reproduce(
+            Path(args.out), **{f.name: args[f.name] for f in flags}
+        ):
             show(stage, done, total)
     print((Path(args.out) / "table.md").read_text())
     print(f"runs, results.json and image grids are in {args.out}")

@@ -45,10 +45,11 @@ def main(words: Sequence[str]) -> int:
     import torch
 
     from jeat import load, report, sample
+    from jeat.nets import spec_of
     from jeat.samplers import Uniform
 
     net = load(args.net)
-    spec = net.spec
+    spec = spec_of(net)
     names = args["class"] or list(spec.classes)
     if unknown := [name for name in names if name not in spec.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")

@@ -57,7 +57,9 @@ def _parser(method: str) -> Parser:
     parser = Parser(f"jeat train {method}", signature.summary)
     parser.add_argument("--out", type=str, required=True, help="run directory to write")
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out; start it if there is none"
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out; start it if there is none",
     )
     parser.add_class_arguments(Plan, skip={"method", "objective", "optimisation"})
     parser.add_class_arguments(Optimisation)
@@ -66,5 +68,10 @@ def _parser(method: str) -> Parser:
 
 
 def _note(metrics: dict[str, float]) -> str:
-    names = {"loss": "loss", "accuracy_clean": "clean", "accuracy_adv": "adv", "E_neg-E_clean": "gap"}
+    names = {
+        "loss": "loss",
+        "accuracy_clean": "clean",
+        "accuracy_adv": "adv",
+        "E_neg-E_clean": "gap",
+    }
     return " ".join(f"{names[k]} {metrics[k]:.2f}" for k in names if k in metrics)

@@ -5,9 +5,9 @@ arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the 
 fp32, in pieces of 500 images. Adding a metric is one new file here.
 """
 
+import pkgutil
 from collections.abc import Callable
 from importlib import import_module
-import pkgutil
 from typing import Any
 
 from jeat.metrics._subject import Subject

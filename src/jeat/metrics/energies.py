@@ -12,9 +12,7 @@ __all__ = ["energies", "measure"]
 
 
 @torch.no_grad()
-def energies(
-    net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]
-) -> dict[str, float]:
+def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> dict[str, float]:
     """Mean E(x, y), E(x) and cross-entropy (Eq. 12, 13), and accuracy; net in eval mode, fp32."""
     with evaluating(net):
         logits = torch.cat([net(a) for a, _ in pieces(x, y, 500)])

@@ -66,10 +66,10 @@ def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, T
     x = x.detach().requires_grad_()
     if y is not None:
         (g,) = torch.autograd.grad(energy_of(net, y)(x).sum(), x)
-        return _half_square(g), torch.zeros(len(x), device=x.device)
+        return _half_square(g), x.new_zeros(len(x))
     logits = net(x)
     p = logits.detach().softmax(1)
-    m, mean_square = torch.zeros_like(x), torch.zeros(len(x), device=x.device)
+    m, mean_square = torch.zeros_like(x), x.new_zeros(len(x))
     for k in range(logits.shape[1]):
         (g,) = torch.autograd.grad(logits[:, k].sum(), x, retain_graph=True)
         m += p[:, k].view(-1, 1, 1, 1) * g
@@ -81,7 +81,7 @@ def _by_products(E: Energy, x: Tensor, probes: int | None) -> tuple[Tensor, Tens
     """Any energy: tr Hess as a sum over pixels, or over random probes v, of v^T Hess v."""
     x = x.detach().requires_grad_()
     (g,) = torch.autograd.grad(E(x).sum(), x, create_graph=True)
-    trace = torch.zeros(len(x), device=x.device)
+    trace = x.new_zeros(len(x))
     for i in range(probes or x[0].numel()):
         if probes is None:
             v = torch.zeros_like(x).flatten(1)
@@ -107,7 +107,7 @@ def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
     Args:
         probes: Hutchinson probes; none is exact.
     """
-    figures = {}
+    figures: dict[str, float] = {}
     for name, joint in (("jfs", True), ("mfs", False)):
         terms = [
             fisher_terms(subject.net, a, b if joint else None, probes=probes)
@@ -115,7 +115,5 @@ def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
         ]
         gradient = float(torch.cat([t[0] for t in terms]).mean())
         trace = float(torch.cat([t[1] for t in terms]).mean())
-        figures |= {
-            name: gradient - trace, f"{name}_gradient": gradient, f"{name}_trace": trace
-        }
+        figures |= {name: gradient - trace, f"{name}_gradient": gradient, f"{name}_trace": trace}
     return figures

@@ -14,7 +14,7 @@ from typing import Literal
 
 from torch import nn
 
-__all__ = ["Spec", "build", "evaluating", "is_piecewise_linear"]
+__all__ = ["Spec", "build", "evaluating", "is_piecewise_linear", "spec_of"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,18 @@ def build(spec: Spec) -> nn.Module:
     return net
 
 
+def spec_of(net: nn.Module) -> Spec:
+    """The :class:`Spec` that ``net`` was built by.
+
+    Raises:
+        ValueError: a net that :func:`build` did not make.
+    """
+    spec = getattr(net, "spec", None)
+    if not isinstance(spec, Spec):
+        raise ValueError(f"a {type(net).__name__} has no spec: make nets with jeat.nets.build")
+    return spec
+
+
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
     """``with evaluating(net):`` runs in eval mode and restores each module's own mode after."""
@@ -82,11 +94,17 @@ _PIECEWISE_LINEAR = (
 def is_piecewise_linear(net: nn.Module) -> bool:
     """Whether the logits are known to be piecewise linear in x, so that tr Hess f_y = 0 a.e.
 
-    True where every module is affine or (leaky) ReLU and nothing is in train mode that would
-    make it depend on the batch. A container of another package counts as not known.
+    True where every module is affine or (leaky) ReLU and nothing depends on the batch: neither
+    dropout in train mode nor batch statistics. Subclasses count as not known, unless the class
+    itself declares ``only_sums``.
     """
     return all(
-        (isinstance(m, _PIECEWISE_LINEAR) or getattr(m, "only_sums", False))
-        and not (m.training and isinstance(m, nn.BatchNorm2d | nn.Dropout))
+        (type(m) in _PIECEWISE_LINEAR or "only_sums" in vars(type(m))) and not _sees_the_batch(m)
         for m in net.modules()
     )
+
+
+def _sees_the_batch(m: nn.Module) -> bool:
+    if isinstance(m, nn.BatchNorm2d):
+        return m.training or m.running_mean is None
+    return m.training and isinstance(m, nn.Dropout)

@@ -2,11 +2,11 @@
 
 One method per file; the file's name is the method's name on the command line and its class's
 keyword-only arguments are the method's flags, so adding a method is one new file here. A class
-whose first argument is ``restart`` (n -> n first states of chains) is given the run's. An objective owns its replay
-buffer, never the net, and decides train/eval mode: attacks and chains run in eval mode, the
-forward pass of the loss in the mode it finds. Where ``batch.logged``, the metrics also hold clean
-accuracy and mean energies (``E`` is E(x), ``E_y`` is E(x, y)) of data, adversarial examples and
-negatives, and their gaps.
+whose first argument is ``restart`` (n -> n first states of chains) is given the run's. An objective
+owns its replay buffer, never the net, and decides train/eval mode: attacks and chains run in eval
+mode, the forward pass of the loss in the mode it finds. Where ``batch.logged``, the metrics also
+hold clean accuracy and mean energies (``E`` is E(x), ``E_y`` is E(x, y)) of data, adversarial
+examples and negatives, and their gaps.
 """
 
 import inspect
@@ -27,9 +27,7 @@ from jeat.objectives.prejeat import PreJEAT
 __all__ = ["AT", "JEAT", "JEM", "Noise", "Normal", "PreJEAT", "make"]
 
 
-def make(
-    method: str, restart: Callable[[int], Tensor], settings: dict[str, Any]
-) -> nn.Module:
+def make(method: str, restart: Callable[[int], Tensor], settings: dict[str, Any]) -> nn.Module:
     """The objective of the file ``method``, with ``settings`` for its keyword-only arguments.
 
     Raises:

@@ -16,7 +16,7 @@ Metrics = dict[str, Tensor]
 
 
 def report(logits: Tensor, y: Tensor, of: str) -> Metrics:
-    """Accuracy and mean energies of a labelled batch, named ``accuracy_of``, ``E_of``, ``E_y_of``."""
+    """Accuracy and mean energies of a labelled batch: ``accuracy_of``, ``E_of``, ``E_y_of``."""
     logits = logits.detach()
     return {
         f"accuracy_{of}": (logits.argmax(1) == y).float().mean(),
@@ -54,7 +54,7 @@ def gap(metrics: Metrics, above: str, below: str) -> Metrics:
 
 
 def negatives(net: nn.Module, buffer: ReplayBuffer, n: int, sampler: Sampler) -> Tensor:
-    """n states of E(x)'s chains, drawn from the buffer, advanced, and written back (Algorithm 1)."""
+    """n states of E(x)'s chains: drawn from the buffer, advanced, written back (Algorithm 1)."""
     x0, slots = buffer.draw(n)
     with evaluating(net):
         x_neg = last(sampler(energy_of(net), x0))

@@ -28,7 +28,7 @@ def langevin(
 
     With ``noise=None`` it is :math:`\sqrt{2\,\text{step\_size}}`: Eq. 9, 10 and 17 with
     :math:`\alpha = 2\,\text{step\_size}`, which samples :math:`\exp(-E)` as the step shrinks.
-    A smaller noise samples :math:`\exp(-E/T)` at :math:`T = \text{noise}^2 / (2\,\text{step\_size})`.
+    A smaller noise samples :math:`\exp(-E/T)`, :math:`T = \text{noise}^2 / (2\,\text{step\_size})`.
     JEM's published step 1 and noise 0.01 are for [-1, 1] images: 0.25 and 0.005 in [0, 1].
 
     Args:

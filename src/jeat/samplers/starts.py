@@ -68,12 +68,10 @@ class ClassGaussian:
             covariance.diagonal().add_(1e-4)
             means.append(x.mean(0))
             factors.append(torch.linalg.cholesky(covariance).float())
-        return cls(
-            torch.stack(means), torch.stack(factors), _triple(images.shape[1:]), grain
-        )
+        return cls(torch.stack(means), torch.stack(factors), _triple(images.shape[1:]), grain)
 
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
-        mean, factor = self.mean.to(y.device)[y], self.factor.to(y.device)[y]
+        mean, factor = self.mean.to(y.device)[y.long()], self.factor.to(y.device)[y.long()]
         z = torch.randn(len(y), mean.shape[1], 1, device=y.device)
         channels, height, width = self.shape
         side = math.isqrt(mean.shape[1] // channels)
