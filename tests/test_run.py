@@ -165,7 +165,7 @@ def test_init_takes_the_weights_of_another_run(whole, tmp_path):
         ({"init": "/nowhere/at/all"}, "no net at"),
         ({"objective": {"stpes": 3}}, "no setting stpes"),
         ({"objective": {"rho": 2.0}}, "rho"),
-        ({"optimisation": replace(SHORT, batch_size=5000)}, "do not fill a batch"),
+        ({"optimisation": replace(SHORT, batch_size=5000)}, "a batch of 5000"),
     ],
 )
 def test_a_plan_that_cannot_be_carried_out_writes_nothing(tmp_path, change, said):

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jeat import attacks, data, energy, metrics, nets, objectives, samplers
-    from jeat.checkpoint import shipped
+    from jeat.checkpoint import load, shipped
     from jeat.generate import sample
-    from jeat.run import load
     from jeat.sources import load_data
 
 __version__ = "0.1.0"
@@ -20,7 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 _FUNCTIONS = {
-    "load": "jeat.run",
+    "load": "jeat.checkpoint",
     "load_data": "jeat.sources",
     "sample": "jeat.generate",
     "shipped": "jeat.checkpoint",

@@ -1,6 +1,7 @@
-"""A net in one safe file: safetensors whose header says which net it is."""
+"""A net in one safe file, safetensors whose header says which net it is; and finding that file."""
 
 import json
+import re
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -12,9 +13,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from jeat.nets import Spec, build, spec_of
-from jeat.samplers import ClassGaussian, Start
+from jeat.samplers import ClassGaussian, Start, Stored
 
-__all__ = ["load_net", "load_weights", "save_net", "shipped"]
+__all__ = [
+    "load", "load_buffer", "load_net", "load_weights", "newest", "save_net", "shipped",
+]  # fmt: skip
 
 
 def save_net(net: nn.Module, start: Start, file: Path, *, about: dict[str, Any]) -> None:
@@ -25,6 +28,38 @@ def save_net(net: nn.Module, start: Start, file: Path, *, about: dict[str, Any])
         tensors |= {"start.mean": start.mean, "start.factor": start.factor}
         header["grain"] = start.grain
     save_file(tensors, file, metadata={"jeat": json.dumps(header)})
+
+
+def load(name_or_path: str | Path) -> nn.Module:
+    """A net in eval mode, taking images in [0, 1].
+
+    Args:
+        name_or_path: a run directory, a checkpoint file, a shipped name (``jeat.shipped()``), or
+            a Hugging Face hub id ``owner/name`` whose repository holds ``net.safetensors``.
+
+    Raises:
+        FileNotFoundError: nothing of that name.
+        ValueError: a file that is no checkpoint of this package.
+    """
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return load_net(_checkpoint(path) / "net.safetensors")
+    if path.is_file():
+        return load_net(path)
+    if str(name_or_path) in shipped():
+        return load_net(shipped()[str(name_or_path)])
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            return load_net(Path(hf_hub_download(str(name_or_path), "net.safetensors")))
+        except (OSError, HfHubHTTPError) as error:
+            raise FileNotFoundError(
+                f"there is no {name_or_path} here, and the hub gives no such net"
+            ) from error
+    names = ", ".join(shipped()) or "none"
+    raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
 
 
 def load_net(file: Path) -> nn.Module:
@@ -52,6 +87,31 @@ def load_net(file: Path) -> nn.Module:
         start = ClassGaussian(tensors["start.mean"], tensors["start.factor"], shape, grain)
     net.start, net.about = start, about  # type: ignore[assignment]  # plain values
     return net.to(memory_format=torch.channels_last).eval()
+
+
+def newest(run: Path) -> Path | None:
+    """The last checkpoint of a run directory; None where there is none yet."""
+    found = sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdigit())
+    return found[-1] if found else None
+
+
+def load_buffer(run: str | Path) -> Stored:
+    """A start that draws from the replay buffer of a run directory's last checkpoint.
+
+    Raises:
+        FileNotFoundError: no checkpoint there.
+        ValueError: the run's method keeps no buffer.
+    """
+    with safe_open(_checkpoint(Path(run)) / "model.safetensors", framework="pt") as f:
+        if "objective.buffer.states" not in f.keys():  # noqa: SIM118
+            raise ValueError(f"the method of {run} keeps no replay buffer to start from")
+        return Stored(f.get_tensor("objective.buffer.states"))
+
+
+def _checkpoint(run: Path) -> Path:
+    if (found := newest(run)) is None:
+        raise FileNotFoundError(f"{run} is no run directory: it holds no checkpoint")
+    return found
 
 
 def load_weights(net: nn.Module, source: nn.Module) -> None:

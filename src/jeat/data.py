@@ -97,9 +97,14 @@ def from_arrays(
 def augment(x: Float[Tensor, "b c h w"], *, pad: int, flip: bool) -> Float[Tensor, "b c h w"]:
     """Reflect-pad by ``pad`` and crop back at random, then flip left-right with probability 1/2.
 
-    One draw per image, on the device of ``x``; ``pad`` must be smaller than the image.
+    One draw per image, on the device of ``x``.
+
+    Raises:
+        ValueError: ``pad`` is not smaller than the image.
     """
     n, _, h, w = x.shape
+    if pad >= min(h, w):
+        raise ValueError(f"images of {h} pixels cannot be reflected by pad={pad}")
     if pad:
         dy, dx = torch.randint(0, 2 * pad + 1, (2, n, 1), device=x.device)
         rows = (dy + torch.arange(h, device=x.device))[:, None, :, None]

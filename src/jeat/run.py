@@ -1,4 +1,4 @@
-"""A run directory: plan, log, checkpoints; train into one, resume it, load a net from it.
+"""A run directory: plan, log, checkpoints; train into one and resume it.
 
 ::
 
@@ -12,13 +12,13 @@
 import json
 import os
 import platform
-import re
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,51 +27,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jeat.checkpoint import load_net, load_weights, save_net, shipped
-from jeat.data import Data, Images
+from jeat.buffer import ReplayBuffer
+from jeat.checkpoint import load, load_weights, newest, save_net
+from jeat.data import Batch, Data, Images, augment
 from jeat.metrics import accuracy, robust_accuracy
 from jeat.nets import Spec, build
 from jeat.objectives import make
-from jeat.plan import Plan
+from jeat.plan import Optimisation, Plan
 from jeat.samplers import ClassGaussian, Start, Uniform
 from jeat.sources import load_data
 from jeat.train import Log, Training, prepare, train
 
-__all__ = ["fit", "load", "read_plan"]
-
-
-def load(name_or_path: str | Path) -> nn.Module:
-    """A net in eval mode, taking images in [0, 1].
-
-    Args:
-        name_or_path: a run directory, a checkpoint file, a shipped name (``jeat.shipped()``), or
-            a Hugging Face hub id ``owner/name`` whose repository holds ``net.safetensors``.
-
-    Raises:
-        FileNotFoundError: nothing of that name.
-        ValueError: a file that is no checkpoint of this package.
-    """
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        if (newest := _newest(path)) is None:
-            raise FileNotFoundError(f"{path} is no run directory: it holds no checkpoint")
-        return load_net(newest / "net.safetensors")
-    if path.is_file():
-        return load_net(path)
-    if str(name_or_path) in shipped():
-        return load_net(shipped()[str(name_or_path)])
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
-
-        try:
-            return load_net(Path(hf_hub_download(str(name_or_path), "net.safetensors")))
-        except (OSError, HfHubHTTPError) as error:
-            raise FileNotFoundError(
-                f"there is no {name_or_path} here, and the hub gives no such net"
-            ) from error
-    names = ", ".join(shipped()) or "none"
-    raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
+__all__ = ["fit", "read_plan"]
 
 
 def read_plan(out: str | Path) -> dict[str, Any]:
@@ -115,9 +82,10 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         load_weights(net, load(plan.init))
     start = start_of(plan.start, data)
     objective = make(plan.method, partial(_restart, start, len(data.classes)), plan.objective)
+    _rehearse(net, objective, data.train, o)
     training = prepare(net, objective, o, images=len(data.train))
     _begin(out, plan)
-    if checkpoint := _newest(out):
+    if checkpoint := newest(out):
         training.accelerator.load_state(str(checkpoint))
     _cut_log(out / "log.jsonl", training.iteration)
     evaluate = partial(_evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps)
@@ -134,6 +102,19 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
             yield log
             if stop:
                 raise KeyboardInterrupt
+
+
+def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
+    """Two images through copies, so that settings which cannot work are refused at once."""
+    for m in objective.modules():
+        if isinstance(m, ReplayBuffer) and len(m.states) < o.batch_size:
+            raise ValueError(
+                f"a replay buffer of {len(m.states)} cannot fill a batch of {o.batch_size}"
+            )
+    with torch.random.fork_rng():
+        x, y = images.floats(2)
+        batch = Batch(augment(x, pad=o.pad, flip=o.flip), y)
+        deepcopy(objective)(deepcopy(net), batch)
 
 
 def start_of(kind: str, data: Data) -> Start:
@@ -205,11 +186,6 @@ def _save(out: Path, training: Training, start: Start, plan: Plan) -> None:
     for old in folder.iterdir():
         if old != final:
             shutil.rmtree(old)
-
-
-def _newest(out: Path) -> Path | None:
-    found = sorted(p for p in (out / "checkpoints").glob("*") if p.name.isdigit())
-    return found[-1] if found else None
 
 
 def _cut_log(file: Path, iteration: int) -> None:

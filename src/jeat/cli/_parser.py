@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
@@ -31,6 +32,19 @@ class Parser(jsonargparse.ArgumentParser):
     def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
         """Parse the words of a command."""
         return self.parse_args([_plain(word) for word in words])
+
+    @staticmethod
+    def group(args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
+        """The parsed flags of :meth:`add_flags` with a group; none where it had none."""
+        return vars(args[name]).copy() if name in args else {}
+
+    def place(self, file: str, suffix: str) -> Path:
+        """Where to write ``file``; its folder is made now, before any work that could be lost."""
+        path = Path(file).expanduser()
+        if path.suffix.lower() != suffix or path.is_dir():
+            self.error(f"{file} is not the name of a {suffix} file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""

@@ -1,4 +1,4 @@
-"""The net and test images of ``measure`` and ``attack``."""
+"""The net of ``sample``, ``measure`` and ``attack``, and the test images of the last two."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from jeat.metrics import Subject
 
-__all__ = ["add_subject", "data_of", "subject_of"]
+__all__ = ["add_subject", "data_of", "net_of", "subject_of"]
 
 
 def add_subject(parser: Parser) -> None:
@@ -20,6 +20,16 @@ def add_subject(parser: Parser) -> None:
     )
     parser.add_argument("-n", "--number", type=int, default=1000, help="first so many test images")
     parser.add_argument("--seed", type=int, default=0, help="of attacks and probes")
+
+
+def net_of(name: str) -> "nn.Module":
+    """Load a net onto the accelerator, where there is one."""
+    import torch
+
+    from jeat import load
+
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    return load(name).to(device or torch.device("cpu"))
 
 
 def data_of(net: "nn.Module") -> str:
@@ -43,13 +53,13 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject"
     """
     import torch
 
-    from jeat import load, load_data
+    from jeat import load_data
     from jeat.metrics import Subject
     from jeat.nets import spec_of
 
     if number < 1:
         raise ValueError(f"--number must be at least 1, got {number}")
-    net = load(name)
+    net = net_of(name)
     images = load_data(data or data_of(net))
     spec = spec_of(net)
     takes = (spec.channels, spec.size, spec.size), len(spec.classes)
@@ -58,6 +68,6 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject"
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
             f"{images.shape} in {len(images.classes)}"
         )
-    x, y = images.test.floats(number)
+    x, y = images.test.to(next(net.parameters()).device).floats(number)
     torch.manual_seed(seed)
     return Subject(net, x, y)

@@ -7,7 +7,6 @@ E(x, y) alone (Eq. 18).
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from jeat.cli._parser import Parser
@@ -30,8 +29,7 @@ def main(words: Sequence[str]) -> int:
         "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
     )
     args = parser.parse(words)
-    if args.out and Path(args.out).suffix != ".npz":
-        parser.error(f"{args.out} is not an .npz")
+    out = parser.place(args.out, ".npz") if args.out else None
 
     import numpy as np
     import torch
@@ -55,6 +53,6 @@ def main(words: Sequence[str]) -> int:
         {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
     ]
     print(table(rows))
-    if args.out:
-        np.savez(args.out, images=x_adv.numpy(), labels=s.y.numpy())
+    if out:
+        np.savez(out, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     return 0

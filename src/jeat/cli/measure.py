@@ -7,7 +7,6 @@ Each metric's own flags are --METRIC.FLAG.
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 
 from jeat._signature import files_of, signature_of
 from jeat.cli._parser import Parser, bar
@@ -28,6 +27,7 @@ def main(words: Sequence[str]) -> int:
     for name in known:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
     args = parser.parse(words)
+    out = parser.place(args.out, ".json") if args.out else None
 
     import torch
 
@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
         for i, (name, measure) in enumerate(chosen.items()):
             show("measuring", i, len(chosen), name)
             torch.manual_seed(args.seed)
-            figures |= measure(subject, **vars(args.get(name, {})))
+            figures |= measure(subject, **parser.group(args, name))
         show("measuring", len(chosen), len(chosen), "done")
     print(table([{"metric": k, "value": v} for k, v in figures.items()]))
     protocol = {
@@ -49,10 +49,10 @@ def main(words: Sequence[str]) -> int:
         "data": args.data or data_of(subject.net),
         "images": len(subject.y),
         "seed": args.seed,
-        "settings": {name: dict(vars(args.get(name, {}))) for name in chosen},
+        "settings": {name: parser.group(args, name) for name in chosen},
         "units": "[0, 1] pixels",
     }
     print(f"first {protocol['images']} test images of {protocol['data']}, seed {args.seed}, fp32")
-    if args.out:
-        Path(args.out).write_text(json.dumps(protocol | {"figures": figures}, indent=1) + "\n")
+    if out:
+        out.write_text(json.dumps(protocol | {"figures": figures}, indent=1) + "\n")
     return 0

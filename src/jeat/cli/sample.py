@@ -7,10 +7,10 @@ NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains de
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from jeat.cli._parser import Parser
+from jeat.cli._subject import net_of
 
 __all__ = ["main"]
 
@@ -32,35 +32,39 @@ def main(words: Sequence[str]) -> int:
         help="descend E(x, y) (joint, Eq. 17) or E(x, y) - E(x) (cross-entropy, Eq. 16)",
     )  # fmt: skip
     parser.add_argument(
-        "--start", type=Literal["own", "uniform"], default="own",
-        help="what the net was trained to start from, or uniform noise",
+        "--start", type=Literal["own", "uniform", "buffer"], default="own",
+        help="what the net was trained to start from, uniform noise, or a run's replay buffer",
     )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")
     args = parser.parse(words)
     if args.number < 1:
         parser.error(f"--number must be at least 1, got {args.number}")
-    if Path(args.out).suffix.lower() != ".png":
-        parser.error(f"{args.out} is not a .png")
+    out = parser.place(args.out, ".png")
 
     import torch
 
-    from jeat import load, report, sample
+    from jeat import report, sample
+    from jeat.checkpoint import load_buffer
     from jeat.nets import spec_of
-    from jeat.samplers import Uniform
+    from jeat.samplers import Start, Uniform
 
-    net = load(args.net)
+    net = net_of(args.net)
     spec = spec_of(net)
     names = args["class"] or list(spec.classes)
     if unknown := [name for name in names if name not in spec.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
     torch.manual_seed(args.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names for _ in range(args.number)])
-    start = Uniform((spec.channels, spec.size, spec.size)) if args.start == "uniform" else None
+    start: Start | None = None
+    if args.start == "uniform":
+        start = Uniform((spec.channels, spec.size, spec.size))
+    elif args.start == "buffer":
+        start = load_buffer(args.net)
     images = sample(
         net, labels, steps=args.steps, step_size=args.step_size, noise=args.noise,
         energy=args.energy, start=start,
     )  # fmt: skip
     columns = args.number if len(names) > 1 else min(10, args.number)
-    report.grid(images, columns=columns).save(args.out)
-    print(f"{args.out}: {len(images)} images, rows {', '.join(names)}")
+    report.grid(images, columns=columns).save(out)
+    print(f"{out}: {len(images)} images, rows {', '.join(names)}")
     return 0

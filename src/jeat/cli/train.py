@@ -30,10 +30,11 @@ def main(words: Sequence[str]) -> int:
         print(f"jeat train: unknown method {words[0]!r}: {', '.join(methods)}", file=sys.stderr)
         return 2
     method = words[0]
-    args = _parser(method).parse(words[1:])
+    parser = _parser(method)
+    args = parser.parse(words[1:])
     plan = Plan(
         method=method,
-        objective=dict(vars(args.get("objective", {}))),
+        objective=parser.group(args, "objective"),
         optimisation=Optimisation(**{f.name: args[f.name] for f in fields(Optimisation)}),
         **{f.name: args[f.name] for f in fields(Plan) if f.name in args and f.name != "objective"},
     )

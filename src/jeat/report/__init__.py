@@ -1,6 +1,6 @@
 """What a person looks at: image grids and tables, from plain values."""
 
-from jeat.report.grid import grid
+from jeat.report.grid import grid, panels
 from jeat.report.table import table
 
-__all__ = ["grid", "table"]
+__all__ = ["grid", "panels", "table"]

@@ -1,11 +1,13 @@
 """Image grids."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-__all__ = ["grid"]
+__all__ = ["grid", "panels"]
 
 
 def grid(
@@ -31,3 +33,27 @@ def grid(
         top, left = (i // columns) * side + gap, (i % columns) * side + gap
         canvas[top : top + x.shape[1], left : left + x.shape[2]] = image
     return Image.fromarray(canvas)
+
+
+def panels(pictures: Mapping[str, Image.Image], *, columns: int = 3, gap: int = 8) -> Image.Image:
+    """Pictures of one size on white, row by row, each under its name.
+
+    Raises:
+        ValueError: no picture or no column.
+    """
+    if not pictures or columns < 1:
+        raise ValueError(f"panels need pictures and columns, got {len(pictures)} and {columns}")
+    font = ImageFont.load_default(20)
+    columns = min(columns, len(pictures))
+    width, height = next(iter(pictures.values())).size
+    title = 28
+    rows = -(-len(pictures) // columns)
+    size = columns * (width + gap) + gap, rows * (height + title + gap) + gap
+    canvas = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, (name, picture) in enumerate(pictures.items()):
+        left = gap + (i % columns) * (width + gap)
+        top = gap + (i // columns) * (height + title + gap)
+        draw.text((left, top), name, fill="black", font=font)
+        canvas.paste(picture, (left, top + title))
+    return canvas

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from jeat.energy import Energy
 from jeat.samplers.langevin import langevin, last
-from jeat.samplers.starts import ClassGaussian, Uniform
+from jeat.samplers.starts import ClassGaussian, Stored, Uniform
 
-__all__ = ["ClassGaussian", "Sampler", "Start", "Uniform", "langevin", "last"]
+__all__ = ["ClassGaussian", "Sampler", "Start", "Stored", "Uniform", "langevin", "last"]
 
 Sampler = Callable[[Energy, Tensor], Iterator[Tensor]]
 Start = Callable[[Tensor], Tensor]

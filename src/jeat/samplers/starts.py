@@ -1,4 +1,4 @@
-"""Where chains start: uniform noise (Algorithm 1) or class-conditional Gaussians (Sec. 2.2)."""
+"""Where chains start: uniform noise (Algorithm 1), class Gaussians (Sec. 2.2), stored states."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["ClassGaussian", "Uniform"]
+__all__ = ["ClassGaussian", "Stored", "Uniform"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,16 @@ class ClassGaussian:
         if self.grain > 1:
             x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
         return x.clamp(0, 1)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """x0 drawn at random from ``states`` (N, C, H, W), such as a replay buffer's, for any label."""
+
+    states: Float[Tensor, "n c h w"]
+
+    def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        return self.states[torch.randint(len(self.states), (len(y),))].to(y.device)
 
 
 def _triple(shape: torch.Size) -> tuple[int, int, int]:

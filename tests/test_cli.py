@@ -1,0 +1,235 @@
+"""The command line parses, calls and prints: what it says is what the library says."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+import jeat
+from jeat.cli import main
+from jeat.metrics import accuracy, robust_accuracy
+
+from .conftest import DIGITS
+
+COMMANDS = ["attack", "measure", "reproduce", "sample", "train"]
+METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
+TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run directory of JEAT, made through the command line."""
+    out = tmp_path_factory.mktemp("cli") / "run"
+    chains = ["--objective.steps", "2", "--objective.buffer_size", "300"]
+    assert main(["train", "jeat", "--out", str(out), *TINY, *chains, "--start", "gaussian"]) == 0
+    return str(out)
+
+
+def refused(words, capsys):
+    """(exit code, the one line on standard error) of a command that fails."""
+    capsys.readouterr()
+    try:
+        code = main(words)
+    except SystemExit as leave:
+        code = leave.code
+    error = capsys.readouterr().err.strip()
+    if words[0] == "measure":  # after the bar
+        error = error.splitlines()[-1]
+    assert "\n" not in error, error
+    assert "Traceback" not in error
+    assert "please report" not in error
+    return code, error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"], ["--version"], *([c, "--help"] for c in COMMANDS),
+        *(["train", m, "--help"] for m in METHODS), ["reproduce", "digits", "--help"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_help_imports_no_torch(words):
+    code = (
+        "import sys\nfrom jeat.cli import main\n"
+        f"try: code = main({words})\n"
+        "except SystemExit as leave: code = leave.code\n"
+        "sys.exit(code or 3 * ('torch' in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_help_names_every_command_and_every_method(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {command} " in shown for command in COMMANDS)
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {method} " in shown for method in METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trains_and_logs_its_parts(method, tmp_path):
+    chains = ["--objective.steps", "2", "--objective.buffer_size", "300"]
+    flags = chains if method in ("jem", "jeat") else []
+    assert main(["train", method, "--out", str(tmp_path / "run"), *TINY, *flags]) == 0
+    last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    parts = {"loss", "accuracy_clean", "E_clean", "E_y_clean", "test_accuracy"}
+    parts |= {"accuracy_adv", "E_adv"} if method in ("at", "prejeat", "jeat") else set()
+    parts |= {"E_neg", "E_neg-E_clean"} if method in ("jem", "jeat") else set()
+    assert parts <= last.keys()
+    assert all(np.isfinite(v) for v in last.values())
+
+
+def test_a_yaml_file_holds_every_flag_and_gives_the_same_run(tmp_path, capsys):
+    flags = [*TINY, "--lr", "2e-3", "--objective.eps", "4/255", "--objective.ratio", "1.0"]
+    assert main(["train", "at", "--out", str(tmp_path / "a"), *flags]) == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leave:
+        main(["train", "at", "--out", str(tmp_path / "b"), *flags, "--print_config"])
+    assert leave.value.code == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    printed["objective"]["eps"] = "4/255"
+    (tmp_path / "flags.yaml").write_text(yaml.safe_dump(printed))
+    assert main(["train", "at", "--config", str(tmp_path / "flags.yaml")]) == 0
+    a, b = (json.loads((tmp_path / k / "run.json").read_text())["plan"] for k in "ab")
+    assert a == b
+    assert a["objective"] == {"eps": 4 / 255, "steps": 1, "ratio": 1.0}
+    torch.testing.assert_close(
+        jeat.load(tmp_path / "a").state_dict(), jeat.load(tmp_path / "b").state_dict()
+    )
+
+
+def test_sample_writes_a_row_a_class_of_the_library_s_images(run, tmp_path, capsys):
+    out = tmp_path / "new folder" / "grid.png"
+    words = [run, str(out), "--class", "7", "2", "-n", "3", "--steps", "4", "--seed", "5"]
+    assert main(["sample", *words]) == 0
+    assert "rows 7, 2" in capsys.readouterr().out
+    net = jeat.load(run)
+    torch.manual_seed(5)
+    images = jeat.sample(net, torch.tensor([7, 7, 7, 2, 2, 2]), steps=4)
+    known = jeat.report.grid(images, columns=3)
+    assert np.array_equal(np.asarray(Image.open(out)), np.asarray(known))
+
+
+def test_sample_can_start_from_noise_or_from_the_replay_buffer(run, tmp_path):
+    still = ["--steps", "1", "--step_size", "1e-9", "--noise", "0", "-n", "1", "--class", "3"]
+    pictures = {}
+    for start in ("own", "uniform", "buffer"):
+        assert main(["sample", run, str(tmp_path / "x.png"), *still, "--start", start]) == 0
+        picture = np.asarray(Image.open(tmp_path / "x.png"))[2:-2:4, 2:-2:4, 0]
+        pictures[start] = torch.from_numpy(picture.copy())
+    torch.manual_seed(0)
+    assert torch.equal(pictures["uniform"], (torch.rand(8, 8) * 255).round().byte())
+    stored = (jeat.checkpoint.load_buffer(run).states[:, 0].clamp(0, 1) * 255).round().byte()
+    assert (stored == pictures["buffer"]).flatten(1).all(1).any()
+    assert not torch.equal(pictures["own"], pictures["buffer"])
+
+
+def test_measure_writes_what_the_library_measures_and_how(run, tmp_path):
+    out = tmp_path / "figures.json"
+    words = ["-n", "50", "--metrics", "accuracy", "robust_accuracy", "--seed", "3"]
+    how = ["--robust_accuracy.eps", "0.1", "--robust_accuracy.steps", "3"]
+    assert main(["measure", run, *words, *how, "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    net, (x, y) = jeat.load(run), DIGITS.test.floats(50)
+    torch.manual_seed(3)
+    robust = robust_accuracy(net, x, y, eps=0.1, steps=3)
+    assert found["figures"] == {"accuracy": accuracy(net, x, y), "robust_accuracy": robust}
+    assert (found["images"], found["seed"], found["data"]) == (50, 3, "digits")
+    assert found["settings"]["robust_accuracy"]["eps"] == 0.1
+
+
+def test_measure_knows_every_metric(run, capsys):
+    assert main(["measure", run, "-n", "20", "--fisher_score.probes", "2"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("accuracy", "robust_accuracy", "jfs", "mfs", "E_y"):
+        assert f"| {name} " in shown
+
+
+def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
+    out = tmp_path / "adv.npz"
+    words = ["-n", "40", "--eps", "8/255", "--step-size", "2/255", "--steps", "3"]
+    assert main(["attack", run, *words, "--loss", "energy", "--out", str(out)]) == 0
+    x, y = DIGITS.test.floats(40)
+    with np.load(out) as saved:
+        delta = np.abs(saved["images"] - x.numpy())
+        assert saved["labels"].tolist() == y.tolist()
+    assert 0.5 * 8 / 255 < delta.max() <= 8 / 255 + 1e-6
+    assert "attacked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["fly"], 2, "unknown command 'fly'"),
+        (["train", "gan"], 2, "unknown method 'gan'"),
+        (["train", "at"], 2, "out"),
+        (["train", "at", "--out", "OUT", "--epoch", "3"], 2, "epoch"),
+        (["train", "at", "--out", "OUT", "--lr", "fast"], 2, "lr"),
+        (["train", "at", "--out", "OUT", "--objective.rho", "0.1"], 2, "rho"),
+        (["train", "at", "--out", "OUT", "--schedule", "linear"], 2, "schedule"),
+        (["train", "at", "--out", "OUT", "--epochs", "0"], 1, "epochs must be positive"),
+        (["train", "at", "--out", "OUT", "--objective.eps", "-0.1"], 1, "eps"),
+        (["train", "noise", "--out", "OUT", "--objective.sigma", "-1"], 1, "sigma"),
+        (["train", "jem", "--out", "OUT", "--objective.steps", "0"], 1, "at least 1 step"),
+        (["train", "jem", "--out", "OUT", "--objective.rho", "2"], 1, "rho"),
+        (["train", "jem", "--out", "OUT", "--objective.buffer_size", "9"], 1, "buffer"),
+        (["train", "at", "--out", "OUT", "--data", "/no/where"], 1, "no data at /no/where"),
+        (["train", "at", "--out", "OUT", "--data", "BIG"], 1, "labels must lie in"),
+        (["train", "at", "--out", "OUT", "--data", "NAN"], 1, "finite"),
+        (["train", "at", "--out", "OUT", "--net", "wrn-11-2"], 1, "6n"),
+        (["train", "at", "--out", "OUT", "--net", "vit-3"], 1, "unknown net"),
+        (["train", "at", "--out", "OUT", "--net", "convnet-4", "--data", "2X2"], 1, "too small"),
+        (["train", "at", "--out", "OUT", "--init", "RUN"], 1, "another architecture"),
+        (["train", "at", "--out", "OUT", "--pad", "9"], 1, "pad"),
+        (["train", "at", "--out", "RUN"], 1, "exists"),
+        (["train", "at", "--out", "RUN", "--resume"], 1, "other settings"),
+        (["train", "at", "--config", "no.yaml"], 2, "no.yaml"),
+        (["train", "at", "--config", "ODD"], 2, "epohcs"),
+        (["sample", "/no/where", "OUT.png"], 1, "no net at"),
+        (["sample", "FILE", "OUT.png"], 1, "not a jeat checkpoint"),
+        (["sample", "RUN", "OUT.gif"], 2, ".png"),
+        (["sample", "RUN", "OUT.png", "--class", "cat"], 1, "no class 'cat'"),
+        (["sample", "RUN", "OUT.png", "--steps", "0"], 1, "at least 1 step"),
+        (["sample", "RUN", "OUT.png", "-n", "0"], 2, "number"),
+        (["sample", "FOREIGN", "OUT.png"], 1, "not a jeat checkpoint"),
+        (["measure", "RUN", "--metrics", "beauty"], 1, "unknown metric 'beauty'"),
+        (["measure", "RUN", "-n", "0"], 1, "number"),
+        (["measure", "RUN", "--data", "2X2"], 1, "takes images of"),
+        (["measure", "RUN", "--out", "OUT.txt"], 2, ".json"),
+        (["measure", "RUN", "--fisher_score.probes", "0"], 1, "probe"),
+        (["attack", "RUN", "--eps", "-1"], 1, "eps"),
+        (["attack", "RUN", "--steps", "0"], 1, "at least 1 step"),
+        (["attack", "RUN", "--norm", "l1"], 2, "norm"),
+        (["reproduce", "imagenet", "--out", "OUT"], 2, "unknown recipe"),
+        (["reproduce", "digits"], 2, "out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_wrong_is_said_in_one_line(words, code, said, run, tmp_path, capsys):
+    images, labels = np.zeros((40, 8, 8), np.float32), np.arange(40) % 4
+    np.savez(tmp_path / "big.npz", images=images, labels=labels + 1000)
+    np.savez(tmp_path / "nan.npz", images=images * np.nan, labels=labels)
+    np.savez(tmp_path / "2x2.npz", images=images[:, :2, :2], labels=labels)
+    save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    (tmp_path / "file").write_text("no net")
+    (tmp_path / "odd.yaml").write_text("epohcs: 3\nout: x\n")
+    places = {
+        "OUT": "out", "OUT.png": "out.png", "OUT.gif": "out.gif", "OUT.txt": "out.txt",
+        "BIG": "big.npz", "NAN": "nan.npz", "2X2": "2x2.npz", "FILE": "file", "ODD": "odd.yaml",
+        "FOREIGN": "foreign.safetensors",
+    }  # fmt: skip
+    words = [run if w == "RUN" else str(tmp_path / places[w]) if w in places else w for w in words]
+    found, error = refused(words, capsys)
+    assert said in error
+    assert found == code
+    assert not [f for f in tmp_path.iterdir() if f.name.startswith("out")]
