@@ -8,7 +8,6 @@ project = "jeat"
 version = release = jeat.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
-smartquotes = False  # else Literal["linf"] gets curly quotes
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3

@@ -12,8 +12,13 @@ import torch
 from safetensors.torch import load_file
 
 import jeat
+from jeat.nets import Spec, build
+from jeat.objectives import make
 from jeat.plan import Optimisation, Plan
-from jeat.run import fit, read_plan
+from jeat.run import _rehearse, fit, read_plan
+from jeat.train import Step
+
+from .conftest import DIGITS
 
 SHORT = Optimisation(
     epochs=1.2, batch_size=128, log_every=2, save_every=4, ema=0.9, warmup=3, pad=1, flip=True,
@@ -172,6 +177,20 @@ def test_a_plan_that_cannot_be_carried_out_writes_nothing(tmp_path, change, said
     with pytest.raises((ValueError, FileNotFoundError), match=said):
         next(fit(replace(JEAT_PLAN, **change), tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_the_rehearsal_of_the_first_batch_leaves_no_trace():
+    """Net, buffer and randomness are as before, in train mode with batch norm."""
+    torch.manual_seed(3)
+    net = build(Spec("convnet-4", 1, 8, DIGITS.classes, norm="batch"))
+    objective = make("jem", lambda n: torch.rand(n, 1, 8, 8), {"steps": 2, "buffer_size": 40})
+    step = Step(net, objective)
+    before = {k: v.clone() for k, v in step.state_dict().items()}
+    state = torch.get_rng_state()
+    _rehearse(net, objective, DIGITS.train, replace(SHORT, batch_size=32))
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.testing.assert_close(dict(step.state_dict()), before, rtol=0, atol=0)
+    assert all(p.grad is None for p in net.parameters())
 
 
 def test_a_folder_in_use_is_refused_and_so_are_changed_settings(tmp_path):

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from jeat.energy import score
-from jeat.samplers import ClassGaussian, Uniform, langevin, last
+from jeat.samplers import ClassGaussian, Stored, Uniform, langevin, last
 
 N = 40_000
 
@@ -231,3 +231,12 @@ def test_a_class_of_one_image_has_a_start():
     images, labels = planted(2, size=4)
     start = ClassGaussian.fit(images, labels, classes=2, grain=1)
     assert start(labels).isfinite().all()
+
+
+def test_stored_states_are_drawn_evenly_whatever_the_label():
+    """Counts of 8,000 draws of 4 states, within 4 standard errors of Binomial(8000, 1/4)."""
+    start = Stored(torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2))
+    x = start(torch.zeros(8_000, dtype=torch.int64))
+    assert x.shape == (8_000, 3, 2, 2)
+    counts = torch.bincount(x[:, 0, 0, 0].long(), minlength=4).double()
+    assert (counts - 2_000).abs().max() < 4 * (8_000 * 0.25 * 0.75) ** 0.5

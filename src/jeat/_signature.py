@@ -41,11 +41,13 @@ def files_of(folder: str) -> list[str]:
 
 
 def signature_of(folder: str, module: str, function: str | None = None) -> Signature:
-    """The signature of a function of a module, or of the module's last class."""
+    """The signature of a function of a module, or of the class that heads its ``__all__``."""
     body = ast.parse((_PACKAGE / folder / f"{module}.py").read_text()).body
     owner: Any
     if function is None:
-        owner = [node for node in body if isinstance(node, ast.ClassDef)][-1]
+        (public,) = [n.value for n in body if isinstance(n, ast.Assign) and _is_all(n)]
+        name = ast.literal_eval(public)[0]
+        owner = next(node for node in body if getattr(node, "name", "") == name)
         made = [node for node in owner.body if getattr(node, "name", "") == "__init__"]
     else:
         owner = next(node for node in body if getattr(node, "name", "") == function)
@@ -58,6 +60,10 @@ def signature_of(folder: str, module: str, function: str | None = None) -> Signa
         for arg, default in zip(init.args.kwonlyargs, init.args.kw_defaults, strict=True)
     ]
     return Signature(doc.short_description or "", tuple(flags))
+
+
+def _is_all(node: ast.Assign) -> bool:
+    return any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
 
 
 def _evaluate(node: ast.expr) -> Any:

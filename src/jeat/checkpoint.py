@@ -48,7 +48,8 @@ def load(name_or_path: str | Path) -> nn.Module:
         return load_net(path)
     if str(name_or_path) in shipped():
         return load_net(shipped()[str(name_or_path)])
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path)):
+    is_hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path))
+    if is_hub_id and not path.parent.exists():  # else a misspelt path
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
 

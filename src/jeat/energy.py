@@ -17,7 +17,7 @@ from torch import Tensor, nn
 __all__ = ["Energy", "cross_entropy", "energy_of", "joint_energy", "marginal_energy", "score"]
 
 Energy = Callable[[Tensor], Tensor]
-"""An energy: images (B, C, H, W) -> energies (B,)."""
+"""Images (B, C, H, W) -> energies (B,)."""
 
 
 def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, " b"]:

@@ -29,7 +29,7 @@ def sample(
     (Eq. 17) or E(x, y) - E(x) (Eq. 16); ``step_size`` is eta / 2.
 
     Args:
-        net: of :func:`jeat.load` or :func:`jeat.nets.build`; run in eval mode.
+        net: of :func:`jeat.checkpoint.load` or :func:`jeat.nets.build`; run in eval mode.
         labels: one class index an image.
         steps: length of the chain.
         step_size, noise: as :func:`jeat.samplers.langevin`; JEM's by default.

@@ -22,8 +22,8 @@ class Optimisation:
         schedule: after the warm-up the rate stays, falls tenfold at 1/2 and 3/4 of the run
             (step), or falls to zero along a cosine.
         warmup: iterations over which the rate rises linearly from zero.
-        clip: largest gradient norm; none does not clip.
-        ema: decay of the average of weights that is evaluated and saved; none keeps no average.
+        clip: largest gradient norm; null does not clip.
+        ema: decay of the average of weights that is evaluated and saved; null keeps no average.
         precision: fp32, or bf16 autocast (energies stay in fp32).
         pad: reflect-pad by so many pixels and crop back at random; 0 does not.
         flip: flip images left-right at random.

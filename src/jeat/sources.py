@@ -29,7 +29,8 @@ def load_data(source: str | Path) -> Data:
 
     The test split is ``test``, else ``validation``; a source with one split gives every tenth
     image of each class to the test. Decoded pixels of Hugging Face sources are cached in
-    ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with the files.
+    ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with local files; a hub
+    data set is decoded once under its name.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.

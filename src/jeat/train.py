@@ -57,7 +57,7 @@ class Training:
 
     @property
     def net(self) -> nn.Module:
-        """The weights to evaluate and keep: their average where one is kept."""
+        """The weights to evaluate and keep, averaged where an average is kept."""
         if self.ema is None:
             return self.step.net
         averaged: nn.Module = self.ema.module

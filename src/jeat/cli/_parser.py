@@ -2,6 +2,7 @@
 
 import re
 import sys
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,17 @@ __all__ = ["Parser", "bar"]
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
 
 
+class _Formatter(jsonargparse.DefaultHelpFormatter, RawDescriptionHelpFormatter):
+    """Descriptions as they are written."""
+
+
 class Parser(jsonargparse.ArgumentParser):
     """jsonargparse with ``--config``, dashes for underscores, 8/255, and errors of one line."""
 
     def __init__(self, prog: str, description: str) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        super().__init__(
+            prog=prog, description=description, allow_abbrev=False, formatter_class=_Formatter
+        )
         self.add_argument("--config", action="config", help="YAML file of these flags")
 
     def add_flags(self, flags: Iterable[Flag], group: str = "") -> None:

@@ -25,7 +25,10 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--steps", type=int, default=150, help="length of the chain")
     parser.add_argument("--step_size", type=float, default=0.25, help="factor of the gradient")
     parser.add_argument(
-        "--noise", type=float | None, default=0.005, help="noise of the chain; null is exact"
+        "--noise",
+        type=float | None,
+        default=0.005,
+        help="noise of the chain; null couples it to the step, sqrt(2 * step_size)",
     )
     parser.add_argument(
         "--energy", type=Literal["joint", "cross-entropy"], default="joint",

@@ -2,7 +2,7 @@
 
 Each file has the metric as a plain function, and ``measure(subject, *, ...)``, whose keyword-only
 arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the net in eval mode, in
-fp32, in pieces of 500 images. Adding a metric is one new file here.
+fp32, in pieces. Adding a metric is one new file here.
 """
 
 import pkgutil

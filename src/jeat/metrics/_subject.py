@@ -21,7 +21,7 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N.
 
     Raises:
-        ValueError: no image, or as many labels as images.
+        ValueError: no image, or not as many labels as images.
     """
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")

@@ -105,7 +105,7 @@ def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
     """Mean joint and marginal Fisher score over (image, true label), and their terms.
 
     Args:
-        probes: Hutchinson probes; none is exact.
+        probes: Hutchinson probes; null is exact.
     """
     figures: dict[str, float] = {}
     for name, joint in (("jfs", True), ("mfs", False)):

@@ -34,7 +34,7 @@ class JEAT(nn.Module):
         ratio: length of an attack step in units of eps; 1.0 in Algorithm 1.
         steps: K, Langevin steps an iteration.
         step_size: alpha / 2, factor of the gradient in a chain.
-        noise: standard deviation of a chain's noise; None is sqrt(alpha), as printed.
+        noise: standard deviation of a chain's noise; null is sqrt(alpha), as printed.
         clamp: keep chains in [0, 1]; Algorithm 1 does not.
         buffer_size: slots of the replay buffer.
         rho: restart probability.

@@ -26,7 +26,7 @@ class JEM(nn.Module):
         restart: n -> n first states of chains.
         steps: K, Langevin steps an iteration.
         step_size: factor of the gradient in a chain.
-        noise: standard deviation of a chain's noise; None couples it, sqrt(2 * step_size).
+        noise: standard deviation of a chain's noise; null couples it, sqrt(2 * step_size).
         clamp: keep chains in [0, 1]; JEM does not.
         buffer_size: slots of the replay buffer.
         rho: restart probability.

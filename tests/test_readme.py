@@ -1,0 +1,51 @@
+"""What the README shows works as it stands, shortened to a few iterations."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from jeat.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def block(language, marker):
+    """The one fenced block of a language that holds a word."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    (found,) = [b for b in blocks if marker in b]
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_python_of_the_readme_runs_and_is_short():
+    code = block("python", "import jeat")
+    assert len(code.splitlines()) < 20
+    exec(code.replace("epochs=20", "epochs=1"), {})
+    assert Path("digits.png").stat().st_size > 0
+
+
+def test_the_commands_of_the_readme_run():
+    lines = block("bash", "jeat train").replace("\\\n", " ").splitlines()
+    commands = [line.split(" ", 1)[1] for line in lines if line.startswith("jeat ")]
+    assert len(commands) == 5
+    for command in commands:
+        assert main(shlex.split(command.replace("--epochs 20", "--epochs 1"))) == 0, command
+    assert Path("digits.png").stat().st_size > 0
+    assert Path("jeat.json").stat().st_size > 0
+
+
+def test_the_readme_links_to_files_that_exist():
+    for target in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_table_of_the_readme_is_the_committed_one():
+    table = (ROOT / "results/demo/table.md").read_text().split("\n\n")[0]
+    assert table in README
