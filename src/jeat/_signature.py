@@ -14,6 +14,7 @@ _TYPES = {
     "Literal": Literal,
     "Norm": Literal["linf", "l2"],
     "AttackLoss": Literal["ce", "energy"],
+    "Precision": Literal["fp32", "bf16"],
 }
 
 

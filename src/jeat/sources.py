@@ -10,12 +10,14 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
 from safetensors import safe_open
 from safetensors.torch import save_file
 
@@ -125,7 +127,7 @@ def _decode(source: str, path: Path) -> Data:
         )
     classes = tuple(features[label[0]].names)
     parts = {
-        name: from_arrays(_pixels(split[image[0]]), np.array(split[label[0]]), classes)
+        name: from_arrays(_pixels(_files(split, image[0])), np.array(split[label[0]]), classes)
         for name, split in splits.items()
         if name in ("train", "test", "validation") or len(splits) == 1
     }
@@ -139,12 +141,20 @@ def _decode(source: str, path: Path) -> Data:
     return Data(parts["train"], test, classes)
 
 
-def _pixels(images: Iterable[Any]) -> np.ndarray:
-    """PIL images -> (N, H, W[, 3]) uint8, grey where the first is."""
+def _files(split: Any, column: str) -> Iterator[Mapping[str, Any]]:
+    """The image files of a column, undecoded."""
+    for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
+        yield from table[column].to_pylist()
+
+
+def _pixels(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
+    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where the first is."""
     mode = ""
+    formats: list[str] | None = None
     arrays: list[np.ndarray] = []
     try:
-        for image in images:
+        for file in files:
+            image, formats = _open(file, formats)
             if image.mode[0] in "IF":
                 raise ValueError(f"pixels must be uint8, image {len(arrays)} is {image.mode}")
             mode = mode or ("L" if image.mode in ("1", "L") else "RGB")
@@ -157,6 +167,19 @@ def _pixels(images: Iterable[Any]) -> np.ndarray:
     except OSError as error:
         raise ValueError(f"image {len(arrays)} cannot be decoded: {_line(error)}") from error
     return np.stack(arrays)
+
+
+def _open(file: Mapping[str, Any], formats: list[str] | None) -> tuple[Image.Image, list[str]]:
+    """An image, upright, and its format: to be tried first on the next file, which is faster."""
+    source = BytesIO(file["bytes"]) if file["bytes"] else file["path"]
+    try:
+        image: Image.Image = Image.open(source, formats=formats)
+    except UnidentifiedImageError:
+        if formats is None:
+            raise
+        return _open(file, None)
+    upright = ImageOps.exif_transpose(image) if image.getexif() else image
+    return upright, [image.format or ""]
 
 
 def _line(error: BaseException) -> str:

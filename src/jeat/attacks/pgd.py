@@ -1,5 +1,6 @@
 """FGSM and PGD on cross-entropy or on the energy E(x, y): one loop, written once."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -25,6 +26,7 @@ def pgd(
     norm: balls.Norm = "linf",
     loss: AttackLoss = "ce",
     random_start: bool = True,
+    early_exit: bool = False,
 ) -> Float[Tensor, "b c h w"]:
     """Projected gradient ascent (Madry et al. 2018; Eq. 3 of Zhu et al. 2021).
 
@@ -41,6 +43,9 @@ def pgd(
         norm: ``"linf"`` or ``"l2"``.
         loss: what to climb: ``"ce"``, E(x, y) - E(x) (Eq. 14), or ``"energy"``, E(x, y) (Eq. 18).
         random_start: start from a uniform draw in the ball rather than from ``x``.
+        early_exit: leave an image at the first iterate that is not classified as its label; later
+            steps then pass fewer images. For evaluation: how far ``loss`` can be raised is not
+            found out.
 
     Returns:
         x_adv, detached, inside the ball and inside [0, 1].
@@ -52,14 +57,29 @@ def pgd(
     _check(x, y, eps, steps, step_size, norm, loss)
     climbed = cross_entropy if loss == "ce" else joint_energy
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
-    x_adv = (x + delta).clamp(0, 1)
+    x_n = (x + delta).clamp(0, 1).detach()
+    x_adv, left = x_n, torch.arange(len(x), device=x.device)
     for _ in range(steps):
-        x_adv = x_adv.detach().requires_grad_()
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(climbed(net(x_adv), y).sum(), x_adv)
-        delta = x_adv.detach() + step_size * balls.steepest(gradient, norm) - x
-        x_adv = (x + balls.project(delta, eps, norm)).clamp(0, 1)
-    return x_adv.detach()
+        gradient, right = _gradient(net, climbed, x_n, y)
+        if early_exit:
+            x_adv = x_adv.index_copy(0, left, x_n)
+            left, x, y, x_n, gradient = (t[right] for t in (left, x, y, x_n, gradient))
+            if not len(left):
+                return x_adv
+        delta = x_n + step_size * balls.steepest(gradient, norm) - x
+        x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
+    return x_adv.index_copy(0, left, x_n)
+
+
+def _gradient(
+    net: nn.Module, climbed: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """grad_x of the sum of ``climbed``, and which images are classified as their label."""
+    x = x.detach().requires_grad_()
+    with torch.enable_grad():
+        logits = net(x)
+        (gradient,) = torch.autograd.grad(climbed(logits, y).sum(), x)
+    return gradient, logits.argmax(1) == y
 
 
 def fgsm(

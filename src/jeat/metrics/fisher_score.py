@@ -6,9 +6,12 @@ with E(x, y) for the joint (Eq. 23) and E(x) for the marginal score (Eq. 24; Hyv
 A score is in [0, 1] pixels; it is 4 times smaller in [-1, 1].
 """
 
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from jeat.energy import Energy, energy_of
 from jeat.metrics._subject import Subject, pieces
@@ -82,19 +85,28 @@ def _by_products(E: Energy, x: Tensor, probes: int | None) -> tuple[Tensor, Tens
     x = x.detach().requires_grad_()
     (g,) = torch.autograd.grad(E(x).sum(), x, create_graph=True)
     trace = x.new_zeros(len(x))
-    for i in range(probes or x[0].numel()):
-        if probes is None:
-            v = torch.zeros_like(x).flatten(1)
-            v[:, i] = 1
-            v = v.view_as(x)
-        else:
-            v = torch.randint_like(x, 2) * 2 - 1
-        if g.requires_grad:  # else E is linear in x
+    if g.requires_grad:  # else E is linear in x
+        for v in _directions(x, probes):
             (Hv,) = torch.autograd.grad(
-                g, x, v, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
-            trace += (v * Hv).flatten(1).sum(1).detach()
+                g, x, v, retain_graph=True, allow_unused=True, materialize_grads=True,
+                is_grads_batched=True,
+            )  # fmt: skip
+            trace += (v * Hv).flatten(2).sum((0, 2)).detach()
     return _half_square(g.detach()), trace / (probes or 1)
+
+
+def _directions(x: Tensor, probes: int | None) -> Iterator[Tensor]:
+    """Directions (m, B, C, H, W): each pixel's in turn, or ``probes`` of random signs.
+
+    m B is about 128: enough to fill a machine, little enough for its caches.
+    """
+    d = x[0].numel()
+    for some in torch.arange(probes or d, device=x.device).split(max(1, 128 // len(x))):
+        if probes is None:
+            v = F.one_hot(some, d).to(x.dtype).view(-1, 1, *x.shape[1:])
+            yield v.expand(-1, *x.shape)
+        else:
+            yield torch.randint(2, (len(some), *x.shape), device=x.device).to(x.dtype) * 2 - 1
 
 
 def _half_square(g: Tensor) -> Tensor:

@@ -12,9 +12,14 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Literal
 
+import torch
 from torch import nn
 
-__all__ = ["Spec", "build", "evaluating", "is_piecewise_linear", "spec_of"]
+__all__ = [
+    "Precision", "Spec", "autocast", "build", "evaluating", "is_piecewise_linear", "spec_of",
+]  # fmt: skip
+
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -75,14 +80,29 @@ def spec_of(net: nn.Module) -> Spec:
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """``with evaluating(net):`` runs in eval mode and restores each module's own mode after."""
+    """``with evaluating(net):`` runs in eval mode with frozen weights, and restores both after.
+
+    Input gradients of frozen weights neither keep nor compute what only weights need.
+    """
     training = [m for m in net.modules() if m.training]
-    net.eval()
+    thawed = [p for p in net.parameters() if p.requires_grad]
+    net.eval().requires_grad_(False)
     try:
         yield
     finally:
         for m in training:
             m.training = True
+        for p in thawed:
+            p.requires_grad = True
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """A context in which nets multiply in bf16, or in fp32 whatever is around it.
+
+    Logits come out in bf16 and :mod:`jeat.energy` takes them to fp32; images, chains and
+    gradients with respect to images stay in fp32.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 _PIECEWISE_LINEAR = (

@@ -55,9 +55,11 @@ def langevin(
 
     def chain(x: Tensor) -> Iterator[Tensor]:
         for _ in range(steps):
-            x = x + step_size * score(E, x) + sigma * torch.randn_like(x)
+            x = torch.add(x, score(E, x), alpha=step_size)
+            if sigma > 0:
+                x.add_(torch.randn_like(x), alpha=sigma)
             if bounds is not None:
-                x = x.clamp(*bounds)
+                x.clamp_(*bounds)
             yield x
 
     return chain(x.detach())
