@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint docs build clean
+.PHONY: demo test lint docs bench build clean
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/digits
@@ -11,12 +11,15 @@ test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: .venv/installed-test
-	$(BIN)/ruff check src tests docs
-	$(BIN)/ruff format --check src tests docs
+	$(BIN)/ruff check src tests docs benchmarks
+	$(BIN)/ruff format --check src tests docs benchmarks
 	$(BIN)/mypy
 
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
+bench: .venv/installed-bench
+	$(BIN)/python -m benchmarks
 
 build: .venv/installed-test
 	$(BIN)/pip install -q build
@@ -28,6 +31,11 @@ clean:
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q -e .
+	touch $@
+
+.venv/installed-bench: .venv/installed
+	$(BIN)/pip install -q -e .[bench]
+	$(BIN)/pip install -q --no-deps torchattacks
 	touch $@
 
 .venv/installed-%: .venv/installed

@@ -1,0 +1,130 @@
+"""Run the benchmarks, print the table, write ``results/bench.json`` and the figures of the docs."""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+import jeat
+from benchmarks import growth, hot_paths, jem, memory, peers, scores, startup
+from benchmarks._measure import Row
+from jeat.data import Batch
+from jeat.report import table
+from jeat.train import iterate
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = (
+    "jeat", "torch", "torchattacks", "foolbox", "adversarial-robustness-toolbox", "pyautoattack",
+    "accelerate", "datasets", "pillow", "numpy",
+)  # fmt: skip
+
+
+def main() -> None:
+    """All suites, in the order of the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, help="CIFAR-10 in parquet (default: $JEAT_DATA/cifar10)"
+    )
+    parser.add_argument("--net", default=ROOT / "results/cifar10-first/at.safetensors", type=Path)
+    parser.add_argument("--only", nargs="+", help="suites to run; nothing is written then")
+    args = parser.parse_args()
+    folder = args.data or Path(os.environ.get("JEAT_DATA", "/nowhere")) / "cifar10"
+    trained = jeat.load(args.net) if args.net.exists() else None
+    images = jeat.load_data(folder).test.floats(1000) if folder.exists() else None
+    began, rows, points = time.time(), [], {}
+
+    def show(name: str, found: Iterable[Row]) -> None:
+        if args.only and name not in args.only:
+            return
+        for row in found:
+            rows.append(row)
+            print(f"{row.suite}: {row.what}: {row.value:.3f} {row.verdict} {row.note}", flush=True)
+
+    def grow() -> Iterable[Row]:
+        found, curves = growth.measure()
+        points.update(curves)
+        return found
+
+    show("hot paths", hot_paths.measure())
+    show("hot paths", hot_paths.loop())
+    show("peers", peers.measure(trained, images))
+    if trained is not None and images is not None:
+        show("accuracies", peers.accuracies(trained, *images))
+        show("numerics", peers.precision(trained, *images))
+    show("JEM", jem.measure())
+    show("Fisher scores", scores.measure())
+    show("memory", memory.measure())
+    show("start-up", startup.measure())
+    if folder.exists():
+        show("start-up", startup.data(folder))
+    show("growth", _lazily(grow))
+    print(table([_cells(row) for row in rows]))
+    if not args.only:
+        _write(rows, points, seconds=time.time() - began, data=str(folder))
+
+
+def _lazily(make: Callable[[], Iterable[Row]]) -> Iterable[Row]:
+    yield from make()
+
+
+def _cells(row: Row) -> dict[str, object]:
+    quartiles = f"{row.low:.3f}-{row.high:.3f}" if row.rounds > 1 else ""
+    return {
+        "suite": row.suite, "what": row.what, "ratio": row.value, "quartiles": quartiles,
+        "goal": row.verdict, "note": row.note,
+    }  # fmt: skip
+
+
+def _write(rows: list[Row], points: dict[str, Any], *, seconds: float, data: str) -> None:
+    found = {
+        "rows": [asdict(row) | {"verdict": row.verdict} for row in rows],
+        "growth": points,
+        "minutes": round(seconds / 60, 1),
+        "data": data,
+        "versions": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "cpu": _cpu(),
+        "threads": torch.get_num_threads(),
+    }
+    (ROOT / "results/bench.json").write_text(json.dumps(found, indent=1) + "\n")
+    (ROOT / "results/bench.md").write_text(table([_cells(row) for row in rows]) + "\n")
+    (ROOT / "results/profile.txt").write_text(_profile() + "\n")
+    growth.draw(points, ROOT / "docs/images/growth.png")
+
+
+def _profile() -> str:
+    """Where the time of a JEAT iteration (K=10, batch 128, wrn-10-2) goes, by operator."""
+    training, (x, y) = hot_paths.jeat_iteration("wrn-10-2", 128), hot_paths.batch_of(128)
+    batch = Batch(x, y, logged=False)
+    iterate(training, batch, None)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        iterate(training, batch, None)
+    table: str = profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15)
+    return table
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""PGD, Langevin and JEAT against the bare network passes they need."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks._measure import Row, interleaved, ratio
+from jeat.attacks import pgd
+from jeat.data import Batch, Images
+from jeat.energy import energy_of
+from jeat.nets import Spec, autocast, build, evaluating
+from jeat.objectives import make
+from jeat.plan import Optimisation
+from jeat.samplers import langevin, last
+from jeat.train import Training, iterate, prepare, train
+
+__all__ = ["NETS", "bare_gradients", "batch_of", "jeat_iteration", "loop", "measure", "net_of"]
+
+NETS = {"wrn-10-2": 128, "wrn-16-2": 128, "wrn-28-10": 8}
+CLASSES = tuple("0123456789")
+CPU = torch.device("cpu")
+
+
+def net_of(name: str, activation: str = "leaky_relu", size: int = 32) -> nn.Module:
+    """A freshly initialised net in the layout that training and loading give it."""
+    torch.manual_seed(0)
+    net = build(Spec(name, 3, size, CLASSES, "none", activation))  # type: ignore[arg-type]
+    return net.to(memory_format=torch.channels_last)
+
+
+def batch_of(n: int, size: int = 32) -> tuple[Tensor, Tensor]:
+    """Random images and labels; what they show does not change what a pass costs."""
+    x = torch.rand(n, 3, size, size).contiguous(memory_format=torch.channels_last)
+    return x, torch.randint(10, (n,))
+
+
+def bare_gradients(net: nn.Module, x: Tensor, passes: int) -> None:
+    """``passes`` input gradients and nothing else: bf16, channels_last, frozen weights."""
+    with evaluating(net), autocast("bf16", CPU):
+        for _ in range(passes):
+            z = x.detach().requires_grad_()
+            torch.autograd.grad(net(z).float().logsumexp(1).sum(), z)
+
+
+def bare_training_passes(net: nn.Module, x: Tensor) -> None:
+    """One forward and one backward pass of two batches, with gradients on the weights."""
+    with autocast("bf16", CPU):
+        loss = net(x).float().mean() + net(x).float().mean()
+    net.zero_grad()
+    loss.backward()
+
+
+def jeat_iteration(name: str, n: int, method: str = "jeat", steps: int = 10) -> Training:
+    """A training in bf16, ready for its next iteration."""
+    net = net_of(name)
+    settings = {"steps": steps, "buffer_size": 2 * n, "clamp": True}
+    objective = make(method, lambda k: torch.rand(k, 3, 32, 32), settings)
+    return prepare(net, objective, Optimisation(precision="bf16", batch_size=n), images=n)
+
+
+def measure(rounds: int = 5) -> Iterator[Row]:
+    """PGD-20, Langevin-20 and a JEAT iteration over their bare passes."""
+    for name, n in NETS.items():
+        net, (x, y) = net_of(name), batch_of(n)
+        training = jeat_iteration(name, n)
+        batch = Batch(x, y, logged=False)
+
+        def attack(net: nn.Module = net, x: Tensor = x, y: Tensor = y) -> None:
+            with evaluating(net), autocast("bf16", CPU):
+                pgd(net, x, y, eps=8 / 255, steps=20, step_size=2 / 255)
+
+        def chain(net: nn.Module = net, x: Tensor = x) -> None:
+            with evaluating(net), autocast("bf16", CPU):
+                last(langevin(energy_of(net), x, steps=20, step_size=0.25, noise=0.005))
+
+        def bare_iteration(net: nn.Module = training.step.net, x: Tensor = x) -> None:
+            bare_gradients(net, x, 11)
+            bare_training_passes(net, x)
+
+        few = rounds if name != "wrn-28-10" else min(3, rounds)
+        t = interleaved(
+            {
+                "bare 20": lambda net=net, x=x: bare_gradients(net, x, 20),
+                "PGD-20": attack,
+                "Langevin-20": chain,
+                "bare 10": bare_iteration,
+                "JEAT iteration (K=10)": lambda t=training, b=batch: iterate(t, b, None),
+            },
+            few,
+        )
+        for what, below in (
+            ("PGD-20", "bare 20"), ("Langevin-20", "bare 20"),
+            ("JEAT iteration (K=10)", "bare 10"),
+        ):  # fmt: skip
+            yield Row(
+                "hot paths", f"{what} / bare passes, {name}, batch {n}", *ratio(t[what], t[below]),
+                few, at_most=1.05,
+            )  # fmt: skip
+
+
+def loop(rounds: int = 5) -> Iterator[Row]:
+    """What the training loop adds to its iterations: batches, augmentation, logs."""
+    n, batches = 128, 8
+    net, (x, y) = net_of("wrn-10-2"), batch_of(n)
+    o = Optimisation(precision="bf16", batch_size=n, epochs=1000, pad=4, flip=True, log_every=10**6)
+    objective = make("at", lambda k: x, {})
+    training = prepare(net, objective, o, images=n * batches)
+    images = Images((torch.rand(n * batches, 3, 32, 32) * 255).byte(), y.repeat(batches))
+    logs = train(training, images, o)
+
+    def iterations() -> None:
+        for _ in range(batches):
+            iterate(training, Batch(x, y, logged=False), None)
+
+    t = interleaved(
+        {"bare": iterations, "loop": lambda: [next(logs) for _ in range(batches)]}, rounds
+    )
+    overhead = tuple(v - 1 for v in ratio(t["loop"], t["bare"]))
+    yield Row(
+        "hot paths", "loop overhead / iteration (AT, wrn-10-2)", *overhead, rounds, at_most=0.03
+    )

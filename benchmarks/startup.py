@@ -1,0 +1,72 @@
+"""How long imports, help and a first look at CIFAR-10 take."""
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks._measure import Row, interleaved, ratio
+from jeat.sources import load_data
+
+__all__ = ["data", "measure"]
+
+
+def python(code: str) -> None:
+    """Run code in a fresh interpreter."""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def measure(rounds: int = 7) -> Iterator[Row]:
+    """Imports and help over those of what they stand on."""
+    use = "import jeat; jeat.load, jeat.sample, jeat.attacks, jeat.metrics"
+    t = interleaved(
+        {
+            "import torch": lambda: python("import torch"),
+            "import jeat": lambda: python("import jeat"),
+            "its names": lambda: python(use),
+            "import jsonargparse": lambda: python("import jsonargparse"),
+            "jeat --help": lambda: python("from jeat.cli import main; main(['--help'])"),
+        },
+        rounds,
+    )
+    for above, below, most in (
+        ("import jeat", "import torch", 1.2), ("its names", "import torch", None),
+        ("jeat --help", "import jsonargparse", 3.0),
+    ):  # fmt: skip
+        note = use if above == "its names" else ""
+        found = ratio(t[above], t[below])
+        yield Row("start-up", f"{above} / {below}", *found, rounds, at_most=most, note=note)
+
+
+def data(folder: Path) -> Iterator[Row]:
+    """``folder``, a local parquet data set: decoded first, then from the cache."""
+    import pyarrow.parquet as pq
+
+    def pillow() -> None:
+        arrays = []
+        for file in sorted(folder.rglob("*.parquet")):
+            for cell in pq.read_table(file).column("img").to_pylist():
+                arrays.append(np.asarray(Image.open(io.BytesIO(cell["bytes"])).convert("RGB")))
+        np.stack(arrays)
+
+    before = os.environ.get("JEAT_CACHE")
+    with tempfile.TemporaryDirectory() as caches:
+        count = iter(range(100))
+
+        def first() -> None:
+            os.environ["JEAT_CACHE"] = f"{caches}/{next(count)}"
+            load_data(folder)
+
+        t = interleaved(
+            {"pillow": pillow, "first": first, "again": lambda: load_data(folder)}, rounds=3
+        )
+    os.environ.pop("JEAT_CACHE") if before is None else os.environ.update(JEAT_CACHE=before)
+    for name, most in (("first", 1.3), ("again", 0.05)):
+        found = ratio(t[name], t["pillow"])
+        yield Row("start-up", f"load CIFAR-10, {name} / Pillow's decoding", *found, 3, at_most=most)
