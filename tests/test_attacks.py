@@ -10,7 +10,7 @@ from torch import nn
 
 from jeat import balls
 from jeat.attacks import fgsm, fgsm_rs, pgd
-from jeat.energy import cross_entropy, joint_energy
+from jeat.energy import cross_entropy, energy_of, joint_energy, score
 from jeat.nets import Spec, build
 
 EPS = 0.1
@@ -228,3 +228,38 @@ IMAGES, LABELS = torch.full((2, 1, 8, 8), 0.5), torch.tensor([0, 1])
 def test_what_an_attack_cannot_do_is_refused(net, x, y, settings, said):
     with pytest.raises(ValueError, match=said):
         PGD(net, x, y, **settings)
+
+
+def test_algorithm_1_takes_the_first_gradient_at_the_clean_image(smooth_net, digits):
+    """delta = clip(U(-eps, eps) + eps sign grad E(x, y)), the gradient at x."""
+    x, y = digits
+    smooth_net.eval()
+    torch.manual_seed(1)
+    x_adv = fgsm_rs(smooth_net, x, y, eps=0.1, ratio=1.0, loss="energy", grad_at="clean")
+    torch.manual_seed(1)
+    delta = torch.empty_like(x).uniform_(-0.1, 0.1)
+    delta = (delta + 0.1 * -score(energy_of(smooth_net, y), x).sign()).clamp(-0.1, 0.1)
+    torch.testing.assert_close(x_adv, (x + delta).clamp(0, 1), rtol=0, atol=1e-6)
+
+
+def test_early_exit_leaves_each_image_at_its_first_fooling_iterate(smooth_net, digits):
+    x, y = digits
+    smooth_net.eval()
+    y = smooth_net(x).argmax(1).where(torch.arange(16) % 4 > 0, y)  # some are wrong at once
+    how = {"eps": 0.3, "step_size": 0.02, "random_start": False}
+    path = [x] + [pgd(smooth_net, x, y, steps=n, **how) for n in range(1, 13)]
+    fooled = torch.stack([smooth_net(x_n).argmax(1) != y for x_n in path[:-1]])
+    first = fooled.int().argmax(0).where(fooled.any(0), torch.tensor(12))
+    assert len(first.unique()) > 3
+    found = pgd(smooth_net, x, y, steps=12, early_exit=True, **how)
+    for i, n in enumerate(first.tolist()):
+        torch.testing.assert_close(found[i], path[n][i], rtol=0, atol=1e-5)
+
+
+def test_early_exit_may_leave_no_image(smooth_net, digits):
+    x, _ = digits
+    wrong = (smooth_net.eval()(x).argmax(1) + 1) % 10
+    found = pgd(
+        smooth_net, x, wrong, eps=0.1, steps=3, step_size=0.1, random_start=False, early_exit=True
+    )
+    assert torch.equal(found, x)

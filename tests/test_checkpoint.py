@@ -1,6 +1,7 @@
 """A net is one file, from which it comes back exactly or is refused in one line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -125,8 +126,12 @@ def test_weights_are_copied_between_nets_of_one_architecture_only(trained):
     torch.testing.assert_close(other.state_dict(), net.state_dict(), rtol=0, atol=0)
     other[1].weight.data.zero_()
     assert (net[1].weight != 0).any()
-    with pytest.raises(ValueError, match="weights of a convnet-4 are of another architecture"):
-        load_weights(build(Spec("convnet-8", 3, 8, ("cat", "dog"), "batch")), net)
+    with pytest.raises(ValueError, match="another architecture: name convnet-4 and not convnet-8"):
+        load_weights(build(replace(SPEC, name="convnet-8")), net)
+    for odd in ({"activation": "relu"}, {"std": 0.5}, {"classes": ("a", "b", "c")}):
+        with pytest.raises(ValueError, match=f"another architecture: {next(iter(odd))}"):
+            load_weights(build(replace(SPEC, **odd)), net)
+    load_weights(build(replace(SPEC, classes=("a", "b"))), net)
 
 
 def test_every_shipped_net_loads_and_says_what_it_is():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +109,29 @@ def test_a_yaml_file_holds_every_flag_and_gives_the_same_run(tmp_path, capsys):
     )
 
 
+def test_a_fraction_is_a_number_but_not_in_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "at", "--out", "1/2", *TINY, "--eps", "4/255", "--objective.eps=6/255"]
+    assert main(words) == 0
+    plan = json.loads((tmp_path / "1" / "2" / "run.json").read_text())["plan"]
+    assert (plan["eps"], plan["objective"]["eps"]) == (4 / 255, 6 / 255)
+
+
+def test_a_reader_that_leaves_is_no_error():
+    code = "import sys; from jeat.cli import main; sys.exit(main(['train', 'jeat', '--help']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait()
+
+
+def test_a_checkpoint_folder_is_a_net(run):
+    (folder,) = (jeat.checkpoint.newest(Path(run)),)
+    torch.testing.assert_close(jeat.load(folder).state_dict(), jeat.load(run).state_dict())
+
+
 def test_sample_writes_a_row_a_class_of_the_library_s_images(run, tmp_path, capsys):
     out = tmp_path / "new folder" / "grid.png"
     words = [run, str(out), "--class", "7", "2", "-n", "3", "--steps", "4", "--seed", "5"]
@@ -178,6 +202,21 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["train", "at", "--out", "OUT", "--objective.rho", "0.1"], 2, "rho"),
         (["train", "at", "--out", "OUT", "--schedule", "linear"], 2, "schedule"),
         (["train", "at", "--out", "OUT", "--epochs", "0"], 1, "epochs must be positive"),
+        (["train", "at", "--out", "OUT", "--eps", "8"], 1, "eps is in [0, 1] pixels"),
+        (["train", "at", "--out", "OUT", "--eps", "-0.1"], 1, "eps is in [0, 1] pixels"),
+        (["train", "at", "--out", "OUT", "--objective.eps", "8"], 1, "eps is in [0, 1] pixels"),
+        (["train", "at", "--out", "OUT", "--seed", "99999999999999999999"], 1, "seed"),
+        (["train", "at", "--out", "OUT", "--data", "3/4"], 1, "3/4"),
+        (["train", "at", "--out", "OUT", "--data", ""], 1, "data must name"),
+        (["train", "at", "--out", "OUT", "--data", "FILE"], 1, "is a file"),
+        (["train", "at", "--out", "OUT", "--data", "ONE"], 1, "at least 2 classes"),
+        (["train", "at", "--out", "OUT", "--net", "convnet-4-4"], 1, "convnet-width"),
+        (["train", "at", "--out", "OUT", "--net", "convnet-"], 1, "convnet-width"),
+        (
+            ["train", "at", "--out", "OUT", "--init", "RUN", "--net", "convnet-4", "--std", "0.2"],
+            1,
+            "another architecture: std 0.5 and not 0.2",
+        ),
         (["train", "at", "--out", "OUT", "--objective.eps", "-0.1"], 1, "eps"),
         (["train", "noise", "--out", "OUT", "--objective.sigma", "-1"], 1, "sigma"),
         (["train", "jem", "--out", "OUT", "--objective.steps", "0"], 1, "at least 1 step"),
@@ -208,6 +247,10 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["measure", "RUN", "--out", "OUT.txt"], 2, ".json"),
         (["measure", "RUN", "--fisher_score.probes", "0"], 1, "probe"),
         (["attack", "RUN", "--eps", "-1"], 1, "eps"),
+        (["attack", "RUN", "--eps", "300"], 1, "eps is in [0, 1] pixels"),
+        (["attack", "RUN", "--norm", "l2", "--eps", "1e400"], 1, "infinite"),
+        (["attack", "RUN", "--seed", "-1"], 1, "--seed must lie in"),
+        (["attack", "RUN", "--data", "NAMED"], 1, "knows the classes"),
         (["attack", "RUN", "--steps", "0"], 1, "at least 1 step"),
         (["attack", "RUN", "--norm", "l1"], 2, "norm"),
         (["reproduce", "imagenet", "--out", "OUT"], 2, "unknown recipe"),
@@ -220,13 +263,18 @@ def test_what_is_wrong_is_said_in_one_line(words, code, said, run, tmp_path, cap
     np.savez(tmp_path / "big.npz", images=images, labels=labels + 1000)
     np.savez(tmp_path / "nan.npz", images=images * np.nan, labels=labels)
     np.savez(tmp_path / "2x2.npz", images=images[:, :2, :2], labels=labels)
+    np.savez(tmp_path / "one.npz", images=images, labels=labels * 0)
+    for i in range(100):
+        folder = tmp_path / "named" / f"class{i % 10}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), i).save(folder / f"{i}.png")
     save_file({"a": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     (tmp_path / "file").write_text("no net")
     (tmp_path / "odd.yaml").write_text("epohcs: 3\nout: x\n")
     places = {
         "OUT": "out", "OUT.png": "out.png", "OUT.gif": "out.gif", "OUT.txt": "out.txt",
         "BIG": "big.npz", "NAN": "nan.npz", "2X2": "2x2.npz", "FILE": "file", "ODD": "odd.yaml",
-        "FOREIGN": "foreign.safetensors",
+        "FOREIGN": "foreign.safetensors", "ONE": "one.npz", "NAMED": "named",
     }  # fmt: skip
     words = [run if w == "RUN" else str(tmp_path / places[w]) if w in places else w for w in words]
     found, error = refused(words, capsys)

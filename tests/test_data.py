@@ -96,10 +96,17 @@ def test_arrays_that_hold_nothing_or_cannot_be_held_are_refused(images, labels):
 
 def test_floats_are_pixels_over_255():
     images = from_arrays(GREY, LABELS)
-    x, y = images.floats(2)
-    assert torch.equal(x, images.x[:2] / 255)
-    assert torch.equal(y, images.y[:2])
-    assert len(images.floats()[0]) == len(images) == 5
+    x, y = images.floats()
+    assert torch.equal(x, images.x / 255)
+    assert torch.equal(y, images.y)
+    assert len(images) == len(images.floats(7)[0]) == 5
+
+
+def test_some_images_of_a_sorted_set_are_of_every_class_alike():
+    labels = torch.arange(10).repeat_interleave(40)
+    images = Images(torch.zeros(400, 1, 2, 2, dtype=torch.uint8), labels)
+    for n in (10, 50, 200, 400):
+        assert torch.bincount(images.floats(n)[1]).tolist() == [n // 10] * 10
 
 
 def test_data_knows_the_shape_of_an_image():

@@ -1,6 +1,7 @@
 """A run can be killed at any moment and goes on as if it had not been."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,11 +13,13 @@ import torch
 from safetensors.torch import load_file
 
 import jeat
+from jeat._stop import stop_asked
 from jeat.nets import Spec, build
 from jeat.objectives import make
 from jeat.plan import Optimisation, Plan
-from jeat.run import _rehearse, fit, read_plan
-from jeat.train import Step
+from jeat.run import _rehearse, _save, fit, read_plan
+from jeat.samplers import Uniform
+from jeat.train import Step, prepare
 
 from .conftest import DIGITS
 
@@ -193,11 +196,54 @@ def test_the_rehearsal_of_the_first_batch_leaves_no_trace():
     assert all(p.grad is None for p in net.parameters())
 
 
+def test_a_run_resumes_where_its_first_weights_are_gone_or_moved(tmp_path):
+    for _ in fit(replace(JEAT_PLAN, optimisation=replace(SHORT, epochs=0.1)), tmp_path / "at"):
+        pass
+    plan = replace(JEAT_PLAN, init=str(tmp_path / "at"))
+    for log in fit(plan, tmp_path / "run"):
+        if log.iteration == 5:
+            break
+    shutil.rmtree(tmp_path / "at")
+    assert next(fit(plan, tmp_path / "run", resume=True)).iteration == 5
+
+
+def test_settings_that_are_defaults_may_be_left_out_on_resuming(tmp_path):
+    next(fit(JEAT_PLAN, tmp_path / "run"))
+    said = replace(JEAT_PLAN, objective=CHAIN | {"w_px": 1.0})
+    assert next(fit(said, tmp_path / "run", resume=True)).iteration == 1
+
+
+def test_a_run_that_was_killed_before_it_began_begins(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json.part").touch()
+    assert next(fit(JEAT_PLAN, tmp_path / "run", resume=True)).iteration == 1
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    net = build(Spec("convnet-4", 1, 8, DIGITS.classes))
+    training = prepare(net, make("normal", lambda n: n, {}), SHORT, images=1000)
+    with torch.no_grad():
+        net[1].weight[0, 0, 0, 0] = float("inf")
+    with pytest.raises(FloatingPointError, match="weights are not finite"):
+        _save(tmp_path, training, Uniform((1, 8, 8)), JEAT_PLAN)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_second_ctrl_c_does_not_wait():
+    with stop_asked() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        assert stop == [signal.SIGTERM]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 def test_a_folder_in_use_is_refused_and_so_are_changed_settings(tmp_path):
     next(fit(JEAT_PLAN, tmp_path / "run"))
     with pytest.raises(FileExistsError, match="resume"):
         next(fit(JEAT_PLAN, tmp_path / "run"))
-    with pytest.raises(ValueError, match="other settings of: eps, objective"):
+    with pytest.raises(
+        ValueError, match=r"other settings: eps 0\.03.*, now 0\.2; objective\.steps 2, now 20"
+    ):
         next(fit(replace(JEAT_PLAN, eps=0.2, objective={}), tmp_path / "run", resume=True))
 
 
@@ -205,7 +251,7 @@ def test_weights_of_another_architecture_are_refused_as_init(tmp_path):
     for _ in fit(JEAT_PLAN, tmp_path / "run"):
         pass
     other = replace(JEAT_PLAN, net="convnet-8", init=str(tmp_path / "run"))
-    with pytest.raises(ValueError, match="another architecture than convnet-8"):
+    with pytest.raises(ValueError, match="another architecture: name convnet-4 and not convnet-8"):
         next(fit(other, tmp_path / "other"))
 
 

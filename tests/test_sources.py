@@ -138,6 +138,26 @@ def test_the_second_load_decodes_nothing(tmp_path, monkeypatch):
         assert torch.equal(a.y, b.y)
 
 
+def test_a_damaged_cache_is_made_again(tmp_path):
+    folder = write_folder(tmp_path / "set", PIXELS["colour"])
+    first = load_data(folder)
+    (cached,) = (tmp_path / "cache").iterdir()
+    whole = cached.read_bytes()
+    cached.write_bytes(whole[:-100])
+    assert torch.equal(load_data(folder).train.x, first.train.x)
+    assert cached.read_bytes() == whole
+
+
+def test_splits_of_other_names_are_refused(tmp_path):
+    folder = write_parquet(tmp_path / "set", PIXELS["grey"])
+    for old, new in (("train", "foo"), ("test", "bar")):
+        (folder / "data" / f"{old}-00000-of-00001.parquet").rename(
+            folder / "data" / f"{new}-00000-of-00001.parquet"
+        )
+    with pytest.raises(ValueError, match="no split named 'train', only: "):
+        load_data(folder)
+
+
 @pytest.mark.parametrize("change", ["pixel", "new file", "removed file", "other class"])
 def test_changed_files_are_decoded_again(tmp_path, change):
     folder = write_folder(tmp_path / "set", PIXELS["grey"])
@@ -156,12 +176,15 @@ def test_changed_files_are_decoded_again(tmp_path, change):
     assert as_set(load_data(folder).train) != as_set(before.train)
 
 
-def test_colour_in_a_grey_data_set_is_read_in_the_first_images_mode(tmp_path):
+def test_one_colour_image_makes_a_data_set_colour(tmp_path):
     folder = write_folder(tmp_path / "set", PIXELS["colour"])
     for file in folder.rglob("*.png"):
         if file.name != "01.png":
             Image.open(file).convert("L").save(file)
-    assert load_data(folder).shape == (1, 6, 6)
+    data = load_data(folder)
+    assert data.shape == (3, 6, 6)
+    colour = (data.train.x != data.train.x[:, :1]).flatten(1).any(1)
+    assert int(colour.sum()) == 1
 
 
 def test_formats_may_be_mixed(tmp_path):

@@ -13,6 +13,7 @@ _PACKAGE = Path(__file__).parent
 _TYPES = {
     "Literal": Literal,
     "Norm": Literal["linf", "l2"],
+    "GradAt": Literal["start", "clean"],
     "AttackLoss": Literal["ce", "energy"],
     "Precision": Literal["fp32", "bf16"],
 }

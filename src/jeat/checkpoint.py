@@ -34,14 +34,17 @@ def load(name_or_path: str | Path) -> nn.Module:
     """A net in eval mode, taking images in [0, 1].
 
     Args:
-        name_or_path: a run directory, a checkpoint file, a shipped name (``jeat.shipped()``), or
-            a Hugging Face hub id ``owner/name`` whose repository holds ``net.safetensors``.
+        name_or_path: a run directory, one of its checkpoints, a checkpoint file, a shipped name
+            (``jeat.shipped()``), or a Hugging Face hub id ``owner/name`` whose repository holds
+            ``net.safetensors``.
 
     Raises:
         FileNotFoundError: nothing of that name.
         ValueError: a file that is no checkpoint of this package.
     """
     path = Path(name_or_path).expanduser()
+    if (path / "net.safetensors").is_file():
+        return load_net(path / "net.safetensors")
     if path.is_dir():
         return load_net(_checkpoint(path) / "net.safetensors")
     if path.is_file():
@@ -119,9 +122,13 @@ def load_weights(net: nn.Module, source: nn.Module) -> None:
     """Copy the weights of ``source`` into ``net``.
 
     Raises:
-        ValueError: they are of another architecture.
+        ValueError: they are of another architecture; class names may differ.
     """
-    _fit_weights(net, source.state_dict(), f"a {spec_of(source).name}")
+    own, other = asdict(spec_of(net)), asdict(spec_of(source))
+    own["classes"], other["classes"] = len(own["classes"]), len(other["classes"])
+    if odd := [f"{k} {other[k]} and not {own[k]}" for k in own if own[k] != other[k]]:
+        raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
+    net.load_state_dict(source.state_dict())
 
 
 def shipped() -> dict[str, Path]:

@@ -1,7 +1,7 @@
 """Labelled images as one uint8 tensor on the device: checks, augmentation, batches in [0, 1]."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,8 +27,13 @@ class Images:
         return Images(self.x.to(device), self.y.to(device))
 
     def floats(self, n: int | None = None) -> tuple[Tensor, Tensor]:
-        """The first ``n`` images (all by default) as fp32 in [0, 1], and their labels."""
-        return self.x[:n].float() / 255, self.y[:n]
+        """``n`` images spread evenly over all (all by default), fp32 in [0, 1], and their labels.
+
+        Evenly, since data sets come sorted by class.
+        """
+        n = min(n or len(self), len(self))
+        at = torch.arange(n, device=self.y.device) * len(self) // n
+        return self.x[at].float() / 255, self.y[at]
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,6 @@ class Data:
         """(C, H, W) of an image."""
         channels, height, width = self.train.x.shape[1:]
         return channels, height, width
-
-    def to(self, device: torch.device) -> "Data":
-        """The same data on another device."""
-        return replace(self, train=self.train.to(device), test=self.test.to(device))
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,10 @@ def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Te
     """E(x, y) = -f(x)[y] (Eq. 12), per sample, in fp32 or better.
 
     Raises:
-        ValueError: a label lies outside 0..c-1.
+        ValueError: not one label a row, or a label outside 0..c-1.
     """
+    if len(y) != len(logits):
+        raise ValueError(f"{len(logits)} rows of logits but {len(y)} labels")
     if y.numel() and (int(y.min()) < 0 or int(y.max()) >= logits.shape[1]):
         raise ValueError(
             f"labels must lie in 0..{logits.shape[1] - 1}, got {int(y.min())}..{int(y.max())}"

@@ -1,10 +1,11 @@
 """What a run is, in plain values: a :class:`Plan` can be written to JSON and run again.
 
-This file imports nothing, so that ``jeat train --help`` can show its fields at once.
+This file imports no torch, so that ``jeat train --help`` can show its fields at once.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin
 
 __all__ = ["Optimisation", "Plan"]
 
@@ -19,9 +20,9 @@ class Optimisation:
         optimizer: adamw, or sgd with Nesterov momentum 0.9.
         lr: peak learning rate.
         weight_decay: decoupled for adamw, L2 for sgd.
-        schedule: after the warm-up the rate stays, falls tenfold at 1/2 and 3/4 of the run
+        schedule: after the warm-up the rate stays, falls tenfold at 1/2 and 3/4 of what is left
             (step), or falls to zero along a cosine.
-        warmup: iterations over which the rate rises linearly from zero.
+        warmup: iterations over which the rate rises linearly.
         clip: largest gradient norm; null does not clip.
         ema: decay of the average of weights that is evaluated and saved; null keeps no average.
         precision: fp32, or bf16 autocast (energies stay in fp32).
@@ -53,6 +54,7 @@ class Optimisation:
     save_every: int = 200
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -63,6 +65,8 @@ class Optimisation:
             raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
         if self.clip is not None and self.clip <= 0:
             raise ValueError(f"clip must be positive, got {self.clip}")
+        if self.seed >= 2**63:
+            raise ValueError(f"seed must be below 2^63, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -89,10 +93,34 @@ class Plan:
     data: str = "digits"
     net: str = "convnet-32"
     norm: Literal["none", "batch", "group"] = "none"
-    activation: Literal["relu", "leaky_relu", "silu"] = "silu"
+    activation: Literal["relu", "leaky_relu", "silu"] = "leaky_relu"
     std: float = 0.5
     start: Literal["uniform", "gaussian"] = "uniform"
     init: str | None = None
     eps: float = 8 / 255
     objective: dict[str, Any] = field(default_factory=dict)
     optimisation: Optimisation = field(default_factory=Optimisation)
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        if not 0 <= self.eps <= 1:
+            raise ValueError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
+        if not self.data:
+            raise ValueError("data must name a data set")
+
+
+def _check_kinds(values: Any) -> None:
+    """Refuse a field that is not one of its choices, or not a finite number where it is one."""
+    for f in fields(values):
+        value, kinds = getattr(values, f.name), get_args(f.type)
+        if get_origin(f.type) is Literal:
+            if value not in kinds:
+                raise ValueError(f"{f.name} must be one of {', '.join(kinds)}, got {value!r}")
+        elif value is None and type(None) in kinds:
+            continue
+        elif {float, int} & {f.type, *kinds} and not _is_finite(value):
+            raise ValueError(f"{f.name} must be a finite number, got {value!r}")
+
+
+def _is_finite(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]

@@ -13,13 +13,10 @@ import json
 import os
 import platform
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,14 +24,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import load, load_weights, newest, save_net
-from jeat.data import Batch, Data, Images, augment
+from jeat.data import Batch, Images, augment
 from jeat.metrics import accuracy, robust_accuracy
 from jeat.nets import Spec, build
-from jeat.objectives import make
+from jeat.objectives import complete, make
 from jeat.plan import Optimisation, Plan
-from jeat.samplers import ClassGaussian, Start, Uniform
+from jeat.samplers import Start, start_of
 from jeat.sources import load_data
 from jeat.train import Log, Training, prepare, train
 
@@ -52,8 +50,8 @@ def read_plan(out: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise FileNotFoundError(f"no run in {out}: it has no run.json")
     try:
-        plan: dict[str, Any] = json.loads(file.read_text())["plan"]
-    except (json.JSONDecodeError, KeyError) as error:
+        plan = dict(json.loads(file.read_text())["plan"])
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return plan
 
@@ -61,36 +59,40 @@ def read_plan(out: str | Path) -> dict[str, Any]:
 def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     """Train by ``plan`` into the directory ``out``, yielding a log after each iteration.
 
-    Ctrl-C and SIGTERM save a checkpoint, then raise KeyboardInterrupt. With ``resume`` a run that
-    was stopped, at whatever moment, goes on from its last checkpoint to the same log and weights
-    as if it had not been (on a CPU); where there is none it starts.
+    The first Ctrl-C or SIGTERM saves a checkpoint, then raises KeyboardInterrupt; a second Ctrl-C
+    raises at once. With ``resume`` a run that was stopped, at whatever moment, goes on from its
+    last checkpoint to the same log and weights as if it had not been (on a CPU); where there is
+    none it starts. Torch's global generator is seeded by the plan.
 
     Raises:
         FileExistsError: ``out`` holds something and ``resume`` is false.
         FileNotFoundError, ValueError: a plan that cannot be carried out; nothing is written then.
         FloatingPointError: training diverged; the last checkpoint is kept.
-        KeyboardInterrupt: stopped, and saved.
+        KeyboardInterrupt: stopped, and saved if it has a message.
     """
     out, o = Path(out), plan.optimisation
+    plan = replace(plan, objective=complete(plan.method, plan.objective))
+    if plan.init is not None and Path(plan.init).exists():
+        plan = replace(plan, init=str(Path(plan.init).resolve()))
     _check_place(out, plan, resume)
     torch.manual_seed(o.seed)
     data = load_data(plan.data)
     channels, size, _ = data.shape
     spec = Spec(plan.net, channels, size, data.classes, plan.norm, plan.activation, std=plan.std)
     net = build(spec)
-    if plan.init is not None:
+    if plan.init is not None and newest(out) is None:
         load_weights(net, load(plan.init))
     start = start_of(plan.start, data)
     objective = make(plan.method, partial(_restart, start, len(data.classes)), plan.objective)
     _rehearse(net, objective, data.train, o)
+    evaluate = partial(_evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps)
     training = prepare(net, objective, o, images=len(data.train))
     _begin(out, plan)
     if checkpoint := newest(out):
         training.accelerator.load_state(str(checkpoint))
     _cut_log(out / "log.jsonl", training.iteration)
-    evaluate = partial(_evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps)
     began = time.monotonic()
-    with _stop_asked() as stop, (out / "log.jsonl").open("a") as log_file:
+    with stop_asked() as stop, (out / "log.jsonl").open("a") as log_file:
         for log in train(training, data.train, o, evaluate=evaluate):
             if log.metrics:
                 row = {"iteration": log.iteration} | log.metrics
@@ -101,7 +103,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 _save(out, training, start, plan)
             yield log
             if stop:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(f"stopped and saved at iteration {log.iteration}")
 
 
 def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
@@ -115,16 +117,6 @@ def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisat
         x, y = images.floats(2)
         batch = Batch(augment(x, pad=o.pad, flip=o.flip), y)
         deepcopy(objective)(deepcopy(net), batch)
-
-
-def start_of(kind: str, data: Data) -> Start:
-    """The start of chains that a plan names, fitted to the training images where it needs them."""
-    if kind == "uniform":
-        return Uniform(data.shape)
-    grain = max(2, data.shape[1] // 8)
-    while data.shape[1] % grain:
-        grain -= 1
-    return ClassGaussian.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
 
 
 def _restart(start: Start, classes: int, n: int) -> Tensor:
@@ -142,13 +134,25 @@ def _evaluate(net: nn.Module, *, test: Images, images: int, eps: float) -> dict[
 
 
 def _check_place(out: Path, plan: Plan, resume: bool) -> None:
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if out.is_dir() and {f.name for f in out.iterdir()} <= {"run.json.part"}:
+        return  # empty, or killed before it began
+    if not out.exists():
         return
     if not resume:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
-    if changed := [k for k in new if old.get(k) != new[k]]:
-        raise ValueError(f"{out} was begun with other settings of: {', '.join(changed)}")
+    old, new = _leaves(old), _leaves(new)
+    if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in new if old.get(k) != new[k]]:
+        raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
+
+
+def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        nested = isinstance(value, dict)
+        flat |= _leaves(value, f"{above}{name}.") if nested else {f"{above}{name}": value}
+    return flat
 
 
 def _begin(out: Path, plan: Plan) -> None:
@@ -171,7 +175,16 @@ def _begin(out: Path, plan: Plan) -> None:
 
 
 def _save(out: Path, training: Training, start: Start, plan: Plan) -> None:
-    """Write a checkpoint aside, rename it into place, then drop the older ones."""
+    """Write a checkpoint aside, rename it into place, then drop the older ones.
+
+    Raises:
+        FloatingPointError: the weights are not finite; nothing is written.
+    """
+    if not all(bool(p.isfinite().all()) for p in training.step.net.parameters()):
+        raise FloatingPointError(
+            f"the weights are not finite at iteration {training.iteration}: resume from the last "
+            "checkpoint with a lower lr, clip, clamp or more chain steps"
+        )
     folder = out / "checkpoints"
     folder.mkdir(exist_ok=True)
     final = folder / f"{training.iteration:08d}"
@@ -202,19 +215,3 @@ def _cut_log(file: Path, iteration: int) -> None:
     part = file.with_suffix(".part")
     part.write_text("".join(kept))
     part.replace(file)
-
-
-@contextmanager
-def _stop_asked() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM rather than dying of them in the middle of an iteration."""
-    asked: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, lambda number, _: asked.append(number)) for kind in kinds]
-    try:
-        yield asked
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from jeat.data import Data, Images, from_arrays
@@ -47,9 +47,11 @@ def load_data(source: str | Path) -> Data:
     key = hashlib.sha256(_fingerprint(str(source), path).encode()).hexdigest()[:24]
     cache = Path(os.environ.get("JEAT_CACHE", "~/.cache/jeat")).expanduser()
     file = cache / f"{key}.safetensors"
-    if not file.exists():
-        _write(file, _decode(str(source), path))
-    return _read(file)
+    if (cached := _read(file)) is not None:
+        return cached
+    data = _decode(str(source), path)
+    _write(file, data)
+    return data
 
 
 def _digits() -> Data:
@@ -95,11 +97,13 @@ def _hold_out(whole: Images, classes: tuple[str, ...]) -> Data:
 
 def _fingerprint(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
+    if path.is_file():
+        raise ValueError(f"{source} is a file: data are a folder, an .npz, or a hub name")
     if not path.exists():
         if source.count("/") > 1 or source[:1] in "./~" or "\\" in source:
             raise FileNotFoundError(f"no data at {source}: give a folder, an .npz, or a hub name")
         return f"hub {source}"
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    files = sorted(path.rglob("*"))
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats])
 
@@ -126,6 +130,10 @@ def _decode(source: str, path: Path) -> Data:
             f"{source} needs an image and a class-label column, it has: {', '.join(features)}"
         )
     classes = tuple(features[label[0]].names)
+    if len(splits) > 1 and "train" not in splits:
+        raise ValueError(
+            f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
+        )
     parts = {
         name: from_arrays(_pixels(_files(split, image[0])), np.array(split[label[0]]), classes)
         for name, split in splits.items()
@@ -134,10 +142,6 @@ def _decode(source: str, path: Path) -> Data:
     test = parts.get("test", parts.get("validation"))
     if len(parts) == 1 or test is None:
         return _hold_out(next(iter(parts.values())), classes)
-    if "train" not in parts:
-        raise ValueError(
-            f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
-        )
     return Data(parts["train"], test, classes)
 
 
@@ -148,8 +152,7 @@ def _files(split: Any, column: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _pixels(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
-    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where the first is."""
-    mode = ""
+    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are."""
     formats: list[str] | None = None
     arrays: list[np.ndarray] = []
     try:
@@ -157,15 +160,16 @@ def _pixels(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
             image, formats = _open(file, formats)
             if image.mode[0] in "IF":
                 raise ValueError(f"pixels must be uint8, image {len(arrays)} is {image.mode}")
-            mode = mode or ("L" if image.mode in ("1", "L") else "RGB")
-            arrays.append(np.asarray(image.convert(mode)))
-            if arrays[-1].shape != arrays[0].shape:
+            arrays.append(np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")))
+            if arrays[-1].shape[:2] != arrays[0].shape[:2]:
                 raise ValueError(
                     f"images differ in size ({arrays[0].shape[:2]} and {arrays[-1].shape[:2]}): "
                     "resize them to one square size first"
                 )
     except OSError as error:
         raise ValueError(f"image {len(arrays)} cannot be decoded: {_line(error)}") from error
+    if any(a.ndim == 3 for a in arrays):
+        arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
     return np.stack(arrays)
 
 
@@ -198,9 +202,15 @@ def _write(file: Path, data: Data) -> None:
     part.replace(file)
 
 
-def _read(file: Path) -> Data:
-    with safe_open(file, framework="pt") as f:
-        tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-        classes = tuple(json.loads(f.metadata()["classes"]))
+def _read(file: Path) -> Data | None:
+    """What the cache holds; None where it holds nothing whole."""
+    if not file.exists():
+        return None
+    try:
+        with safe_open(file, framework="pt") as f:
+            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+            classes = tuple(json.loads(f.metadata()["classes"]))
+    except SafetensorError:
+        return None
     train, test = (Images(tensors[f"{s}.x"], tensors[f"{s}.y"]) for s in ("train", "test"))
     return Data(train, test, classes)

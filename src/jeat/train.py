@@ -140,18 +140,17 @@ def train(
         epoch, skip = divmod(training.iteration, per_epoch)
         for batch in batches(images, o.batch_size, seed=o.seed, epoch=epoch, skip=skip):
             i = training.iteration + 1
-            logged = i % o.log_every == 0 or i == training.total
+            last = i == training.total
+            evaluated = evaluate and (last or (o.evaluate_every and i % o.evaluate_every == 0))
+            logged = bool(evaluated) or last or i % o.log_every == 0
             x = augment(batch.x, pad=o.pad, flip=o.flip)
             x = x.contiguous(memory_format=torch.channels_last)
             metrics = iterate(training, replace(batch, x=x, logged=logged), o.clip)
             metrics["epoch"] = i / per_epoch
-            if evaluate and (
-                i == training.total or (o.evaluate_every and i % o.evaluate_every == 0)
-            ):
+            if evaluate and evaluated:
                 metrics |= {f"test_{k}": v for k, v in aside(evaluate, training.net, o.seed)}
-                logged = True
             yield Log(i, training.total, metrics if logged else {})
-            if i == training.total:
+            if last:
                 return
 
 

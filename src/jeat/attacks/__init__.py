@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from jeat.attacks.pgd import fgsm, fgsm_rs, pgd
+from jeat.attacks.pgd import GradAt, fgsm, fgsm_rs, pgd
 
-__all__ = ["Attack", "fgsm", "fgsm_rs", "pgd"]
+__all__ = ["Attack", "GradAt", "fgsm", "fgsm_rs", "pgd"]
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]

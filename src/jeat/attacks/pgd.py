@@ -1,5 +1,6 @@
 """FGSM and PGD on cross-entropy or on the energy E(x, y): one loop, written once."""
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,9 +11,10 @@ from torch import Tensor, nn
 from jeat import balls
 from jeat.energy import cross_entropy, joint_energy
 
-__all__ = ["AttackLoss", "fgsm", "fgsm_rs", "pgd"]
+__all__ = ["AttackLoss", "GradAt", "fgsm", "fgsm_rs", "pgd"]
 
 AttackLoss = Literal["ce", "energy"]
+GradAt = Literal["start", "clean"]
 
 
 def pgd(
@@ -26,6 +28,7 @@ def pgd(
     norm: balls.Norm = "linf",
     loss: AttackLoss = "ce",
     random_start: bool = True,
+    grad_at: GradAt = "start",
     early_exit: bool = False,
 ) -> Float[Tensor, "b c h w"]:
     """Projected gradient ascent (Madry et al. 2018; Eq. 3 of Zhu et al. 2021).
@@ -43,6 +46,8 @@ def pgd(
         norm: ``"linf"`` or ``"l2"``.
         loss: what to climb: ``"ce"``, E(x, y) - E(x) (Eq. 14), or ``"energy"``, E(x, y) (Eq. 18).
         random_start: start from a uniform draw in the ball rather than from ``x``.
+        grad_at: where the first gradient is taken, at the ``"start"`` or, as Algorithm 1 prints it,
+            at the ``"clean"`` image.
         early_exit: leave an image at the first iterate that is not classified as its label; later
             steps then pass fewer images. For evaluation: how far ``loss`` can be raised is not
             found out.
@@ -52,17 +57,24 @@ def pgd(
 
     Raises:
         ValueError: images outside [0, 1] or not finite, labels that do not fit, ``eps`` or
-            ``step_size`` negative, ``steps`` below 1, an unknown norm or loss.
+            ``step_size`` negative or infinite, an linf ``eps`` above 1, ``steps`` below 1, an
+            unknown norm, loss or ``grad_at``.
     """
-    _check(x, y, eps, steps, step_size, norm, loss)
+    _check(x, y, eps, steps, step_size)
+    _check_choices(norm, loss, grad_at)
+    if norm == "linf" and eps > 1:
+        raise ValueError(f"eps is in [0, 1] pixels, such as 8/255, got {eps}")
     climbed = cross_entropy if loss == "ce" else joint_energy
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
-    x_n = (x + delta).clamp(0, 1).detach()
-    x_adv, left = x_n, torch.arange(len(x), device=x.device)
-    for _ in range(steps):
-        gradient, right = _gradient(net, climbed, x_n, y)
+    x_n = (x + delta).detach()
+    if grad_at == "start":
+        x_n = x_n.clamp(0, 1)
+    x_adv, left = x, torch.arange(len(x), device=x.device)
+    for n in range(steps):
+        at = x if n == 0 and grad_at == "clean" else x_n
+        gradient, right = _gradient(net, climbed, at, y)
         if early_exit:
-            x_adv = x_adv.index_copy(0, left, x_n)
+            x_adv = x_adv.index_copy(0, left, at)
             left, x, y, x_n, gradient = (t[right] for t in (left, x, y, x_n, gradient))
             if not len(left):
                 return x_adv
@@ -105,28 +117,35 @@ def fgsm_rs(
     eps: float,
     ratio: float = 1.25,
     loss: AttackLoss = "ce",
+    grad_at: GradAt = "start",
 ) -> Float[Tensor, "b c h w"]:
     """FGSM from a random start, for training (Wong et al. 2020; Algorithm 1).
 
-    ``delta ~ U(-eps, eps)``, one sign step of ``ratio * eps`` with the gradient taken at
-    ``x + delta``, clipped back to the ball. ``ratio`` is 1.25 in fast AT and 1.0 in Algorithm 1.
-    Other arguments and errors as :func:`pgd`.
+    ``delta ~ U(-eps, eps)``, one sign step of ``ratio * eps``, clipped back to the ball. ``ratio``
+    is 1.25 in fast AT and 1.0 in Algorithm 1; the gradient is taken at ``x + delta`` in fast AT
+    (``grad_at="start"``) and at ``x`` in Algorithm 1 (``"clean"``). Other arguments and errors as
+    :func:`pgd`.
     """
-    return pgd(net, x, y, eps=eps, steps=1, step_size=ratio * eps, loss=loss)
+    return pgd(net, x, y, eps=eps, steps=1, step_size=ratio * eps, loss=loss, grad_at=grad_at)
 
 
-def _check(
-    x: Tensor, y: Tensor, eps: float, steps: int, step_size: float, norm: str, loss: str
-) -> None:
+def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> None:
     if not (x.numel() and float(x.min()) >= 0 and float(x.max()) <= 1):  # false for NaN, too
         raise ValueError("an attack needs finite images in [0, 1]: divide uint8 pixels by 255")
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} labels")
-    if eps < 0 or step_size < 0:
-        raise ValueError(f"eps and step_size must not be negative, got {eps} and {step_size}")
+    if not (0 <= eps < math.inf and 0 <= step_size < math.inf):
+        raise ValueError(
+            f"eps and step_size must not be negative or infinite, got {eps} and {step_size}"
+        )
     if steps < 1:
         raise ValueError(f"an attack takes at least 1 step, got steps={steps}")
+
+
+def _check_choices(norm: str, loss: str, grad_at: str) -> None:
     if norm not in ("linf", "l2"):
         raise ValueError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
     if loss not in ("ce", "energy"):
         raise ValueError(f"unknown attack loss {loss!r}: use 'ce' or 'energy'")
+    if grad_at not in ("start", "clean"):
+        raise ValueError(f"unknown grad_at {grad_at!r}: use 'start' or 'clean'")

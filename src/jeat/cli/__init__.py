@@ -22,6 +22,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 after a failure; 2 after a usage error; 130 after Ctrl-C.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `jeat --help | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    return code
+
+
+def _run(words: list[str]) -> int:
     commands = {name: import_module(f"{__name__}.{name}") for name in files_of("cli")}
     if not words or words[0] in ("-h", "--help"):
         print("usage: jeat COMMAND ...\n\nJoint energy models from classifiers.\n\ncommands:")
@@ -38,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
         return _fail("stopped", 130)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, FloatingPointError) as error:
         return _fail(str(error) or type(error).__name__, 1)
     except Exception as error:

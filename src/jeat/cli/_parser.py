@@ -15,6 +15,7 @@ from jeat._signature import Flag
 __all__ = ["Parser", "bar"]
 
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
+_TEXT = {"class", "config", "data", "init", "metrics", "net", "out"}  # 3/4 may be a path there
 
 
 class _Formatter(jsonargparse.DefaultHelpFormatter, RawDescriptionHelpFormatter):
@@ -37,21 +38,27 @@ class Parser(jsonargparse.ArgumentParser):
             self.add_argument(name, type=flag.type, default=flag.default, help=flag.help)
 
     def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
-        """Parse the words of a command."""
-        return self.parse_args([_plain(word) for word in words])
+        """Parse the words of a command; a number after a flag may be a fraction."""
+        before = ["", *words]
+        return self.parse_args([_plain(*pair) for pair in zip(before, words, strict=False)])
 
     @staticmethod
     def group(args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
         """The parsed flags of :meth:`add_flags` with a group; none where it had none."""
         return vars(args[name]).copy() if name in args else {}
 
-    def place(self, file: str, suffix: str) -> Path:
-        """Where to write ``file``; its folder is made now, before any work that could be lost."""
-        path = Path(file).expanduser()
-        if path.suffix.lower() != suffix or path.is_dir():
+    def check_place(self, file: str | None, suffix: str) -> None:
+        """Refuse a file to write, where one is given, that is a folder or has another suffix."""
+        if file and (Path(file).suffix.lower() != suffix or Path(file).is_dir()):
             self.error(f"{file} is not the name of a {suffix} file")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+
+    @staticmethod
+    def place(file: str | None) -> Path | None:
+        """The file to write; its folder is made now, before any work that could be lost."""
+        if not file:
+            return None
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        return Path(file)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
@@ -59,26 +66,26 @@ class Parser(jsonargparse.ArgumentParser):
         sys.exit(2)
 
 
-def _plain(word: str) -> str:
+def _plain(before: str, word: str) -> str:
     """``--step-size=2/255`` -> ``--step_size=0.00784...``; other words as they are."""
     if word.startswith("--"):
         name, equals, value = word.partition("=")
-        return name[:2] + name[2:].replace("-", "_") + equals + _plain(value)
-    return repr(_number(word)) if _FRACTION.fullmatch(word) else word
+        return name[:2] + name[2:].replace("-", "_") + equals + _plain(name, value)
+    return str(_number(before.lstrip("-"), word)) if before.startswith("--") else word
 
 
-def _number(value: Any) -> Any:
-    """Fractions in a parsed YAML value, as floats."""
-    if isinstance(value, str) and _FRACTION.fullmatch(value):
-        above, below = value.split("/")
-        return float(above) / float(below) if float(below) else value
+def _number(name: str, value: Any) -> Any:
+    """The setting ``name``, a float where it was a fraction."""
     if isinstance(value, dict):
-        return {key: _number(v) for key, v in value.items()}
-    return value
+        return {key: _number(key, v) for key, v in value.items()}
+    if name in _TEXT or not isinstance(value, str) or not _FRACTION.fullmatch(value):
+        return value
+    above, below = value.split("/")
+    return float(above) / float(below) if float(below) else value
 
 
 _load_yaml = jsonargparse.get_loader("yaml")
-jsonargparse.set_loader("yaml", lambda text: _number(_load_yaml(text)))
+jsonargparse.set_loader("yaml", lambda text: _number("", _load_yaml(text)))
 
 
 @contextmanager
@@ -97,14 +104,18 @@ def bar() -> Iterator[Any]:
         TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
         TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        tasks: dict[str, Any] = {}
+    progress, tasks = Progress(*columns, console=Console(stderr=True)), {}
 
-        def show(stage: str, done: int, total: int, note: str = "") -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total, note=note)
-            progress.update(tasks[stage], completed=done)
-            if note:
-                progress.update(tasks[stage], note=note)
+    def show(stage: str, done: int, total: int, note: str = "") -> None:
+        progress.start()
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(stage, total=total, note=note)
+        progress.update(tasks[stage], completed=done)
+        if note:
+            progress.update(tasks[stage], note=note)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            progress.stop()

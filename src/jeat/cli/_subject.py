@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from jeat.metrics import Subject
 
-__all__ = ["add_subject", "data_of", "net_of", "subject_of"]
+__all__ = ["add_subject", "data_of", "net_of", "seed_all", "subject_of"]
 
 
 def add_subject(parser: Parser) -> None:
@@ -18,7 +18,9 @@ def add_subject(parser: Parser) -> None:
     parser.add_argument(
         "--data", type=str | None, default=None, help="data set; by default the net's own"
     )
-    parser.add_argument("-n", "--number", type=int, default=1000, help="first so many test images")
+    parser.add_argument(
+        "-n", "--number", type=int, default=1000, help="so many test images, spread evenly"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of attacks and probes")
 
 
@@ -45,20 +47,32 @@ def data_of(net: "nn.Module") -> str:
         raise ValueError("the net does not say what it was trained on: give --data") from error
 
 
+def seed_all(seed: int) -> None:
+    """Seed torch.
+
+    Raises:
+        ValueError: a seed that it does not take.
+    """
+    import torch
+
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"--seed must lie in 0..2^63 - 1, got {seed}")
+    torch.manual_seed(seed)
+
+
 def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject":
     """Load them, and see that they fit.
 
     Raises:
         ValueError: images or classes that the net was not made for.
     """
-    import torch
-
     from jeat import load_data
     from jeat.metrics import Subject
     from jeat.nets import spec_of
 
     if number < 1:
         raise ValueError(f"--number must be at least 1, got {number}")
+    seed_all(seed)
     net = net_of(name)
     images = load_data(data or data_of(net))
     spec = spec_of(net)
@@ -68,6 +82,12 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject"
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
             f"{images.shape} in {len(images.classes)}"
         )
+    named = images.classes != tuple(map(str, range(len(images.classes))))
+    if named and images.classes != spec.classes:
+        raise ValueError(
+            f"{name} knows the classes {', '.join(spec.classes)}; the data have "
+            f"{', '.join(images.classes)}"
+        )
     x, y = images.test.to(next(net.parameters()).device).floats(number)
-    torch.manual_seed(seed)
+    seed_all(seed)
     return Subject(net, x, y)

@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> int:
         "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
     )
     args = parser.parse(words)
-    out = parser.place(args.out, ".npz") if args.out else None
+    parser.check_place(args.out, ".npz")
 
     import numpy as np
     import torch
@@ -39,6 +39,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.report import table
 
     s = subject_of(args.net, args.data, args.number, args.seed)
+    out = parser.place(args.out)
     pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
     x_adv = torch.cat(
         [

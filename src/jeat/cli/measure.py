@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from jeat._signature import files_of, signature_of
 from jeat.cli._parser import Parser, bar
-from jeat.cli._subject import add_subject, data_of, subject_of
+from jeat.cli._subject import add_subject, data_of, seed_all, subject_of
 
 __all__ = ["main"]
 
@@ -27,20 +27,19 @@ def main(words: Sequence[str]) -> int:
     for name in known:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
     args = parser.parse(words)
-    out = parser.place(args.out, ".json") if args.out else None
-
-    import torch
+    parser.check_place(args.out, ".json")
 
     from jeat.metrics import find
     from jeat.report import table
 
     chosen = {name: find(name) for name in args.metrics}
     subject = subject_of(args.net, args.data, args.number, args.seed)
+    out = parser.place(args.out)
     figures: dict[str, float] = {}
     with bar() as show:
         for i, (name, measure) in enumerate(chosen.items()):
             show("measuring", i, len(chosen), name)
-            torch.manual_seed(args.seed)
+            seed_all(args.seed)
             figures |= measure(subject, **parser.group(args, name))
         show("measuring", len(chosen), len(chosen), "done")
     print(table([{"metric": k, "value": v} for k, v in figures.items()]))
@@ -52,7 +51,9 @@ def main(words: Sequence[str]) -> int:
         "settings": {name: parser.group(args, name) for name in chosen},
         "units": "[0, 1] pixels",
     }
-    print(f"first {protocol['images']} test images of {protocol['data']}, seed {args.seed}, fp32")
+    print(
+        f"{protocol['images']} test images of {protocol['data']}, spread evenly, seed {args.seed}"
+    )
     if out:
         out.write_text(json.dumps(protocol | {"figures": figures}, indent=1) + "\n")
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from jeat.cli._parser import Parser
-from jeat.cli._subject import net_of
+from jeat.cli._subject import net_of, seed_all
 
 __all__ = ["main"]
 
@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     if args.number < 1:
         parser.error(f"--number must be at least 1, got {args.number}")
-    out = parser.place(args.out, ".png")
+    parser.check_place(args.out, ".png")
 
     import torch
 
@@ -56,18 +56,19 @@ def main(words: Sequence[str]) -> int:
     names = args["class"] or list(spec.classes)
     if unknown := [name for name in names if name not in spec.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
-    torch.manual_seed(args.seed)
+    seed_all(args.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names for _ in range(args.number)])
     start: Start | None = None
     if args.start == "uniform":
         start = Uniform((spec.channels, spec.size, spec.size))
     elif args.start == "buffer":
         start = load_buffer(args.net)
+    parser.place(args.out)
     images = sample(
         net, labels, steps=args.steps, step_size=args.step_size, noise=args.noise,
         energy=args.energy, start=start,
     )  # fmt: skip
     columns = args.number if len(names) > 1 else min(10, args.number)
-    report.grid(images, columns=columns).save(out)
-    print(f"{out}: {len(images)} images, rows {', '.join(names)}")
+    report.grid(images, columns=columns).save(args.out)
+    print(f"{args.out}: {len(images)} images, rows {', '.join(names)}")
     return 0

@@ -40,14 +40,13 @@ def main(words: Sequence[str]) -> int:
     )
     from jeat.run import fit
 
-    done = 0
     try:
         with bar() as show:
             for log in fit(plan, args.out, resume=args.resume):
-                done = log.iteration
-                show(method, done, log.total, _note(log.metrics))
-    except KeyboardInterrupt:
-        print(f"stopped and saved at iteration {done}: go on with --resume", file=sys.stderr)
+                show(method, log.iteration, log.total, _note(log.metrics))
+    except KeyboardInterrupt as stop:
+        said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
+        print(f"jeat train: {said}", file=sys.stderr)
         return 130
     print(f"{Path(args.out)} holds the trained net: jeat sample {args.out} grid.png")
     return 0

@@ -5,6 +5,7 @@ means ``Net(10, 2, ...)`` of the file ``wrn.py``, so adding an architecture is o
 class ``Net`` taking the numbers of its name and then the fields of :class:`Spec` it needs.
 """
 
+import inspect
 import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,12 +56,18 @@ def build(spec: Spec) -> nn.Module:
     known = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
     if stem not in known:
         raise ValueError(f"unknown net {spec.name!r}: architectures are {', '.join(known)}")
+    if len(spec.classes) < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, got {len(spec.classes)}")
     settings = asdict(spec) | {"classes": len(spec.classes)}
     del settings["name"]
     make = import_module(f"{__name__}.{stem}").Net
+    takes = inspect.signature(make).parameters.values()
+    names = [p.name for p in takes if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    if len(numbers) > len(names) or not all(n.isdecimal() for n in numbers):
+        raise ValueError(f"net {spec.name!r} cannot be built: it is {'-'.join([stem, *names])}")
     try:
         net: nn.Module = make(*(int(n) for n in numbers), **settings)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"net {spec.name!r} cannot be built: {error}") from error
     net.spec = spec  # type: ignore[assignment]  # a plain value on a module
     return net

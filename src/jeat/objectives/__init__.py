@@ -24,7 +24,7 @@ from jeat.objectives.noise import Noise
 from jeat.objectives.normal import Normal
 from jeat.objectives.prejeat import PreJEAT
 
-__all__ = ["AT", "JEAT", "JEM", "Noise", "Normal", "PreJEAT", "make"]
+__all__ = ["AT", "JEAT", "JEM", "Noise", "Normal", "PreJEAT", "complete", "make"]
 
 
 def make(method: str, restart: Callable[[int], Tensor], settings: dict[str, Any]) -> nn.Module:
@@ -33,13 +33,30 @@ def make(method: str, restart: Callable[[int], Tensor], settings: dict[str, Any]
     Raises:
         ValueError: an unknown method, or a setting it does not take.
     """
+    cls = _class_of(method)
+    settings = complete(method, settings)
+    chained = "restart" in inspect.signature(cls).parameters
+    objective: nn.Module = cls(restart, **settings) if chained else cls(**settings)
+    return objective
+
+
+def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` of a method, with the defaults of those that are not given.
+
+    Raises:
+        ValueError: an unknown method, or a setting it does not take.
+    """
+    takes = inspect.signature(_class_of(method)).parameters.values()
+    defaults = {p.name: p.default for p in takes if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    if unknown := set(settings) - set(defaults):
+        raise ValueError(f"method {method!r} has no setting {', '.join(sorted(unknown))}")
+    return defaults | settings
+
+
+def _class_of(method: str) -> type[nn.Module]:
     methods = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
     if method not in methods:
         raise ValueError(f"unknown method {method!r}: methods are {', '.join(methods)}")
     module = import_module(f"{__name__}.{method}")
-    cls = getattr(module, module.__all__[0])
-    takes = inspect.signature(cls).parameters
-    if unknown := set(settings) - set(takes):
-        raise ValueError(f"method {method!r} has no setting {', '.join(sorted(unknown))}")
-    objective: nn.Module = cls(restart, **settings) if "restart" in takes else cls(**settings)
-    return objective
+    cls: type[nn.Module] = getattr(module, module.__all__[0])
+    return cls

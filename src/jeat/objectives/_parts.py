@@ -1,5 +1,7 @@
 """What several objectives do: report energies, train on adversarial examples, advance chains."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -8,9 +10,12 @@ from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.nets import evaluating
-from jeat.samplers import Sampler, last
+from jeat.samplers import Sampler, langevin, last
 
-__all__ = ["Metrics", "adversarial_cross_entropy", "clean", "gap", "negatives", "report"]
+__all__ = [
+    "Metrics", "adversarial_cross_entropy", "chains", "clean", "energy_difference", "gap",
+    "negatives", "report",
+]  # fmt: skip
 
 Metrics = dict[str, Tensor]
 
@@ -51,6 +56,24 @@ def gap(metrics: Metrics, above: str, below: str) -> Metrics:
     if above not in metrics or below not in metrics:
         return {}
     return {f"{above}-{below}": metrics[above] - metrics[below]}
+
+
+def energy_difference(
+    net: nn.Module, logits: Tensor, y: Tensor, x_neg: Tensor, *, w_clf: float, w_px: float
+) -> tuple[Tensor, Metrics]:
+    """w_clf * mean [E(x, y) - E(x)] + w_px * [mean E(x) - mean E(x_neg)], ``logits`` being of x."""
+    E_neg = marginal_energy(net(x_neg)).mean()
+    clf = cross_entropy(logits, y).mean()
+    px = marginal_energy(logits).mean() - E_neg
+    loss = w_clf * clf + w_px * px
+    parts = {"loss": loss, "loss_clf": clf, "loss_px": px, "E_neg": E_neg}
+    return loss, {name: value.detach() for name, value in parts.items()}
+
+
+def chains(*, steps: int, step_size: float, noise: float | None, clamp: bool) -> Sampler:
+    """Langevin chains, kept in [0, 1] where ``clamp``."""
+    bounds = (0.0, 1.0) if clamp else None
+    return partial(langevin, steps=steps, step_size=step_size, noise=noise, bounds=bounds)
 
 
 def negatives(net: nn.Module, buffer: ReplayBuffer, n: int, sampler: Sampler) -> Tensor:

@@ -5,13 +5,19 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from jeat.attacks import pgd
+from jeat.attacks import GradAt, pgd
 from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
-from jeat.energy import cross_entropy, marginal_energy
 from jeat.nets import evaluating
-from jeat.objectives._parts import Metrics, clean, gap, negatives, report
-from jeat.samplers import langevin
+from jeat.objectives._parts import (
+    Metrics,
+    chains,
+    clean,
+    energy_difference,
+    gap,
+    negatives,
+    report,
+)  # fmt: skip
 
 __all__ = ["JEAT"]
 
@@ -32,6 +38,7 @@ class JEAT(nn.Module):
         eps: radius of the linf ball, in [0, 1] pixels.
         attack_steps: attack steps; 1 in Algorithm 1.
         ratio: length of an attack step in units of eps; 1.0 in Algorithm 1.
+        grad_at: first gradient at the random start, or at the clean image as Algorithm 1 prints.
         steps: K, Langevin steps an iteration.
         step_size: alpha / 2, factor of the gradient in a chain.
         noise: standard deviation of a chain's noise; null is sqrt(alpha), as printed.
@@ -49,6 +56,7 @@ class JEAT(nn.Module):
         eps: float = 8 / 255,
         attack_steps: int = 1,
         ratio: float = 1.0,
+        grad_at: GradAt = "start",
         steps: int = 20,
         step_size: float = 0.25,
         noise: float | None = 0.005,
@@ -60,12 +68,9 @@ class JEAT(nn.Module):
     ) -> None:
         super().__init__()
         self.attack = partial(
-            pgd, eps=eps, steps=attack_steps, step_size=ratio * eps, loss="energy"
+            pgd, eps=eps, steps=attack_steps, step_size=ratio * eps, loss="energy", grad_at=grad_at
         )
-        bounds = (0.0, 1.0) if clamp else None
-        self.sampler = partial(
-            langevin, steps=steps, step_size=step_size, noise=noise, bounds=bounds
-        )
+        self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
         self.w_clf, self.w_px = w_clf, w_px
 
@@ -75,16 +80,10 @@ class JEAT(nn.Module):
         x_neg = negatives(net, self.buffer, len(x_adv), self.sampler)
         metrics = clean(net, batch)
         logits = net(x_adv)
-        E_neg = marginal_energy(net(x_neg)).mean()
-        clf = cross_entropy(logits, batch.y).mean()
-        px = marginal_energy(logits).mean() - E_neg
-        loss = self.w_clf * clf + self.w_px * px
-        metrics |= report(logits, batch.y, "adv") | {
-            "loss": loss.detach(),
-            "loss_clf": clf.detach(),
-            "loss_px": px.detach(),
-            "E_neg": E_neg.detach(),
-        }
+        loss, parts = energy_difference(
+            net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+        )
+        metrics |= parts | report(logits, batch.y, "adv")
         for above, below in (("E_y_adv", "E_y_clean"), ("E_neg", "E_adv"), ("E_neg", "E_clean")):
             metrics |= gap(metrics, above, below)
         return loss, metrics

@@ -1,16 +1,13 @@
 """JEM: a classifier trained as an energy model of its clean images (Grathwohl et al. 2020)."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
-from jeat.energy import cross_entropy, marginal_energy
-from jeat.objectives._parts import Metrics, gap, negatives, report
-from jeat.samplers import langevin
+from jeat.objectives._parts import Metrics, chains, clean, energy_difference, gap, negatives
 
 __all__ = ["JEM"]
 
@@ -50,25 +47,16 @@ class JEM(nn.Module):
         w_px: float = 1.0,
     ) -> None:
         super().__init__()
-        bounds = (0.0, 1.0) if clamp else None
-        self.sampler = partial(
-            langevin, steps=steps, step_size=step_size, noise=noise, bounds=bounds
-        )
+        self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
         self.input_noise, self.w_clf, self.w_px = input_noise, w_clf, w_px
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         x = batch.x + self.input_noise * torch.randn_like(batch.x)
         x_neg = negatives(net, self.buffer, len(x), self.sampler)
-        logits = net(x)
-        E_neg = marginal_energy(net(x_neg)).mean()
-        clf = cross_entropy(logits, batch.y).mean()
-        px = marginal_energy(logits).mean() - E_neg
-        loss = self.w_clf * clf + self.w_px * px
-        metrics = report(logits, batch.y, "clean") | {
-            "loss": loss.detach(),
-            "loss_clf": clf.detach(),
-            "loss_px": px.detach(),
-            "E_neg": E_neg.detach(),
-        }
+        metrics = clean(net, batch)
+        loss, parts = energy_difference(
+            net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+        )
+        metrics |= parts
         return loss, metrics | gap(metrics, "E_neg", "E_clean")

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from jeat.data import Batch
 from jeat.energy import cross_entropy
-from jeat.objectives._parts import Metrics, report
+from jeat.objectives._parts import Metrics, clean
 
 __all__ = ["Normal"]
 
@@ -13,6 +13,5 @@ class Normal(nn.Module):
     """Minimise L(x, y) = E(x, y) - E(x) (Eq. 13)."""
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
-        logits = net(batch.x)
-        loss = cross_entropy(logits, batch.y).mean()
-        return loss, {"loss": loss.detach()} | report(logits, batch.y, "clean")
+        loss = cross_entropy(net(batch.x), batch.y).mean()
+        return loss, {"loss": loss.detach()} | clean(net, batch)

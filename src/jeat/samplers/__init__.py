@@ -11,9 +11,9 @@ from torch import Tensor
 
 from jeat.energy import Energy
 from jeat.samplers.langevin import langevin, last
-from jeat.samplers.starts import ClassGaussian, Stored, Uniform
+from jeat.samplers.starts import ClassGaussian, Stored, Uniform, start_of
 
-__all__ = ["ClassGaussian", "Sampler", "Start", "Stored", "Uniform", "langevin", "last"]
+__all__ = ["ClassGaussian", "Sampler", "Start", "Stored", "Uniform", "langevin", "last", "start_of"]
 
 Sampler = Callable[[Energy, Tensor], Iterator[Tensor]]
 Start = Callable[[Tensor], Tensor]

@@ -2,13 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["ClassGaussian", "Stored", "Uniform"]
+from jeat.data import Data
+
+__all__ = ["ClassGaussian", "Stored", "Uniform", "start_of"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,16 @@ class Stored:
 
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
         return self.states[torch.randint(len(self.states), (len(y),))].to(y.device)
+
+
+def start_of(kind: Literal["uniform", "gaussian"], data: Data) -> "Uniform | ClassGaussian":
+    """The start of chains that a plan names, fitted to the training images where it needs them."""
+    if kind == "uniform":
+        return Uniform(data.shape)
+    grain = max(2, data.shape[1] // 8)
+    while data.shape[1] % grain:
+        grain -= 1
+    return ClassGaussian.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
 
 
 def _triple(shape: torch.Size) -> tuple[int, int, int]:

@@ -1,0 +1,34 @@
+"""Stopping when asked, at a moment of one's own."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["stop_asked"]
+
+
+@contextmanager
+def stop_asked() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM, rather than dying of them in the middle of an iteration.
+
+    A second SIGINT is not collected: it raises KeyboardInterrupt.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    install = signal.signal  # at interpreter exit the module is gone before this generator
+    before = {kind: install(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for kind, handler in before.items():
+            install(kind, handler)
