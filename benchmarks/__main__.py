@@ -56,6 +56,7 @@ def main() -> None:
 
     show("hot paths", hot_paths.measure())
     show("hot paths", hot_paths.loop())
+    show("hot paths", hot_paths.compiled())
     show("peers", peers.measure(trained, images))
     if trained is not None and images is not None:
         show("accuracies", peers.accuracies(trained, *images))

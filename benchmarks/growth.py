@@ -5,15 +5,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks._measure import Row, interleaved
+from benchmarks._measure import Row, interleaved, ratio
 from benchmarks.hot_paths import CPU, bare_gradients, batch_of, net_of
 from jeat.attacks import pgd
+from jeat.cli._memory import keep_memory
 from jeat.metrics import fisher_terms
 from jeat.nets import Spec, autocast, build, evaluating
 
@@ -62,7 +63,7 @@ def measure(rounds: int = 3) -> tuple[list[Row], dict[str, Any]]:
         rows.append(
             Row("growth", f"{name}: slope, should be {expected}", found, found, found, rounds)
         )
-    rows.append(processes())
+    rows += [processes(), kept()]
     return rows, points
 
 
@@ -76,20 +77,33 @@ def slope(x: list[int], y: list[float]) -> float:
 
 def processes() -> Row:
     """Two processes of one thread each do twice the work: their time over one's."""
+    what = "2 processes of 1 thread, twice the chains: time / 1 process, should be 1"
+    return Row("growth", what, *ratio(*alternated(([], []), ([],))), 3)
 
-    def run(count: int) -> float:
+
+def kept() -> Row:
+    """What keeping freed memory, as the command line does, saves."""
+    what = "input gradients, memory returned / kept (as `jeat` does), 1 thread"
+    return Row("hot paths", what, *ratio(*alternated(([],), (["keep"],))), 3)
+
+
+def alternated(
+    a: Sequence[list[str]], b: Sequence[list[str]], rounds: int = 3
+) -> tuple[list[float], list[float]]:
+    """Seconds of :func:`work` in groups of processes with these arguments, in turn."""
+
+    def run(group: Sequence[list[str]]) -> float:
         many = [
             subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.growth"],
+                [sys.executable, "-m", "benchmarks.growth", *words],
                 env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True,
             )
-            for _ in range(count)
+            for words in group
         ]  # fmt: skip
         return max(float(p.communicate()[0]) for p in many)
 
-    value = run(2) / run(1)
-    what = "2 processes of 1 thread, twice the chains: time / 1 process, should be 1"
-    return Row("growth", what, value, value, value, 1)
+    pairs = [(run(a), run(b)) for _ in range(rounds)]
+    return [p for p, _ in pairs], [q for _, q in pairs]
 
 
 def draw(points: dict[str, Any], file: Path) -> None:
@@ -124,4 +138,6 @@ def work() -> float:
 
 
 if __name__ == "__main__":
+    if "keep" in sys.argv:
+        keep_memory()
     print(work())

@@ -1,5 +1,6 @@
 """PGD, Langevin and JEAT against the bare network passes they need."""
 
+import time
 from collections.abc import Iterator
 
 import torch
@@ -15,7 +16,16 @@ from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
 from jeat.train import Training, iterate, prepare, train
 
-__all__ = ["NETS", "bare_gradients", "batch_of", "jeat_iteration", "loop", "measure", "net_of"]
+__all__ = [
+    "NETS",
+    "bare_gradients",
+    "batch_of",
+    "compiled",
+    "jeat_iteration",
+    "loop",
+    "measure",
+    "net_of",
+]
 
 NETS = {"wrn-10-2": 128, "wrn-16-2": 128, "wrn-28-10": 8}
 CLASSES = tuple("0123456789")
@@ -97,6 +107,27 @@ def measure(rounds: int = 5) -> Iterator[Row]:
                 "hot paths", f"{what} / bare passes, {name}, batch {n}", *ratio(t[what], t[below]),
                 few, at_most=1.05,
             )  # fmt: skip
+
+
+def compiled(rounds: int = 5) -> Iterator[Row]:
+    """Whether torch.compile pays; it is for reference, as jeat does not use it."""
+    net, (x, _) = net_of("wrn-10-2", "silu"), batch_of(128)
+    fast = torch.compile(net, dynamic=False)
+    began = time.perf_counter()
+    try:
+        bare_gradients(fast, x, 1)
+    except Exception as error:  # no compiler, or one that fails
+        nothing = float("nan")
+        note = f"not to be had here: {str(error).splitlines()[0]}"
+        yield Row("hot paths", "torch.compile", nothing, nothing, nothing, 0, note=note)
+        return
+    note = f"after {time.perf_counter() - began:.0f} s of compiling"
+    t = interleaved(
+        {"eager": lambda: bare_gradients(net, x, 5), "fast": lambda: bare_gradients(fast, x, 5)},
+        rounds,
+    )
+    what = "input gradients, eager / torch.compile, wrn-10-2 silu, batch 128"
+    yield Row("hot paths", what, *ratio(t["eager"], t["fast"]), rounds, note=note)
 
 
 def loop(rounds: int = 5) -> Iterator[Row]:

@@ -48,6 +48,16 @@ def test_it_is_the_clamped_chain_from_uniform_noise_with_jems_settings(
     assert torch.equal(images, last(chain))
 
 
+def test_bf16_passes_draw_nearly_the_same_images_in_fp32(smooth_net):
+    images = []
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(1)
+        images.append(jeat.sample(smooth_net, LABELS, steps=4, precision=precision))
+    assert images[1].dtype == torch.float32
+    assert not torch.equal(*images)
+    torch.testing.assert_close(*images, rtol=0, atol=2e-3)
+
+
 def test_each_chain_lowers_its_own_energy(smooth_net):
     how = {"steps": 50, "step_size": 0.05, "noise": 0.0, "start": gray}
     down_E_y = jeat.sample(smooth_net, LABELS, **how)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.energy import Energy, cross_entropy, energy_of
-from jeat.nets import evaluating, spec_of
+from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Start, Uniform, langevin, last
 
 __all__ = ["sample"]
@@ -22,6 +22,7 @@ def sample(
     noise: float | None = 0.005,
     energy: Literal["joint", "cross-entropy"] = "joint",
     start: Start | None = None,
+    precision: Precision = "fp32",
 ) -> Float[Tensor, "b c h w"]:
     """Images of the given classes, in [0, 1].
 
@@ -36,6 +37,7 @@ def sample(
         energy: ``"joint"`` is Eq. 17, ``"cross-entropy"`` is Eq. 16.
         start: labels -> first states; by default what the net was trained to start from,
             uniform noise where it knows none.
+        precision: of the net's passes; chains stay in fp32.
 
     Raises:
         ValueError: labels outside the net's classes, an unknown energy, bad chain settings.
@@ -49,7 +51,7 @@ def sample(
     labels = labels.to(next(net.parameters()).device)
     start = start or getattr(net, "start", None) or Uniform((spec.channels, spec.size, spec.size))
     finished = []
-    with evaluating(net):
+    with evaluating(net), autocast(precision, labels.device):
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else _loss_of(net, y)
             chain = langevin(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from jeat._signature import files_of
+from jeat.cli._memory import keep_memory
 
 __all__ = ["main"]
 
@@ -44,6 +45,7 @@ def _run(words: list[str]) -> int:
         return 0
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
+    keep_memory()
     try:
         return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:

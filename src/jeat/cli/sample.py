@@ -38,6 +38,9 @@ def main(words: Sequence[str]) -> int:
         "--start", type=Literal["own", "uniform", "buffer"], default="own",
         help="what the net was trained to start from, uniform noise, or a run's replay buffer",
     )  # fmt: skip
+    parser.add_argument(
+        "--precision", type=Literal["fp32", "bf16"], default="fp32", help="of the net's passes"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")
     args = parser.parse(words)
     if args.number < 1:
@@ -66,7 +69,7 @@ def main(words: Sequence[str]) -> int:
     parser.place(args.out)
     images = sample(
         net, labels, steps=args.steps, step_size=args.step_size, noise=args.noise,
-        energy=args.energy, start=start,
+        energy=args.energy, start=start, precision=args.precision,
     )  # fmt: skip
     columns = args.number if len(names) > 1 else min(10, args.number)
     report.grid(images, columns=columns).save(args.out)

@@ -1,0 +1,68 @@
+"""The hot paths cost their network passes and little else; ``make bench`` measures how little."""
+
+import timeit
+
+import pytest
+import torch
+
+from jeat.attacks import pgd
+from jeat.data import Batch
+from jeat.energy import energy_of
+from jeat.nets import Spec, build, evaluating
+from jeat.objectives import make
+from jeat.plan import Optimisation
+from jeat.samplers import langevin, last
+from jeat.train import iterate, prepare
+
+STEPS = 5
+
+
+def bare(net, x, passes):
+    with evaluating(net):
+        for _ in range(passes):
+            z = x.detach().requires_grad_()
+            torch.autograd.grad(net(z).logsumexp(1).sum(), z)
+
+
+def attack(net, x, y):
+    with evaluating(net):
+        pgd(net, x, y, eps=8 / 255, steps=STEPS, step_size=2 / 255)
+
+
+def chain(net, x, y):
+    with evaluating(net):
+        last(langevin(energy_of(net), x, steps=STEPS, step_size=0.25))
+
+
+@pytest.fixture
+def subject():
+    net = build(Spec("wrn-10-1", 3, 32, tuple("0123456789"))).to(memory_format=torch.channels_last)
+    x = torch.rand(32, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+    return net, x, torch.arange(32) % 10
+
+
+def over(benchmark, run, below):
+    """The least time of five over the least of the bare passes, each after a warm-up."""
+    below()
+    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    return benchmark.stats.stats.min / min(timeit.repeat(below, number=1, repeat=5))
+
+
+@pytest.mark.parametrize("run", [attack, chain])
+def test_an_attack_and_a_chain_cost_their_input_gradients(run, subject, benchmark):
+    net, x, y = subject
+    assert over(benchmark, lambda: run(net, x, y), lambda: bare(net, x, STEPS)) < 1.6
+
+
+def test_an_iteration_of_jeat_costs_its_passes(subject, benchmark):
+    net, x, y = subject
+    settings = {"steps": STEPS, "buffer_size": 64}
+    objective = make("jeat", lambda n: torch.rand(n, 3, 32, 32), settings)
+    training = prepare(net, objective, Optimisation(batch_size=32), images=32)
+    batch = Batch(x, y, logged=False)
+
+    def below():
+        bare(net, x, STEPS + 1)
+        (net(x).mean() + net(x).mean()).backward()
+
+    assert over(benchmark, lambda: iterate(training, batch, None), below) < 1.6
