@@ -1,0 +1,302 @@
+"""What a plan says is what happens."""
+
+import json
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+import jeat
+from jeat.checkpoint import load_buffer
+from jeat.data import Batch, batches
+from jeat.energy import cross_entropy, marginal_energy
+from jeat.metrics import accuracy, robust_accuracy
+from jeat.objectives import Normal
+from jeat.plan import Optimisation, Plan
+from jeat.run import fit
+from jeat.samplers import ClassGaussian, Uniform
+from jeat.train import prepare, train
+
+from .conftest import DIGITS
+from .test_run import JEAT_PLAN, SHORT, assert_same_run
+
+IMAGES = DIGITS.train
+
+
+def run(plan, out):
+    for _ in fit(plan, out):
+        pass
+    return out
+
+
+def logs(net, objective, o, **how):
+    """The iterations of training ``net``, each once it is done."""
+    return train(prepare(net, objective, o, images=len(IMAGES)), IMAGES, o, **how)
+
+
+class Watched(nn.Module):
+    """Normal training that keeps the images and logits it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.x, self.logits = [], []
+
+    def forward(self, net, batch: Batch):
+        self.x.append(batch.x)
+        self.logits.append(net(batch.x))
+        return cross_entropy(self.logits[-1], batch.y).mean(), {}
+
+
+class Constant(nn.Module):
+    """A loss whose gradient is zero."""
+
+    def forward(self, net, batch: Batch):
+        return 0 * net(batch.x).sum(), {}
+
+
+# Evaluation
+
+EVALUATED = Plan(
+    "at", net="convnet-8", activation="silu", eps=0.2, objective={"eps": 0.2},
+    optimisation=Optimisation(
+        epochs=5, lr=0.01, schedule="constant", ema=0.95, seed=3, evaluate_images=300
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """(out, the last log line) of EVALUATED."""
+    out = run(EVALUATED, tmp_path_factory.mktemp("evaluated") / "run")
+    return out, json.loads((out / "log.jsonl").read_text().splitlines()[-1])
+
+
+def figures(net, images=DIGITS.test, n=300, *, eps=0.2, steps=20, step_size=0.05):
+    x, y = images.floats(n)
+    torch.manual_seed(3)
+    robust = robust_accuracy(net, x, y, eps=eps, steps=steps, step_size=step_size)
+    return {"test_accuracy": accuracy(net, x, y), "test_robust_accuracy": robust}
+
+
+def test_the_logged_figures_are_the_averaged_nets_on_test_images_under_pgd_20_at_eps(evaluated):
+    out, last = evaluated
+    assert last | figures(jeat.load(out)) == last
+
+
+def test_the_raw_weights_have_other_figures(evaluated):
+    out, last = evaluated
+    raw = load_file(next((out / "checkpoints").iterdir()) / "model.safetensors")
+    net = jeat.load(out)
+    net.load_state_dict({k.removeprefix("net."): v for k, v in raw.items()})
+    assert last | figures(net) != last
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"images": IMAGES}, {"n": 360}, {"eps": 8 / 255}, {"step_size": 2 / 255}, {"steps": 10}],
+    ids=["train", "number", "eps", "step_size", "steps"],
+)
+def test_other_images_and_other_attacks_have_other_figures(evaluated, other):
+    out, last = evaluated
+    assert last | figures(jeat.load(out), **other) != last
+
+
+def test_the_randomness_of_an_evaluation_is_the_seeds(net):
+    def draw(_):
+        return {"draw": float(torch.rand(()))}
+
+    log = next(logs(net, Normal(), Optimisation(seed=3, evaluate_every=1), evaluate=draw))
+    torch.manual_seed(3)
+    assert log.metrics["test_draw"] == draw(net)["draw"]
+
+
+# Weight decay
+
+LR, DECAY = 0.1, 0.2
+
+
+def decoupled(p, steps):
+    for _ in range(steps):
+        p = p * (1 - LR * DECAY)
+    return p
+
+
+def l2_with_nesterov_momentum(p, steps):
+    momentum = torch.zeros_like(p)
+    for _ in range(steps):
+        momentum = 0.9 * momentum + DECAY * p
+        p = p - LR * (DECAY * p + 0.9 * momentum)
+    return p
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "law"), [("adamw", decoupled), ("sgd", l2_with_nesterov_momentum)]
+)
+def test_without_gradient_the_weights_decay_by_the_optimisers_law(net, optimizer, law):
+    o = Optimisation(optimizer=optimizer, lr=LR, weight_decay=DECAY, schedule="constant")
+    expected = [law(p.detach(), 3) for p in net.parameters()]
+    list(islice(logs(net, Constant(), o), 3))
+    torch.testing.assert_close(list(net.parameters()), expected, rtol=1e-6, atol=0)
+
+
+# Augmentation
+
+
+def views(x, pad, flip):
+    """(V, B, C, H, W): all windows of the reflected images, and their mirrors."""
+    h, padded = x.shape[2], F.pad(x, (pad,) * 4, mode="reflect")
+    at = range(2 * pad + 1)
+    windows = [padded[:, :, i : i + h, j : j + h] for i in at for j in at]
+    return torch.stack(windows + [w.flip(3) for w in windows if flip])
+
+
+@pytest.mark.parametrize(("pad", "flip"), [(0, False), (2, False), (0, True), (1, True)])
+def test_training_sees_every_window_and_mirror_of_its_batches_and_nothing_else(net, pad, flip):
+    o = Optimisation(epochs=2, batch_size=700, pad=pad, flip=flip, seed=5)
+    watched = Watched()
+    list(logs(net, watched, o))
+    originals = [b.x for epoch in (0, 1) for b in batches(IMAGES, 700, seed=5, epoch=epoch)]
+    assert len(watched.x) == len(originals) == 4
+    for seen, x in zip(watched.x, originals, strict=True):
+        same = (views(x, pad, flip) == seen).flatten(2).all(2)
+        assert same.any(0).all()  # each image is a view of its original
+        assert same.any(1).all()  # each view occurs
+
+
+# Starts of chains
+
+FITTED = ClassGaussian.fit(DIGITS.train.x, DIGITS.train.y, classes=10, grain=2)
+STARTS = {"uniform": Uniform((1, 8, 8)), "gaussian": FITTED}
+
+
+def still(start, rho):
+    """One iteration with chains that stay where they start; with rho 1 all are restarted."""
+    o = Optimisation(epochs=0.1, batch_size=1400, evaluate_images=10)
+    chain = {"steps": 1, "step_size": 1e-9, "noise": 0.0, "buffer_size": 1400, "rho": rho}
+    return Plan("jem", net="convnet-4", start=start, objective=chain, optimisation=o)
+
+
+def standard_errors(a, b):
+    """The largest of the differences between two samples' pixel means and mean squares."""
+    a, b = (torch.cat([x, x**2], 1).flatten(1) for x in (a, b))
+    return ((a.mean(0) - b.mean(0)) / (a.var(0) / len(a) + b.var(0) / len(b)).sqrt()).abs().max()
+
+
+@pytest.mark.parametrize("rho", [0.0, 1.0])
+@pytest.mark.parametrize("start", STARTS)
+def test_the_replay_buffer_starts_and_restarts_from_the_plans_start(tmp_path, start, rho):
+    states = load_buffer(run(still(start, rho), tmp_path / "run")).states
+    z = {k: standard_errors(states, law(torch.arange(20_000) % 10)) for k, law in STARTS.items()}
+    assert z.pop(start) < 4
+    assert min(z.values()) > 40
+
+
+def test_a_net_keeps_the_class_gaussian_of_the_training_images(tmp_path):
+    kept = jeat.load(run(still("gaussian", 0.0), tmp_path / "run")).start
+    assert isinstance(kept, ClassGaussian)
+    assert (kept.shape, kept.grain) == (FITTED.shape, FITTED.grain)
+    assert torch.equal(kept.mean, FITTED.mean)
+    assert torch.equal(kept.factor, FITTED.factor)
+
+
+def test_a_net_of_uniform_chains_keeps_no_start(tmp_path):
+    assert jeat.load(run(still("uniform", 0.0), tmp_path / "run")).start is None
+
+
+# Seed
+
+
+def after_one_iteration(out, seed, *, lr, init=None):
+    o = Optimisation(epochs=0.01, optimizer="sgd", lr=lr, seed=seed, evaluate_images=10)
+    plan = Plan("normal", net="convnet-4", init=init, optimisation=o)
+    return jeat.load(run(plan, out)).state_dict()
+
+
+def assert_a_seed_decides(weights):
+    """Of seed -> weights: the same twice, and others in every tensor for another seed."""
+    zero, one, again, two = (weights(i, seed) for i, seed in enumerate([0, 1, 1, 2]))
+    for name, w in one.items():
+        assert torch.equal(w, again[name]), name
+        assert not torch.equal(w, zero[name]), name
+        assert not torch.equal(w, two[name]), name
+
+
+def test_the_seed_decides_the_first_weights(tmp_path):
+    assert_a_seed_decides(lambda i, seed: after_one_iteration(tmp_path / str(i), seed, lr=1e-30))
+
+
+def test_from_the_same_weights_the_seed_decides_the_first_iteration(tmp_path):
+    init = str(tmp_path / "init")
+    after_one_iteration(tmp_path / "init", 0, lr=1e-30)
+    assert_a_seed_decides(
+        lambda i, seed: after_one_iteration(tmp_path / str(i), seed, lr=0.1, init=init)
+    )
+
+
+# Precision
+
+
+@pytest.mark.parametrize(
+    ("precision", "multiplies"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
+)
+def test_a_run_multiplies_in_its_precision_and_keeps_weights_and_energies_in_fp32(
+    net, precision, multiplies
+):
+    o, watched = Optimisation(precision=precision), Watched()
+    next(logs(net, watched, o))
+    assert {f.dtype for f in watched.logits} == {multiplies}
+    assert {marginal_energy(f).dtype for f in watched.logits} == {torch.float32}
+    assert {p.dtype for p in net.parameters()} == {torch.float32}
+    assert {p.grad.dtype for p in net.parameters()} == {torch.float32}
+
+
+def test_the_bf16_loss_is_near_the_fp32_loss_and_not_the_same(net):
+    o = Optimisation(log_every=1)
+    fp32, bf16 = (
+        next(logs(deepcopy(net), Normal(), replace(o, precision=p))).metrics["loss"]
+        for p in ("fp32", "bf16")
+    )
+    assert 0 < abs(bf16 / fp32 - 1) < 0.02
+
+
+def test_a_bf16_run_evaluates_in_fp32(net, digits):
+    def bits(net):
+        return {"bits": float(torch.finfo(net(digits[0]).dtype).bits)}
+
+    o = Optimisation(precision="bf16", evaluate_every=1)
+    assert next(logs(net, Normal(), o, evaluate=bits)).metrics["test_bits"] == 32
+
+
+def test_a_clipped_bf16_run_left_in_the_middle_resumes_exactly(tmp_path):
+    plan = replace(JEAT_PLAN, optimisation=replace(SHORT, precision="bf16", clip=0.05))
+    for log in fit(plan, tmp_path / "left"):
+        if log.iteration == 7:
+            break
+    torch.rand(7)  # what happened meanwhile
+    for _ in fit(plan, tmp_path / "left", resume=True):
+        pass
+    assert_same_run(tmp_path / "left", run(plan, tmp_path / "whole"))
+
+
+# Clipping
+
+
+def flat(tensors):
+    return torch.cat([t.detach().flatten() for t in tensors])
+
+
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_clip_bounds_the_gradient_of_a_step_and_logs_its_norm_before(net, share):
+    loss, _ = Normal()(net, next(batches(IMAGES, 128, seed=0, epoch=0)))
+    norm = float(flat(torch.autograd.grad(loss, net.parameters())).norm())
+    before = flat(net.parameters())
+    o = Optimisation(optimizer="sgd", lr=1.0, schedule="constant", clip=share * norm, log_every=1)
+    log = next(logs(net, Normal(), o))
+    step = flat(net.parameters()) - before
+    assert log.metrics["gradient_norm"] == pytest.approx(norm, rel=1e-5)
+    assert float(step.norm()) == pytest.approx(1.9 * min(share, 1) * norm, rel=1e-5)  # Nesterov
