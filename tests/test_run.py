@@ -196,6 +196,34 @@ def test_the_rehearsal_of_the_first_batch_leaves_no_trace():
     assert all(p.grad is None for p in net.parameters())
 
 
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"optimizer": "adam"}, "optimizer must be one of adamw, sgd, got 'adam'"),
+        ({"schedule": "linear"}, "schedule must be one of"),
+        ({"precision": "fp16"}, "precision must be one of"),
+        ({"batch_size": 100.5}, "batch_size must be a whole number, got 100.5"),
+        ({"lr": float("nan")}, "lr must be a finite number, got nan"),
+        ({"lr": "0.1"}, "lr must be a finite number, got '0.1'"),
+        ({"clip": 0.0}, "clip must be positive"),
+        ({"ema": 1.0}, "ema must lie in"),
+        ({"warmup": -1}, "warmup must not be negative"),
+    ],
+)
+def test_an_optimisation_that_means_nothing_is_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Optimisation(**settings)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_plan_that_means_nothing_is_refused():
+    with pytest.raises(ValueError, match="start must be one of uniform, gaussian, got 'gausian'"):
+        Plan("at", start="gausian")
+    with pytest.raises(ValueError, match=r"eps is in \[0, 1\] pixels"):
+        Plan("at", eps=8.0)
+
+
 def test_a_run_resumes_where_its_first_weights_are_gone_or_moved(tmp_path):
     for _ in fit(replace(JEAT_PLAN, optimisation=replace(SHORT, epochs=0.1)), tmp_path / "at"):
         pass

@@ -118,7 +118,9 @@ def _check_kinds(values: Any) -> None:
                 raise ValueError(f"{f.name} must be one of {', '.join(kinds)}, got {value!r}")
         elif value is None and type(None) in kinds:
             continue
-        elif {float, int} & {f.type, *kinds} and not _is_finite(value):
+        elif f.type is int and type(value) is not int:
+            raise ValueError(f"{f.name} must be a whole number, got {value!r}")
+        elif float in (f.type, *kinds) and not _is_finite(value):
             raise ValueError(f"{f.name} must be a finite number, got {value!r}")
 
 

@@ -10,8 +10,6 @@
 """
 
 import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Iterator
@@ -32,6 +30,7 @@ from jeat.metrics import accuracy, robust_accuracy
 from jeat.nets import Spec, build
 from jeat.objectives import complete, make
 from jeat.plan import Optimisation, Plan
+from jeat.report import provenance
 from jeat.samplers import Start, start_of
 from jeat.sources import load_data
 from jeat.train import Log, Training, prepare, train
@@ -158,17 +157,8 @@ def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
 def _begin(out: Path, plan: Plan) -> None:
     if (out / "run.json").exists():
         return
-    import jeat
-
     out.mkdir(parents=True, exist_ok=True)
-    record = {
-        "plan": asdict(plan),
-        "jeat": jeat.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
+    record = {"plan": asdict(plan)} | provenance()
     part = out / "run.json.part"
     part.write_text(json.dumps(record, indent=1))
     part.replace(out / "run.json")

@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
     parser.check_place(args.out, ".json")
 
     from jeat.metrics import find
-    from jeat.report import table
+    from jeat.report import provenance, table
 
     chosen = {name: find(name) for name in args.metrics}
     subject = subject_of(args.net, args.data, args.number, args.seed)
@@ -49,7 +49,9 @@ def main(words: Sequence[str]) -> int:
         "images": len(subject.y),
         "seed": args.seed,
         "settings": {name: parser.group(args, name) for name in chosen},
+        "selection": "spread evenly over the test split",
         "units": "[0, 1] pixels",
+        "made_with": provenance(),
     }
     print(
         f"{protocol['images']} test images of {protocol['data']}, spread evenly, seed {args.seed}"

@@ -1,7 +1,6 @@
 """The paper's comparison on scikit-learn's digits: six methods, in minutes on two cores."""
 
 import json
-import platform
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -11,7 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-import jeat
 from jeat.checkpoint import load
 from jeat.data import Data
 from jeat.generate import sample
@@ -19,7 +17,7 @@ from jeat.metrics import Subject, accuracy, robust_accuracy
 from jeat.metrics.fisher_score import measure as fisher_scores
 from jeat.plan import Optimisation, Plan
 from jeat.recipes._progress import Progress
-from jeat.report import grid, panels, table
+from jeat.report import grid, panels, provenance, table
 from jeat.run import fit
 from jeat.sources import load_data
 
@@ -101,8 +99,7 @@ def protocol(images: int, *, seed: int) -> Mapping[str, object]:
         "fisher_scores": "exact, fp32",
         "chain": EQ_17.keywords | {"start": "uniform", "bounds": "[0, 1]", "selection": "none"},
         "seed": seed,
-        "versions": {"jeat": jeat.__version__, "torch": torch.__version__},
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "made_with": provenance(),
     }
 
 

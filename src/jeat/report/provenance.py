@@ -1,0 +1,21 @@
+"""What figures were made with."""
+
+import os
+import platform
+
+import torch
+
+import jeat
+
+__all__ = ["provenance"]
+
+
+def provenance() -> dict[str, str]:
+    """Versions and machine, to be kept beside every figure."""
+    return {
+        "jeat": jeat.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
+        f"{torch.get_num_threads()} threads",
+    }
