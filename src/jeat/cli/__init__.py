@@ -5,7 +5,6 @@ its line in ``jeat --help``. No ``--help`` needs torch: the flags of methods, me
 are read from their source, and the library is imported by the command that uses it.
 """
 
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -47,7 +46,7 @@ def _run(words: list[str]) -> int:
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
     keep_memory()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells of every retry
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it tells of every retry
     try:
         return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
