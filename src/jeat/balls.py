@@ -17,8 +17,8 @@ Norm = Literal["linf", "l2"]
 def random_start(x: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tensor, "b *s"]:
     """A perturbation drawn uniformly from the ball of radius ``eps``, shaped like ``x``."""
     if norm == "linf":
-        return torch.empty_like(x).uniform_(-eps, eps)
-    direction = steepest(torch.randn_like(x), norm)
+        return torch.empty(x.shape, device=x.device, dtype=x.dtype).uniform_(-eps, eps)
+    direction = steepest(torch.randn(x.shape, device=x.device, dtype=x.dtype), norm)
     radius = torch.rand(len(x), device=x.device, dtype=x.dtype) ** (1 / x[0].numel())
     return eps * _like(radius, x) * direction
 

@@ -14,7 +14,7 @@ from jeat.samplers import Sampler, langevin, last
 
 __all__ = [
     "Metrics", "adversarial_cross_entropy", "chains", "clean", "energy_difference", "gap",
-    "negatives", "report",
+    "negatives", "noisy", "report",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
@@ -74,6 +74,11 @@ def chains(*, steps: int, step_size: float, noise: float | None, clamp: bool) ->
     """Langevin chains, kept in [0, 1] where ``clamp``."""
     bounds = (0.0, 1.0) if clamp else None
     return partial(langevin, steps=steps, step_size=step_size, noise=noise, bounds=bounds)
+
+
+def noisy(x: Tensor, sigma: float) -> Tensor:
+    """x + sigma N(0, I), in the memory format of x."""
+    return x + sigma * torch.randn(x.shape, device=x.device, dtype=x.dtype)
 
 
 def negatives(net: nn.Module, buffer: ReplayBuffer, n: int, sampler: Sampler) -> Tensor:

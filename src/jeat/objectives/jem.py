@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
-from jeat.objectives._parts import Metrics, chains, clean, energy_difference, gap, negatives
+from jeat.objectives._parts import Metrics, chains, clean, energy_difference, gap, negatives, noisy
 
 __all__ = ["JEM"]
 
@@ -52,7 +51,7 @@ class JEM(nn.Module):
         self.input_noise, self.w_clf, self.w_px = input_noise, w_clf, w_px
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
-        x = batch.x + self.input_noise * torch.randn_like(batch.x)
+        x = noisy(batch.x, self.input_noise)
         x_neg = negatives(net, self.buffer, len(x), self.sampler)
         metrics = clean(net, batch)
         loss, parts = energy_difference(

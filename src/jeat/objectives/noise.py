@@ -1,11 +1,10 @@
 """Noise-injected training: "blind" adversarial training (Sec. 3.2)."""
 
-import torch
 from torch import Tensor, nn
 
 from jeat.data import Batch
 from jeat.energy import cross_entropy
-from jeat.objectives._parts import Metrics, clean, gap, report
+from jeat.objectives._parts import Metrics, clean, gap, noisy, report
 
 __all__ = ["Noise"]
 
@@ -31,7 +30,7 @@ class Noise(nn.Module):
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         metrics = clean(net, batch)
-        logits = net(batch.x + self.sigma * torch.randn_like(batch.x))
+        logits = net(noisy(batch.x, self.sigma))
         loss = cross_entropy(logits, batch.y).mean()
         metrics |= {"loss": loss.detach()} | report(logits, batch.y, "noisy")
         return loss, metrics | gap(metrics, "E_y_noisy", "E_y_clean")

@@ -13,7 +13,7 @@ __all__ = ["grid", "panels"]
 def grid(
     images: Float[Tensor, "b c h w"], *, columns: int, gap: int = 2, least: int = 32
 ) -> Image.Image:
-    """Images (B, C, H, W) in [0, 1], row by row, on black.
+    """Images (B, C, H, W) in [0, 1], row by row, on grey.
 
     Small images are enlarged by a whole factor, without smoothing, to ``least`` pixels or more.
 
@@ -28,7 +28,7 @@ def grid(
     if x.shape[3] == 1:
         x = x.repeat(3, axis=3)
     rows, side = -(-len(x) // columns), x.shape[1] + gap
-    canvas = np.zeros((rows * side + gap, columns * side + gap, 3), dtype=np.uint8)
+    canvas = np.full((rows * side + gap, columns * side + gap, 3), 96, dtype=np.uint8)
     for i, image in enumerate(x):
         top, left = (i // columns) * side + gap, (i % columns) * side + gap
         canvas[top : top + x.shape[1], left : left + x.shape[2]] = image

@@ -57,7 +57,8 @@ def langevin(
         for _ in range(steps):
             x = torch.add(x, score(E, x), alpha=step_size)
             if sigma > 0:
-                x.add_(torch.randn_like(x), alpha=sigma)
+                # not randn_like, which is slow where memory is not in the order of the axes
+                x.add_(torch.randn(x.shape, device=x.device, dtype=x.dtype), alpha=sigma)
             if bounds is not None:
                 x.clamp_(*bounds)
             yield x
