@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import time
@@ -40,6 +41,7 @@ def main() -> None:
     folder = args.data or Path(os.environ.get("JEAT_DATA", "/nowhere")) / "cifar10"
     trained = jeat.load(args.net) if args.net.exists() else None
     images = jeat.load_data(folder).test.floats(1000) if folder.exists() else None
+    torch.set_num_threads(2)
     began, rows, points = time.time(), [], {}
 
     def show(name: str, found: Iterable[Row]) -> None:
@@ -57,16 +59,22 @@ def main() -> None:
     show("hot paths", hot_paths.measure())
     show("hot paths", hot_paths.loop())
     show("hot paths", hot_paths.compiled())
-    show("peers", peers.measure(trained, images))
     if trained is not None and images is not None:
+        show("peers", peers.measure(trained, images))
         show("accuracies", peers.accuracies(trained, *images))
         show("numerics", peers.precision(trained, *images))
+    else:
+        note = f"needs {args.net} and CIFAR-10 in {folder}: give --net and --data"
+        show("peers", [Row.missing("peers", "PGD-20 beside its peers", note)])
     show("JEM", jem.measure())
     show("Fisher scores", scores.measure())
     show("memory", memory.measure())
     show("start-up", startup.measure())
     if folder.exists():
         show("start-up", startup.data(folder))
+    else:
+        note = f"no CIFAR-10 in {folder}: give --data"
+        show("start-up", [Row.missing("start-up", "load CIFAR-10", note)])
     show("growth", _lazily(grow))
     print(table([_cells(row) for row in rows]))
     if not args.only:
@@ -87,7 +95,7 @@ def _cells(row: Row) -> dict[str, object]:
 
 def _write(rows: list[Row], points: dict[str, Any], *, seconds: float, data: str) -> None:
     found = {
-        "rows": [asdict(row) | {"verdict": row.verdict} for row in rows],
+        "rows": [_plain(asdict(row)) | {"verdict": row.verdict} for row in rows],
         "growth": points,
         "minutes": round(seconds / 60, 1),
         "data": data,
@@ -100,6 +108,11 @@ def _write(rows: list[Row], points: dict[str, Any], *, seconds: float, data: str
     (ROOT / "results/bench.md").write_text(table([_cells(row) for row in rows]) + "\n")
     (ROOT / "results/profile.txt").write_text(_profile() + "\n")
     growth.draw(points, ROOT / "docs/images/growth.png")
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for JSON, which knows no NaN."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
 
 
 def _profile() -> str:

@@ -1,5 +1,6 @@
 """Interleaved timing: the only way two times are compared here."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -25,9 +26,17 @@ class Row:
     at_least: float | None = None
     note: str = ""
 
+    @classmethod
+    def missing(cls, suite: str, what: str, note: str, **goal: float | None) -> "Row":
+        """A row of what was not measured, and why."""
+        nothing = float("nan")
+        return cls(suite, what, nothing, nothing, nothing, 0, note=note, **goal)
+
     @property
     def verdict(self) -> str:
         """Whether the goal was met."""
+        if math.isnan(self.value):
+            return "not measured"
         if self.at_most is not None:
             return f"<= {self.at_most:g} {'met' if self.value <= self.at_most else 'MISSED'}"
         if self.at_least is not None:

@@ -63,8 +63,11 @@ def measure(rounds: int = 3) -> tuple[list[Row], dict[str, Any]]:
         rows.append(
             Row("growth", f"{name}: slope, should be {expected}", found, found, found, rounds)
         )
-    rows += [processes(), kept()]
-    return rows, points
+    both = processes()
+    points["2 processes / 1, twice the work"] = {
+        "expected": 0, "relative": {1: 1.0, 2: both.value}
+    }  # fmt: skip
+    return [*rows, both, kept()], points
 
 
 def slope(x: list[int], y: list[float]) -> float:

@@ -64,7 +64,7 @@ def bare_training_passes(net: nn.Module, x: Tensor) -> None:
 def jeat_iteration(name: str, n: int, method: str = "jeat", steps: int = 10) -> Training:
     """A training in bf16, ready for its next iteration."""
     net = net_of(name)
-    settings = {"steps": steps, "buffer_size": 2 * n, "clamp": True}
+    settings = {"steps": steps, "buffer_size": 10_000, "clamp": True}
     objective = make(method, lambda k: torch.rand(k, 3, 32, 32), settings)
     return prepare(net, objective, Optimisation(precision="bf16", batch_size=n), images=n)
 
@@ -117,9 +117,8 @@ def compiled(rounds: int = 5) -> Iterator[Row]:
     try:
         bare_gradients(fast, x, 1)
     except Exception as error:  # no compiler, or one that fails
-        nothing = float("nan")
         note = f"not to be had here: {str(error).splitlines()[0]}"
-        yield Row("hot paths", "torch.compile", nothing, nothing, nothing, 0, note=note)
+        yield Row.missing("hot paths", "torch.compile", note)
         return
     note = f"after {time.perf_counter() - began:.0f} s of compiling"
     t = interleaved(
@@ -134,7 +133,7 @@ def loop(rounds: int = 5) -> Iterator[Row]:
     """What the training loop adds to its iterations: batches, augmentation, logs."""
     n, batches = 128, 8
     net, (x, y) = net_of("wrn-10-2"), batch_of(n)
-    o = Optimisation(precision="bf16", batch_size=n, epochs=1000, pad=4, flip=True, log_every=10**6)
+    o = Optimisation(precision="bf16", batch_size=n, epochs=1000, pad=4, flip=True, log_every=20)
     objective = make("at", lambda k: x, {})
     training = prepare(net, objective, o, images=n * batches)
     images = Images((torch.rand(n * batches, 3, 32, 32) * 255).byte(), y.repeat(batches))

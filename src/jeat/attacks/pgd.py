@@ -69,18 +69,18 @@ def pgd(
     x_n = (x + delta).detach()
     if grad_at == "start":
         x_n = x_n.clamp(0, 1)
-    x_adv, left = x, torch.arange(len(x), device=x.device)
+    x_adv, left = x.clone() if early_exit else x, torch.arange(len(x), device=x.device)
     for n in range(steps):
         at = x if n == 0 and grad_at == "clean" else x_n
         gradient, right = _gradient(net, climbed, at, y)
         if early_exit:
-            x_adv = x_adv.index_copy(0, left, at)
+            x_adv.index_copy_(0, left, at)
             left, x, y, x_n, gradient = (t[right] for t in (left, x, y, x_n, gradient))
             if not len(left):
                 return x_adv
         delta = x_n + step_size * balls.steepest(gradient, norm) - x
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
-    return x_adv.index_copy(0, left, x_n)
+    return x_adv.index_copy_(0, left, x_n) if early_exit else x_n
 
 
 def _gradient(

@@ -30,8 +30,9 @@ def robust_accuracy(
     """The share of images that :func:`jeat.attacks.pgd` leaves classified as their label.
 
     The defaults are the paper's PGD-20 at 8/255 (Table 3), with the step 2/255, one random start
-    and cross-entropy, which it does not print. An image is not robust if any iterate is classified
-    otherwise: it then leaves the attack. Net in eval mode.
+    and cross-entropy, which it does not print. In fp32 an image is not robust if any iterate is
+    classified otherwise: it then leaves the attack. In bf16, whose classes may differ, only the
+    last iterate counts. Net in eval mode.
 
     Args:
         net, x, y, eps, steps, step_size, norm, loss: as :func:`jeat.attacks.pgd`.
@@ -39,13 +40,14 @@ def robust_accuracy(
     """
     right = 0
     attack = partial(
-        pgd, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss, early_exit=True
-    )
+        pgd, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
+        early_exit=precision == "fp32",
+    )  # fmt: skip
     with evaluating(net):
         for a, b in pieces(x, y, 250):
             with autocast(precision, a.device):
                 x_adv = attack(net, a, b)
-            with torch.no_grad():
+            with torch.no_grad(), autocast("fp32", a.device):
                 right += int((net(x_adv).argmax(1) == b).sum())
     return right / len(y)
 
