@@ -26,7 +26,7 @@ def attack(net: torch.nn.Module, n: int, steps: int, size: int = 32) -> Callable
     x, y = batch_of(n, size)
 
     def run() -> None:
-        with evaluating(net), autocast("bf16", CPU):
+        with autocast("bf16", CPU), evaluating(net):
             pgd(net, x, y, eps=8 / 255, steps=steps, step_size=2 / 255)
 
     return run

@@ -49,7 +49,7 @@ def batch_of(n: int, size: int = 32) -> tuple[Tensor, Tensor]:
 
 def bare_gradients(net: nn.Module, x: Tensor, passes: int) -> None:
     """``passes`` input gradients and nothing else: bf16, channels_last, frozen weights."""
-    with evaluating(net), autocast("bf16", CPU):
+    with autocast("bf16", CPU), evaluating(net):
         for _ in range(passes):
             z = x.detach().requires_grad_()
             torch.autograd.grad(net(z).float().logsumexp(1).sum(), z)
@@ -79,11 +79,11 @@ def measure(rounds: int = 3) -> Iterator[Row]:
         batch, steps = Batch(x, y, logged=False), STEPS[name]
 
         def attack(net: nn.Module = net, x: Tensor = x, y: Tensor = y, steps: int = steps) -> None:
-            with evaluating(net), autocast("bf16", CPU):
+            with autocast("bf16", CPU), evaluating(net):
                 pgd(net, x, y, eps=8 / 255, steps=steps, step_size=2 / 255)
 
         def chain(net: nn.Module = net, x: Tensor = x, steps: int = steps) -> None:
-            with evaluating(net), autocast("bf16", CPU):
+            with autocast("bf16", CPU), evaluating(net):
                 last(langevin(energy_of(net), x, steps=steps, step_size=0.25, noise=0.005))
 
         def bare_iteration(net: nn.Module = training.step.net, x: Tensor = x) -> None:

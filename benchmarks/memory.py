@@ -36,11 +36,11 @@ def measure() -> Iterator[Row]:
     net, (x, y) = net_of("wrn-10-2"), batch_of(128)
 
     def attack(steps: int) -> None:
-        with evaluating(net), autocast("bf16", CPU):
+        with autocast("bf16", CPU), evaluating(net):
             pgd(net, x, y, eps=8 / 255, steps=steps, step_size=2 / 255)
 
     def chain(steps: int) -> None:
-        with evaluating(net), autocast("bf16", CPU):
+        with autocast("bf16", CPU), evaluating(net):
             last(langevin(energy_of(net), x, steps=steps, step_size=0.25))
 
     for what, run in (("PGD", attack), ("Langevin", chain)):

@@ -66,7 +66,7 @@ def ours(net: nn.Module, steps: int, *, early_exit: bool = False) -> Attack:
     """PGD in bf16; the caller predicts in fp32."""
 
     def attack(x: Tensor, y: Tensor) -> Tensor:
-        with evaluating(net), autocast("bf16", CPU):
+        with autocast("bf16", CPU), evaluating(net):
             return pgd(net, x, y, eps=EPS, steps=steps, step_size=STEP, early_exit=early_exit)
 
     return attack

@@ -51,7 +51,7 @@ def sample(
     labels = labels.to(next(net.parameters()).device)
     start = start or getattr(net, "start", None) or Uniform((spec.channels, spec.size, spec.size))
     finished = []
-    with evaluating(net), autocast(precision, labels.device):
+    with autocast(precision, labels.device), evaluating(net):
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else _loss_of(net, y)
             chain = langevin(

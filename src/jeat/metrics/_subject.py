@@ -10,11 +10,25 @@ __all__ = ["Subject", "pieces"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A net and labelled images (N, C, H, W) in [0, 1] to measure it on."""
+    """What is measured: a net, on what.
+
+    Attributes:
+        net: the classifier.
+        x, y: test images (N, C, H, W) in [0, 1], and their labels.
+        samples, sample_labels: images that the net drew, and the classes it was asked for.
+        train: training images in [0, 1], which samples are compared with.
+        outside: images of none of the classes, in [0, 1].
+        judge: another classifier of the same classes, which looks at the samples.
+    """
 
     net: nn.Module
     x: Tensor
     y: Tensor
+    samples: Tensor | None = None
+    sample_labels: Tensor | None = None
+    train: Tensor | None = None
+    outside: Tensor | None = None
+    judge: nn.Module | None = None
 
 
 def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:

@@ -89,18 +89,35 @@ def spec_of(net: nn.Module) -> Spec:
 def evaluating(net: nn.Module) -> Iterator[None]:
     """``with evaluating(net):`` runs in eval mode with frozen weights, and restores both after.
 
-    Input gradients of frozen weights neither keep nor compute what only weights need.
+    Input gradients of frozen weights neither keep nor compute what only weights need. Within
+    :func:`autocast` to bf16, convolutions and linear layers meanwhile hold their weights in bf16:
+    autocast would cast frozen weights anew at every pass, to the same values.
     """
     training = [m for m in net.modules() if m.training]
     thawed = [p for p in net.parameters() if p.requires_grad]
+    full = [(p, p.data) for p in _cast_by_autocast(net)]
     net.eval().requires_grad_(False)
+    for p, weight in full:
+        p.data = weight.to(torch.get_autocast_dtype(p.device.type))
     try:
         yield
     finally:
+        for p, weight in full:
+            p.data = weight
         for m in training:
             m.training = True
         for p in thawed:
             p.requires_grad = True
+
+
+def _cast_by_autocast(net: nn.Module) -> list[nn.Parameter]:
+    return [
+        p
+        for m in net.modules()
+        if type(m) in (nn.Conv2d, nn.Linear)
+        for p in m.parameters(recurse=False)
+        if p.dtype == torch.float32 and torch.is_autocast_enabled(p.device.type)
+    ]
 
 
 def autocast(precision: Precision, device: torch.device) -> torch.autocast:
