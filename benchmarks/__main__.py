@@ -16,7 +16,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import jeat
-from benchmarks import growth, hot_paths, jem, memory, peers, scores, startup
+from benchmarks import growth, hot_paths, jem, memory, numerics, peers, scores, startup
 from benchmarks._measure import Row
 from jeat.data import Batch
 from jeat.report import table
@@ -47,6 +47,7 @@ def main() -> None:
     def show(name: str, found: Iterable[Row]) -> None:
         if args.only and name not in args.only:
             return
+        started = time.time()
         try:
             for row in found:
                 rows.append(row)
@@ -57,6 +58,7 @@ def main() -> None:
             note = f"failed: {type(error).__name__}: {str(error).splitlines()[0]}"
             rows.append(Row.missing(name, "the rest of this suite", note))
             print(f"{name}: {note}", flush=True)
+        print(f"{name}: {time.time() - started:.0f} s", flush=True)
 
     def grow() -> Iterable[Row]:
         found, curves = growth.measure()
@@ -68,12 +70,15 @@ def main() -> None:
     show("hot paths", hot_paths.fused())
     show("hot paths", hot_paths.compiled())
     if trained is not None and images is not None:
-        show("peers", peers.measure(trained, images))
-        show("accuracies", peers.accuracies(trained, *images))
-        show("numerics", peers.precision(trained, *images))
+        show("peers", peers.trained_net(trained, *images))
+        show("numerics", numerics.measure(trained, *images))
     else:
         note = f"needs {args.net} and CIFAR-10 in {folder}: give --net and --data"
-        show("peers", [Row.missing("peers", "PGD-20 beside its peers", note)])
+        show("peers", [Row.missing("peers", "PGD-20 of a trained net beside its peers", note)])
+        show("numerics", [Row.missing("numerics", "PGD-20 and chains of a trained net", note)])
+    show("peers", peers.measure())
+    show("peers", peers.arithmetic())
+    show("numerics", numerics.of_training())
     show("JEM", jem.measure())
     show("Fisher scores", scores.measure())
     show("memory", memory.measure())

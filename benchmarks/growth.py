@@ -105,7 +105,7 @@ def alternated(
         ]  # fmt: skip
         return max(float(p.communicate()[0]) for p in many)
 
-    pairs = [(run(a), run(b)) for _ in range(rounds)]
+    pairs = [(run(a), run(b)) for _ in range(rounds + 1)][1:]  # the first warms up
     return [p for p, _ in pairs], [q for _, q in pairs]
 
 

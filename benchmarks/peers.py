@@ -1,18 +1,21 @@
 """PGD-20 beside torchattacks, foolbox and ART, as their documentation runs them."""
 
+import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks._measure import Row, interleaved, ratio
-from benchmarks.hot_paths import CPU, NETS, STEPS, batch_of, net_of
+from benchmarks.hot_paths import CPU, NETS, batch_of, net_of
 from jeat.attacks import pgd
-from jeat.metrics import robust_accuracy
 from jeat.nets import autocast, evaluating
 
-__all__ = ["PEERS", "accuracies", "measure", "precision"]
+__all__ = ["PEERS", "arithmetic", "measure", "trained_net"]
+
+STEPS = {"wrn-10-2": 5, "wrn-16-2": 5, "wrn-28-10": 3}  # of untrained nets: cost is linear
 
 EPS, STEP = 8 / 255, 2 / 255
 Attack = Callable[[Tensor, Tensor], Tensor]
@@ -79,78 +82,82 @@ def peers_of(net: nn.Module, steps: int) -> tuple[dict[str, Attack], list[Row]]:
         try:
             found[name] = globals()[name](net, steps)
         except Exception as error:  # whatever a peer raises where it is not at home
-            what, note = f"{name}: PGD-20", f"not to be had: {str(error).splitlines()[0]}"
+            what, note = f"{name}: PGD-{steps}", f"not to be had: {str(error).splitlines()[0]}"
             missing.append(Row.missing("peers", what, note, at_least=goal))
     return found, missing
 
 
-def measure(trained: nn.Module, images: tuple[Tensor, Tensor]) -> Iterator[Row]:
-    """Time of each peer over ours, which takes as many steps; early exit is a row of its own."""
+def measure(rounds: int = 3) -> Iterator[Row]:
+    """Time of each peer over ours on untrained nets, the peers in fp32 and the default layout."""
     for name, n in NETS.items():
-        net, (x, _) = net_of(name).eval(), batch_of(n)
-        default = _default_layout(net)
-        y = default(x.contiguous()).detach().argmax(1)  # APGD leaves out what is classified wrong
-        yield from compare(f"{name}, batch {n}", default, net, x, y, STEPS[name])
-    x, y = images[0][:128], images[1][:128]
-    quick = ours(trained, 20, early_exit=True)
-    t = interleaved({"all": partial(ours(trained, 20), x, y), "exit": partial(quick, x, y)}, 5)
-    what = "PGD-20 without / with early exit, trained wrn-10-2, batch 128"
-    yield Row("peers", what, *ratio(t["all"], t["exit"]), 5)
+        net, (x, _), steps = net_of(name).eval(), batch_of(n), STEPS[name]
+        default, plain = _default_layout(net), x.contiguous()
+        y = default(plain).detach().argmax(1)  # APGD leaves out what is classified wrong
+        found, missing = peers_of(default, steps)
+        yield from missing
+        runs = {k: partial(attack, plain, y) for k, attack in found.items()}
+        t = interleaved({"ours": partial(ours(net, steps), x, y)} | runs, rounds)
+        for peer in found:
+            what = f"{peer} / ours: PGD-{steps} time, {name}, batch {n}"
+            yield Row("peers", what, *ratio(t[peer], t["ours"]), rounds, at_least=PEERS[peer])
 
 
-def compare(
-    where: str, default: nn.Module, net: nn.Module, x: Tensor, y: Tensor, steps: int
-) -> Iterator[Row]:
-    """Rows of each peer's time over ours, peers in fp32 and the default layout."""
-    found, missing = peers_of(default, steps)
-    yield from missing
-    plain, rounds = x.contiguous(), 3
-    runs = {k: partial(attack, plain, y) for k, attack in found.items()}
-    t = interleaved({"ours": partial(ours(net, steps), x, y)} | runs, rounds)
-    for name in found:
-        what = f"{name} / ours: PGD-{steps} time, {where}"
-        yield Row("peers", what, *ratio(t[name], t["ours"]), rounds, at_least=PEERS[name])
+def trained_net(trained: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
+    """PGD-20 on test images of a trained net, batches of 125 in turn: time and robust accuracy.
 
-
-def accuracies(trained: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
-    """Robust accuracy on the same images, predictions in fp32: ours less each peer's, in points."""
+    Ours is timed twice: as many steps for every image as its peers take, and with early exit, as
+    an evaluation has it. All predictions are in fp32.
+    """
+    trained = trained.to(memory_format=torch.channels_last)
     default = _default_layout(trained)
-
-    def robust(attack: Attack) -> float:
-        right = 0
-        for a, b in zip(x.split(128), y.split(128), strict=True):
-            x_adv = attack(a.contiguous(), b)
-            with torch.no_grad():
-                right += int((default(x_adv).argmax(1) == b).sum())
-        return 100 * right / len(y)
-
+    found, missing = peers_of(default, 20)
+    yield from missing
+    own = {"ours": ours(trained, 20), "our early exit": ours(trained, 20, early_exit=True)}
+    right: dict[str, int] = dict.fromkeys(own | found, 0)
+    seconds: dict[str, list[float]] = {name: [] for name in right}
     torch.manual_seed(0)
-    own = robust(ours(trained, 20))
-    quick = robust(ours(trained, 20, early_exit=True))
-    others = {name: robust(attack) for name, attack in peers_of(default, 20)[0].items()}
-    for name, theirs in (others | {"our early exit": quick}).items():
-        note = f"ours {own:.1f} %, {name} {theirs:.1f} % of {len(y)} images"
-        goal = None if name == "pyautoattack" else 1.0
-        gap = abs(own - theirs)
-        what = f"robust accuracy, ours against {name}'s: points apart"
-        yield Row("peers", what, gap, gap, gap, 1, at_most=goal, note=note)
+    for a, b in zip(x.split(125), y.split(125), strict=True):
+        plain, fast = a.contiguous(), a.contiguous(memory_format=torch.channels_last)
+        for name, attack in (own | found).items():
+            began = time.perf_counter()
+            x_adv = attack(fast if name in own else plain, b)
+            seconds[name].append(time.perf_counter() - began)
+            with torch.no_grad():
+                right[name] += int((default(x_adv.contiguous()).argmax(1) == b).sum())
+    where, rounds = "trained wrn-10-2 (SiLU), batch 125", len(seconds["ours"])
+    for name in found:
+        note = "leaves out the images that are classified wrong" if name == "pyautoattack" else ""
+        for mine in own:
+            what = f"{name} / {mine}: PGD-20 time, {where}"
+            goal = PEERS[name] if mine == "ours" else None
+            yield Row(
+                "peers",
+                what,
+                *ratio(seconds[name], seconds[mine]),
+                rounds,
+                at_least=goal,
+                note=note,
+            )
+    accuracy = {name: 100 * n / len(y) for name, n in right.items()}
+    for name in [*found, "our early exit"]:
+        gap = abs(accuracy["ours"] - accuracy[name])
+        yield Row(
+            "peers", f"robust accuracy, ours against {name}: points apart", gap, gap, gap, 1,
+            at_most=None if name == "pyautoattack" else 1.0,
+            note=f"ours {accuracy['ours']:.1f} %, {name} {accuracy[name]:.1f} % of {len(y)} images",
+        )  # fmt: skip
 
 
-def precision(trained: nn.Module, x: Tensor, y: Tensor, seeds: int = 2) -> Iterator[Row]:
-    """Robust accuracy with gradients in bf16 against that with gradients in fp32, by seeds."""
-    found: dict[str, list[float]] = {"fp32": [], "bf16": []}
-    for seed in range(seeds):
-        for kind in found:
-            torch.manual_seed(seed)
-            found[kind].append(100 * robust_accuracy(trained, x, y, precision=kind))  # type: ignore[arg-type]
-    means = {k: sum(v) / seeds for k, v in found.items()}
-    gap = abs(means["bf16"] - means["fp32"])
-    note = "; ".join(f"{k} {', '.join(f'{a:.1f}' for a in v)} %" for k, v in found.items())
-    what = f"robust accuracy, bf16 against fp32 gradients: points apart ({len(y)} images)"
-    yield Row("numerics", what, gap, gap, gap, seeds, at_most=1.0, note=f"a seed each: {note}")
+def arithmetic(rounds: int = 9) -> Iterator[Row]:
+    """What bf16 arithmetic alone gains here: a matrix product of a WRN-28-10 convolution's size."""
+    a, b = torch.randn(512, 5760), torch.randn(5760, 640)
+    a16, b16 = a.bfloat16(), b.bfloat16()
+    t = interleaved({"fp32": lambda: a @ b, "bf16": lambda: a16 @ b16}, rounds)
+    yield Row(
+        "peers", "fp32 / bf16: product of 512 x 5760 and 5760 x 640", *ratio(t["fp32"], t["bf16"]),
+        rounds, note="as much as a net of large convolutions can gain over a peer in fp32",
+    )  # fmt: skip
 
 
 def _default_layout(net: nn.Module) -> nn.Module:
-    from copy import deepcopy
-
     return deepcopy(net).to(memory_format=torch.contiguous_format).eval()

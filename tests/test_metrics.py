@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from jeat import metrics
 from jeat.energy import energy_of
 from jeat.metrics import Subject, accuracy, energies, fisher_score, fisher_terms, robust_accuracy
-from jeat.nets import Spec, build
+from jeat.nets import Spec, autocast, build
 
 CLASSES = ("one", "two", "three")
 every_metric = pytest.mark.parametrize("name", metrics.names())
@@ -135,6 +135,25 @@ def test_robust_accuracy_is_the_share_of_margins_beyond_eps_times_the_dual_norm(
     for radius, share in ((eps, 0.5), (0.0, 1.0)):
         found = robust_accuracy(net, x, y, eps=radius, step_size=eps, norm=norm, loss=loss)
         assert found == share
+
+
+@pytest.mark.parametrize(("eps", "robust"), [(0.01, 1.0), (0.1, 0.0)])
+def test_an_image_that_only_bf16_takes_for_fooled_is_attacked_to_the_end(eps, robust):
+    """0.001 between two logits is lost in bf16; the pixels but the first can take away 0.002."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(101, 2, bias=False))
+    with torch.no_grad():
+        net[1].weight.zero_()
+        net[1].weight[:, 0] = torch.tensor([1.0, 1.001])
+        net[1].weight[1, 1:] = -0.0002
+        x, y = torch.full((1, 1, 1, 101), 0.0), torch.tensor([1])
+        x[..., 0] = 0.95
+        x[..., 1:51], net[1].weight[1, 51:] = 0.5, 0.0002  # which cancel in the clean image
+        x[..., 51:] = 0.5
+        with autocast("bf16", x.device):
+            assert net(x).argmax(1) == 0
+        assert net(x).argmax(1) == 1
+    found = robust_accuracy(net, x, y, eps=eps, step_size=eps / 4, precision="bf16")
+    assert found == robust
 
 
 def test_robust_accuracy_is_pgd_20_at_8_255_by_default():

@@ -10,7 +10,7 @@ from torch import nn
 from torch.func import hessian, vmap
 
 from jeat import nets
-from jeat.nets import Spec, build, evaluating, is_piecewise_linear
+from jeat.nets import Spec, autocast, build, evaluating, is_piecewise_linear
 
 SMALLEST = {"convnet": "convnet-4", "wrn": "wrn-10-1"}  # else an architecture's own defaults
 FILES = sorted(m.name for m in pkgutil.iter_modules(nets.__path__) if m.name[0] != "_")
@@ -156,6 +156,46 @@ def test_evaluating_restores_each_modules_own_mode_after_an_error_too():
     with pytest.raises(ZeroDivisionError), evaluating(net):
         raise ZeroDivisionError
     assert [m.training for m in net.modules()] == modes
+
+
+def test_evaluating_casts_weights_once_to_what_autocast_would_cast_them_to_at_every_pass():
+    net = build(Spec("wrn-10-1", 3, 32, CLASSES, norm="batch")).eval()
+    x = torch.rand(2, 3, 32, 32)
+    weights = {name: (p, p.data_ptr(), p.detach().clone()) for name, p in net.named_parameters()}
+    with autocast("bf16", x.device):
+        known = net(x)
+        with evaluating(net), evaluating(net):
+            inside = {name: p.dtype for name, p in net.named_parameters()}
+            assert torch.equal(net(x), known)
+        with pytest.raises(ZeroDivisionError), evaluating(net):
+            raise ZeroDivisionError
+    assert set(inside.values()) == {torch.bfloat16, torch.float32}
+    assert inside["1.weight"] == torch.bfloat16
+    assert inside["2.branch.0.weight"] == torch.float32  # autocast normalises in fp32
+    for name, p in net.named_parameters():
+        assert p is weights[name][0]
+        assert p.data_ptr() == weights[name][1]
+        assert torch.equal(p, weights[name][2])
+        assert p.requires_grad
+    with evaluating(net):
+        assert all(p.dtype == torch.float32 for p in net.parameters())
+
+
+def test_a_graph_made_before_evaluating_goes_back_to_full_weights_after_it():
+    net = build(Spec("wrn-10-1", 3, 32, CLASSES))
+    x = torch.rand(2, 3, 32, 32)
+    gradients = []
+    for between in (False, True):
+        net.zero_grad()
+        with autocast("bf16", x.device):
+            loss = net(x).float().sum()
+            if between:
+                with evaluating(net):
+                    net(x)
+        loss.backward()
+        gradients.append([p.grad.clone() for p in net.parameters()])
+    assert all(g.dtype == torch.float32 for g in gradients[1])
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -1,0 +1,96 @@
+"""Whether bf16 changes results beyond what another seed does."""
+
+import math
+import statistics
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks._measure import Row
+from benchmarks.hot_paths import CPU
+from jeat.energy import energy_of
+from jeat.metrics import accuracy, robust_accuracy
+from jeat.nets import Precision, Spec, autocast, build, evaluating
+from jeat.objectives import make
+from jeat.plan import Optimisation
+from jeat.samplers import langevin, last
+from jeat.sources import load_data
+from jeat.train import prepare, train
+
+__all__ = ["measure", "of_training"]
+
+EPS = 0.1
+
+
+def measure(trained: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
+    """PGD-20 and Langevin chains of a trained net."""
+    yield robustness(trained, x, y)
+
+    def reached(precision: Precision, seed: int) -> float:
+        torch.manual_seed(seed)
+        with autocast(precision, CPU), evaluating(trained):
+            x0 = torch.rand_like(x[:100])
+            x_K = last(langevin(energy_of(trained), x0, steps=40, step_size=0.25, noise=0.005))
+        with torch.no_grad():
+            return float(energy_of(trained)(x_K).mean())
+
+    yield compared("mean E(x) after 40 steps from noise, 100 chains", reached, seeds=4)
+
+
+def robustness(trained: nn.Module, x: Tensor, y: Tensor) -> Row:
+    """PGD-20 accuracy of two seeds each."""
+    found: dict[Precision, list[float]] = {"fp32": [], "bf16": []}
+    for precision, accuracies in found.items():
+        for seed in range(2):
+            torch.manual_seed(seed)
+            accuracies.append(100 * robust_accuracy(trained, x, y, precision=precision))
+    gap = abs(statistics.mean(found["bf16"]) - statistics.mean(found["fp32"]))
+    what = f"robust accuracy, bf16 against fp32 gradients: points apart ({len(y)} images)"
+    return Row("numerics", what, gap, gap, gap, 2, at_most=1.0, note=f"a seed each: {_told(found)}")
+
+
+def of_training(seeds: int = 5) -> Iterator[Row]:
+    """Adversarial training of the digits, 6 epochs."""
+    data = load_data("digits")
+    x, y = data.test.floats()
+
+    def trained(precision: Precision, seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        net = build(Spec("convnet-16", 1, 8, data.classes, activation="silu"))
+        o = Optimisation(precision=precision, batch_size=128, epochs=6, lr=2e-3, seed=seed)
+        training = prepare(net, make("at", lambda n: x, {"eps": EPS}), o, images=len(data.train))
+        for _ in train(training, data.train, o):
+            pass
+        return training.net
+
+    nets = {(p, s): trained(p, s) for s in range(seeds) for p in ("fp32", "bf16")}
+
+    def clean(precision: Precision, seed: int) -> float:
+        return 100 * accuracy(nets[precision, seed], x, y)
+
+    def robust(precision: Precision, seed: int) -> float:
+        torch.manual_seed(seed)
+        return 100 * robust_accuracy(nets[precision, seed], x, y, eps=EPS, step_size=EPS / 4)
+
+    yield compared("accuracy of digits nets trained (AT) in each", clean, seeds)
+    yield compared("PGD-20 accuracy of the same nets", robust, seeds)
+
+
+def compared(what: str, quantity: Callable[[Precision, int], float], seeds: int) -> Row:
+    """The difference of the means over seeds in its standard errors (Welch's t)."""
+    found: dict[Precision, list[float]] = {
+        "fp32": [quantity("fp32", seed) for seed in range(seeds)],
+        "bf16": [quantity("bf16", seed) for seed in range(seeds)],
+    }
+    gap = abs(statistics.mean(found["bf16"]) - statistics.mean(found["fp32"]))
+    error = math.sqrt(sum(statistics.variance(v) / seeds for v in found.values()))
+    t = gap / error if error else math.inf if gap else 0.0
+    return Row(
+        "numerics", f"{what}, bf16 against fp32: standard errors apart", t, t, t, seeds,
+        at_most=2.5, note=f"a seed each: {_told(found)}",
+    )  # fmt: skip
+
+
+def _told(found: dict[Precision, list[float]]) -> str:
+    return "; ".join(f"{k} {', '.join(f'{v:.4g}' for v in values)}" for k, values in found.items())
