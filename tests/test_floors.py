@@ -9,7 +9,7 @@ SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
     {"energy", "balls", "data", "nets", "plan", "_signature", "_stop"},
     {"attacks", "samplers", "buffer", "sources"},
-    {"objectives", "metrics", "generate", "checkpoint", "report"},
+    {"objectives", "metrics", "generate", "checkpoint", "report", "deltas"},
     {"train"},
     {"run"},
     {"recipes"},

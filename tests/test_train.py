@@ -1,12 +1,14 @@
 """The loop does what its settings say."""
 
 import itertools
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
 from jeat.data import Batch
+from jeat.deltas import watch
 from jeat.nets import Spec, build
 from jeat.objectives import Normal
 from jeat.plan import Optimisation
@@ -114,6 +116,19 @@ def test_evaluation_does_not_disturb_training():
     plain, evaluated = losses(), losses(evaluate=evaluate)
     assert [m["loss"] for m in plain] == [m["loss"] for m in evaluated]
     assert sum("test_noise" in m for m in evaluated) == 4  # 3, 6, 9 and the last, 11
+
+
+def test_watching_the_energies_does_not_disturb_training():
+    o = Optimisation(epochs=1, log_every=2, deltas_every=3, precision="bf16")
+
+    def run(**how):
+        torch.manual_seed(0)
+        return list(logs(o, **how)[1])
+
+    plain, watched = run(), run(watch=partial(watch, eps=0.1))
+    assert [i + 1 for i, log in enumerate(watched) if "delta_x_E" in log.metrics] == [3, 6, 9]
+    pairs = [(a, b) for a, b in zip(plain, watched, strict=True) if a.metrics]
+    assert [a.metrics["loss"] for a, _ in pairs] == [b.metrics["loss"] for _, b in pairs]
 
 
 def test_a_loss_that_is_not_finite_is_named():

@@ -33,6 +33,8 @@ class Optimisation:
         evaluate_every: iterations between evaluations on test images; 0 only at the end.
         evaluate_images: how many test images an evaluation uses.
         save_every: iterations between checkpoints.
+        deltas_every: iterations between records of Eq. 15, what an attack and an optimiser step do
+            to the energies (Fig. 3); 0 records none.
     """
 
     epochs: float = 10
@@ -52,13 +54,14 @@ class Optimisation:
     evaluate_every: int = 0
     evaluate_images: int = 500
     save_every: int = 200
+    deltas_every: int = 0
 
     def __post_init__(self) -> None:
         _check_kinds(self)
         for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup", "pad", "evaluate_every", "seed"):
+        for name in ("weight_decay", "warmup", "pad", "evaluate_every", "deltas_every", "seed"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.ema is not None and not 0 <= self.ema < 1:

@@ -26,6 +26,7 @@ from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import load, load_weights, newest, save_net
 from jeat.data import Batch, Images, augment
+from jeat.deltas import watch
 from jeat.metrics import accuracy, robust_accuracy
 from jeat.nets import Spec, build
 from jeat.objectives import complete, make
@@ -92,7 +93,8 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     _cut_log(out / "log.jsonl", training.iteration)
     began = time.monotonic()
     with stop_asked() as stop, (out / "log.jsonl").open("a") as log_file:
-        for log in train(training, data.train, o, evaluate=evaluate):
+        watched = partial(watch, eps=plan.eps)
+        for log in train(training, data.train, o, evaluate=evaluate, watch=watched):
             if log.metrics:
                 row = {"iteration": log.iteration} | log.metrics
                 row["seconds"] = round(time.monotonic() - began, 3)
@@ -141,7 +143,7 @@ def _check_place(out: Path, plan: Plan, resume: bool) -> None:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
     old, new = _leaves(old), _leaves(new)
-    if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in new if old.get(k) != new[k]]:
+    if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in new if old.get(k, new[k]) != new[k]]:
         raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
 
 

@@ -117,6 +117,7 @@ def train(
     o: Optimisation,
     *,
     evaluate: Callable[[nn.Module], dict[str, float]] | None = None,
+    watch: Callable[[nn.Module, Batch], Callable[[], dict[str, float]]] | None = None,
 ) -> Iterator[Log]:
     """Run the iterations that are left, yielding a :class:`Log` after each.
 
@@ -129,6 +130,8 @@ def train(
         images: training images on any device.
         o: as given to :func:`prepare`.
         evaluate: figures of the net in eval mode, logged as ``test_*``; its randomness is its own.
+        watch: called before every ``o.deltas_every``-th optimiser step, with the net that is
+            trained; what it returns is called after the step, and logged.
 
     Raises:
         FloatingPointError: the loss is not finite.
@@ -142,10 +145,13 @@ def train(
             i = training.iteration + 1
             last = i == training.total
             evaluated = evaluate and (last or (o.evaluate_every and i % o.evaluate_every == 0))
-            logged = bool(evaluated) or last or i % o.log_every == 0
+            watched = watch and o.deltas_every and i % o.deltas_every == 0
+            logged = bool(evaluated or watched) or last or i % o.log_every == 0
             x = augment(batch.x, pad=o.pad, flip=o.flip)
             x = x.contiguous(memory_format=torch.channels_last)
-            metrics = iterate(training, replace(batch, x=x, logged=logged), o.clip)
+            batch = replace(batch, x=x, logged=logged)
+            changes = watch(training.step.net, batch) if watch and watched else dict
+            metrics = iterate(training, batch, o.clip) | changes()
             metrics["epoch"] = i / per_epoch
             if evaluate and evaluated:
                 metrics |= {f"test_{k}": v for k, v in aside(evaluate, training.net, o.seed)}
