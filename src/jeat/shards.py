@@ -46,7 +46,7 @@ def together() -> Iterator[None]:
 
 
 def mine(n: int) -> slice:
-    """This process's slice of ``n`` things: contiguous, in order, of sizes that differ by 0 or 1."""
+    """This process's slice of ``n`` things: contiguous, in order, of sizes 1 apart at most."""
     return slice(n * rank() // world(), n * (rank() + 1) // world())
 
 

@@ -61,6 +61,7 @@ def main(words: Sequence[str]) -> int:
     }
     print(
         f"{protocol['images']} test images of {protocol['data']}, spread evenly, seed {args.seed}"
+        + (f", {shards.world()} processes" if shards.world() > 1 else "")
     )
     if out:
         out.write_text(json.dumps(protocol | {"figures": figures}, indent=1) + "\n")

@@ -4,8 +4,8 @@ Each file has the metric as a plain function, and ``measure(subject, *, ...)``, 
 arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the net in eval mode, in
 fp32, in pieces. Adding a metric is one new file here.
 
-A file says ``means_over_images = True`` where each figure is a mean over ``subject.x, subject.y``, or
-the same for any images: several processes then share the images. A metric that does not say so,
+A file says ``means_over_images = True`` where each figure is a mean over the test images,
+or the same for any images: several processes then share the images. A metric that does not say so,
 such as a distance between two sets, is measured whole by one of them.
 """
 
