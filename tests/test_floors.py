@@ -7,13 +7,14 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
-    {"energy", "balls", "data", "nets", "plan", "_signature", "_stop"},
+    {"energy", "balls", "data", "nets", "plan", "shards", "_signature", "_stop"},
     {"attacks", "samplers", "buffer", "sources"},
     {"objectives", "metrics", "generate", "checkpoint", "report", "deltas"},
     {"train"},
     {"run"},
     {"recipes"},
     {"cli"},
+    {"__main__"},
 ]
 FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
 FILES = sorted(SRC.rglob("*.py"))

@@ -12,6 +12,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from jeat import shards
 from jeat.data import Batch, Images, augment, batches
 from jeat.plan import Optimisation
 
@@ -76,12 +77,12 @@ def prepare(net: nn.Module, objective: nn.Module, o: Optimisation, *, images: in
     Raises:
         ValueError: fewer images than a batch; more than one process, which is not supported.
     """
+    if shards.world() > 1:  # accelerate counts one process per CPU-only rank of torchrun
+        raise ValueError("training runs in one process: start it without a launcher")
     if images < o.batch_size:
         raise ValueError(f"{images} training images do not fill a batch of {o.batch_size}")
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
     accelerator = Accelerator(mixed_precision="bf16" if o.precision == "bf16" else "no")
-    if accelerator.num_processes > 1:
-        raise ValueError("training runs in one process: start it without a launcher")
     step = Step(net, objective).to(memory_format=torch.channels_last)
     parameters = [p for p in net.parameters() if p.requires_grad]
     optimizer: Optimizer

@@ -10,10 +10,13 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from jeat import shards
 from jeat._signature import files_of
 from jeat.cli._memory import keep_memory
 
 __all__ = ["main"]
+
+_SPLIT = ("measure", "sample")  # their work is shared by the processes of a launcher
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,10 +48,13 @@ def _run(words: list[str]) -> int:
         return 0
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
+    if shards.world() > 1 and words[0] not in _SPLIT:
+        return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
     keep_memory()
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it tells of every retry
     try:
-        return int(commands[words[0]].main(words[1:]))
+        with shards.together():
+            return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
         return _fail("stopped", 130)
     except BrokenPipeError:
@@ -63,5 +69,6 @@ def _run(words: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"jeat: {' '.join(message.split())}", file=sys.stderr)
+    if shards.first_failure():
+        print(f"jeat: {' '.join(message.split())}", file=sys.stderr)
     return code

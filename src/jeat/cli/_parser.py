@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import jsonargparse
 
+from jeat import shards
 from jeat._signature import Flag
 
 __all__ = ["Parser", "bar"]
@@ -62,7 +63,9 @@ class Parser(jsonargparse.ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
-        print(f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help", file=sys.stderr)
+        if shards.first_failure():
+            said = f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help"
+            print(said, file=sys.stderr)
         sys.exit(2)
 
 
@@ -90,7 +93,13 @@ jsonargparse.set_loader("yaml", lambda text: _number("", _load_yaml(text)))
 
 @contextmanager
 def bar() -> Iterator[Any]:
-    """A progress display: ``show(stage, done, total, note)`` draws or moves a stage's bar."""
+    """A progress display: ``show(stage, done, total, note)`` draws or moves a stage's bar.
+
+    In the first process only.
+    """
+    if shards.rank():
+        yield lambda *_: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from jeat import shards
 from jeat.cli._parser import Parser
 
 if TYPE_CHECKING:
@@ -26,12 +27,9 @@ def add_subject(parser: Parser) -> None:
 
 def net_of(name: str) -> "nn.Module":
     """Load a net onto the accelerator, where there is one."""
-    import torch
-
     from jeat import load
 
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return load(name).to(device or torch.device("cpu"))
+    return load(name).to(shards.device())
 
 
 def data_of(net: "nn.Module") -> str:
@@ -48,7 +46,7 @@ def data_of(net: "nn.Module") -> str:
 
 
 def seed_all(seed: int) -> None:
-    """Seed torch.
+    """Seed torch: a process of several with a stream of its own (:func:`jeat.shards.seed_of`).
 
     Raises:
         ValueError: a seed that it does not take.
@@ -57,7 +55,7 @@ def seed_all(seed: int) -> None:
 
     if not 0 <= seed < 2**63:
         raise ValueError(f"--seed must lie in 0..2^63 - 1, got {seed}")
-    torch.manual_seed(seed)
+    torch.manual_seed(shards.seed_of(seed))
 
 
 def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject":

@@ -7,10 +7,12 @@ Each metric's own flags are --METRIC.FLAG.
 
 import json
 from collections.abc import Sequence
+from functools import partial
 
+from jeat import shards
 from jeat._signature import files_of, signature_of
 from jeat.cli._parser import Parser, bar
-from jeat.cli._subject import add_subject, data_of, seed_all, subject_of
+from jeat.cli._subject import add_subject, data_of, subject_of
 
 __all__ = ["main"]
 
@@ -29,7 +31,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     parser.check_place(args.out, ".json")
 
-    from jeat.metrics import find
+    from jeat.metrics import find, means_over_images, split
     from jeat.report import provenance, table
 
     chosen = {name: find(name) for name in args.metrics}
@@ -39,15 +41,19 @@ def main(words: Sequence[str]) -> int:
     with bar() as show:
         for i, (name, measure) in enumerate(chosen.items()):
             show("measuring", i, len(chosen), name)
-            seed_all(args.seed)
-            figures |= measure(subject, **parser.group(args, name))
+            chosen_so = partial(measure, **parser.group(args, name))
+            means = means_over_images(name)
+            figures |= split(chosen_so, subject, seed=args.seed, means=means)
         show("measuring", len(chosen), len(chosen), "done")
+    if shards.rank():
+        return 0
     print(table([{"metric": k, "value": v} for k, v in figures.items()]))
     protocol = {
         "net": args.net,
         "data": args.data or data_of(subject.net),
         "images": len(subject.y),
         "seed": args.seed,
+        "processes": shards.world(),
         "settings": {name: parser.group(args, name) for name in chosen},
         "selection": "spread evenly over the test split",
         "units": "[0, 1] pixels",
@@ -55,6 +61,7 @@ def main(words: Sequence[str]) -> int:
     }
     print(
         f"{protocol['images']} test images of {protocol['data']}, spread evenly, seed {args.seed}"
+        + (f", {shards.world()} processes" if shards.world() > 1 else "")
     )
     if out:
         out.write_text(json.dumps(protocol | {"figures": figures}, indent=1) + "\n")

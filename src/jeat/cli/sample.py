@@ -9,6 +9,7 @@ NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains de
 from collections.abc import Sequence
 from typing import Literal
 
+from jeat import shards
 from jeat.cli._parser import Parser
 from jeat.cli._subject import net_of, seed_all
 
@@ -67,11 +68,16 @@ def main(words: Sequence[str]) -> int:
     elif args.start == "buffer":
         start = load_buffer(args.net)
     parser.place(args.out)
-    images = sample(
-        net, labels, steps=args.steps, step_size=args.step_size, noise=args.noise,
-        energy=args.energy, start=start, precision=args.precision,
+    images = shards.split(
+        len(labels),
+        lambda part: sample(
+            net, labels[part], steps=args.steps, step_size=args.step_size, noise=args.noise,
+            energy=args.energy, start=start, precision=args.precision,
+        ).cpu(),
     )  # fmt: skip
+    if shards.rank():
+        return 0
     columns = args.number if len(names) > 1 else min(10, args.number)
-    report.grid(images, columns=columns).save(args.out)
-    print(f"{args.out}: {len(images)} images, rows {', '.join(names)}")
+    report.grid(torch.cat(images), columns=columns).save(args.out)
+    print(f"{args.out}: {len(labels)} images, rows {', '.join(names)}")
     return 0

@@ -3,6 +3,10 @@
 Each file has the metric as a plain function, and ``measure(subject, *, ...)``, whose keyword-only
 arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the net in eval mode, in
 fp32, in pieces. Adding a metric is one new file here.
+
+A file says ``means_over_images = True`` where each figure is a mean over the test images,
+or the same for any images: several processes then share the images. A metric that does not say so,
+such as a distance between two sets, is measured whole by one of them.
 """
 
 import pkgutil
@@ -10,6 +14,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from jeat.metrics._split import split
 from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.energies import energies
@@ -17,8 +22,8 @@ from jeat.metrics.fisher_score import fisher_score, fisher_terms
 from jeat.metrics.robust_accuracy import robust_accuracy
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms", "names",
-    "robust_accuracy",
+    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms",
+    "means_over_images", "names", "robust_accuracy", "split",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
@@ -39,3 +44,8 @@ def find(name: str) -> Callable[..., dict[str, float]]:
         raise ValueError(f"unknown metric {name!r}: metrics are {', '.join(names())}")
     measure: Callable[..., dict[str, Any]] = import_module(f"{__name__}.{name}").measure
     return measure
+
+
+def means_over_images(name: str) -> bool:
+    """Whether the file ``name`` says that all its figures are means over the test images."""
+    return bool(getattr(import_module(f"{__name__}.{name}"), "means_over_images", False))

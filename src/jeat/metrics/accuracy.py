@@ -9,6 +9,8 @@ from jeat.nets import evaluating
 
 __all__ = ["accuracy", "measure"]
 
+means_over_images = True
+
 
 @torch.no_grad()
 def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> float:

@@ -10,6 +10,8 @@ from jeat.nets import evaluating
 
 __all__ = ["energies", "measure"]
 
+means_over_images = True
+
 
 @torch.no_grad()
 def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> dict[str, float]:
@@ -18,7 +20,7 @@ def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
         logits = torch.cat([net(a) for a, _ in pieces(x, y, 500)])
     E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
     return {
-        "accuracy": float((logits.argmax(1) == y).float().mean()),
+        "accuracy": int((logits.argmax(1) == y).sum()) / len(y),
         "E_y": E_y,
         "E": E,
         "cross_entropy": E_y - E,

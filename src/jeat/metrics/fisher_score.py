@@ -19,6 +19,8 @@ from jeat.nets import evaluating, is_piecewise_linear
 
 __all__ = ["fisher_score", "fisher_terms", "measure"]
 
+means_over_images = True
+
 
 def fisher_score(
     net: nn.Module,

@@ -14,6 +14,8 @@ from jeat.nets import Precision, autocast, evaluating
 
 __all__ = ["measure", "robust_accuracy"]
 
+means_over_images = True
+
 
 def robust_accuracy(
     net: nn.Module,
