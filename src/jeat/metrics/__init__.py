@@ -2,7 +2,9 @@
 
 Each file has the metric as a plain function, and ``measure(subject, *, ...)``, whose keyword-only
 arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the net in eval mode, in
-fp32, in pieces. Adding a metric is one new file here.
+fp32, in pieces. Adding a metric is one new file here. One that takes more than a net and test
+images says so: ``needs = ("samples", "train")`` names fields of :class:`Subject`, and ``jeat
+measure``, which has none of them, leaves it out.
 """
 
 import pkgutil
@@ -14,11 +16,14 @@ from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
+from jeat.metrics.judge_accuracy import judge_accuracy
+from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.robust_accuracy import robust_accuracy
+from jeat.metrics.sample_quality import sample_quality
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms", "names",
-    "robust_accuracy",
+    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms",
+    "judge_accuracy", "memorisation", "names", "nearest", "robust_accuracy", "sample_quality",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
