@@ -241,6 +241,7 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["sample", "RUN", "OUT.png", "-n", "0"], 2, "number"),
         (["sample", "FOREIGN", "OUT.png"], 1, "not a jeat checkpoint"),
         (["measure", "RUN", "--metrics", "beauty"], 1, "unknown metric 'beauty'"),
+        (["measure", "RUN", "--metrics", "nearest"], 2, "nearest needs samples and train beside"),
         (["measure", "RUN", "-n", "0"], 1, "number"),
         (["measure", "RUN", "--data", "2X2"], 1, "takes images of"),
         (["measure", "RUN", "--out", "OUT.txt"], 2, ".json"),

@@ -7,12 +7,14 @@ from torch.autograd.functional import hessian, jacobian
 from torch.nn import functional as F
 
 from jeat import metrics
+from jeat._signature import needs_of
 from jeat.energy import energy_of
 from jeat.metrics import Subject, accuracy, energies, fisher_score, fisher_terms, robust_accuracy
 from jeat.nets import Spec, autocast, build
 
 CLASSES = ("one", "two", "three")
 every_metric = pytest.mark.parametrize("name", metrics.names())
+of_test_images = pytest.mark.parametrize("name", [m for m in metrics.names() if not needs_of(m)])
 labelled = pytest.mark.parametrize("joint", [True, False], ids=["joint", "marginal"])
 every_activation = pytest.mark.parametrize("activation", ["leaky_relu", "silu"])
 
@@ -75,12 +77,16 @@ def test_a_metric_measures_finite_floats_in_eval_mode_and_leaves_the_net_as_it_w
     passes = []
     net.register_forward_pre_hook(lambda m, x: passes.append(m.training))
     x, y = digits
-    found = metrics.find(name)(Subject(net, x[:4], y[:4]))
+    train = torch.rand(9, 1, 8, 8)
+    judge = build(Spec("convnet-4", 1, 8, tuple("0123456789")))
+    others = {"samples": x, "sample_labels": y, "train": train, "outside": 1 - x, "judge": judge}
+    given = {field: others[field] for field in needs_of(name)}
+    found = metrics.find(name)(Subject(net, x[:4], y[:4], **given | {"judge": judge}))
     assert found
     for value in found.values():
         assert type(value) is float
         assert abs(value) < float("inf")
-    assert passes
+    assert passes or given
     assert not any(passes)
     assert [m.training for m in net.modules()] == modes
     assert all(torch.equal(a, b) for a, b in zip(state, before, strict=True))
@@ -88,7 +94,7 @@ def test_a_metric_measures_finite_floats_in_eval_mode_and_leaves_the_net_as_it_w
 
 
 @pytest.mark.usefixtures("unchecked")
-@every_metric
+@of_test_images
 def test_a_metric_needs_images_and_as_many_labels(name, net, digits):
     x, y = digits
     for images, labels in ((x[:0], y[:0]), (x, y[:-1])):

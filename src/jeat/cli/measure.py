@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from jeat import shards
-from jeat._signature import files_of, signature_of
+from jeat._signature import files_of, needs_of, signature_of
 from jeat.cli._parser import Parser, bar
 from jeat.cli._subject import add_subject, data_of, subject_of
 
@@ -21,7 +21,8 @@ def main(words: Sequence[str]) -> int:
     """Measure, print a table, and write JSON where asked."""
     parser = Parser("jeat measure", __doc__)
     add_subject(parser)
-    known = files_of("metrics")
+    needs = {name: needs_of(name) for name in files_of("metrics")}
+    known = [name for name in needs if not needs[name]]
     parser.add_argument(
         "--metrics", type=str, nargs="+", default=known, help=f"some of {', '.join(known)}"
     )
@@ -30,6 +31,12 @@ def main(words: Sequence[str]) -> int:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
     args = parser.parse(words)
     parser.check_place(args.out, ".json")
+    for name in args.metrics:
+        if needs.get(name):
+            parser.error(
+                f"{name} needs {' and '.join(needs[name])} beside test images: call it in Python, "
+                "on a jeat.metrics.Subject"
+            )
 
     from jeat.metrics import find, means_over_images, split
     from jeat.report import provenance, table

@@ -6,7 +6,9 @@ fp32, in pieces. Adding a metric is one new file here.
 
 A file says ``means_over_images = True`` where each figure is a mean over the test images,
 or the same for any images: several processes then share the images. A metric that does not say so,
-such as a distance between two sets, is measured whole by one of them.
+such as a distance between two sets, is measured whole by one of them. One that takes more than a
+net and test images says so, too: ``needs = ("samples", "train")`` names fields of
+:class:`Subject`, and ``jeat measure`` leaves it out where it has none of them.
 """
 
 import pkgutil
@@ -19,11 +21,15 @@ from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
+from jeat.metrics.judge_accuracy import judge_accuracy
+from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.robust_accuracy import robust_accuracy
+from jeat.metrics.sample_quality import sample_quality
 
 __all__ = [
     "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms",
-    "means_over_images", "names", "robust_accuracy", "split",
+    "judge_accuracy", "means_over_images", "memorisation", "names", "nearest", "robust_accuracy",
+    "sample_quality", "split",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

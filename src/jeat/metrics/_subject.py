@@ -1,11 +1,13 @@
 """What a metric is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Subject", "pieces"]
+__all__ = ["Subject", "check_images", "given", "pieces"]
 
 
 @dataclass(frozen=True)
@@ -40,3 +42,32 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
+
+
+def given(subject: Subject, metric: str, needs: Sequence[str]) -> list[Any]:
+    """The fields of a subject that a metric needs.
+
+    Raises:
+        ValueError: a field that the subject has not.
+    """
+    lacking = [field for field in needs if getattr(subject, field) is None]
+    if lacking:
+        raise ValueError(f"{metric} needs {' and '.join(lacking)}, and the subject has none")
+    return [getattr(subject, field) for field in needs]
+
+
+def check_images(images: Tensor, train: Tensor) -> None:
+    """See that images can be compared with training images.
+
+    Raises:
+        ValueError: no image on either side, other shapes, pixels that are not finite.
+    """
+    if not len(images) or not len(train):
+        raise ValueError(f"no image to compare: got {len(images)} and {len(train)} to train on")
+    if images.shape[1:] != train.shape[1:]:
+        raise ValueError(
+            f"images of {tuple(images.shape[1:])} do not compare with training images of "
+            f"{tuple(train.shape[1:])}"
+        )
+    if not (images.isfinite().all() and train.isfinite().all()):
+        raise ValueError("images to compare must have finite pixels")

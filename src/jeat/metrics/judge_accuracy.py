@@ -1,0 +1,31 @@
+"""Whether samples look like the classes they were asked for, to another classifier."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat.metrics._subject import Subject, given, pieces
+from jeat.nets import evaluating
+
+__all__ = ["judge_accuracy", "measure"]
+
+needs = ("samples", "sample_labels", "judge")
+
+
+@torch.no_grad()
+def judge_accuracy(
+    judge: nn.Module, samples: Float[Tensor, "b c h w"], labels: Int[Tensor, " b"]
+) -> float:
+    """The share of samples that ``judge`` takes for the class asked for; in eval mode, fp32.
+
+    The net that drew the samples is no judge of them: chains descend its own energy.
+    """
+    with evaluating(judge):
+        right = sum(int((judge(a).argmax(1) == b).sum()) for a, b in pieces(samples, labels, 500))
+    return right / len(labels)
+
+
+def measure(subject: Subject) -> dict[str, float]:
+    """The share of samples that the judge takes for the class asked for."""
+    samples, labels, judge = given(subject, "judge_accuracy", needs)
+    return {"judge_accuracy": judge_accuracy(judge, samples, labels)}

@@ -1,0 +1,179 @@
+"""Inception Score, FID, KID, precision and recall of samples, by torch-fidelity."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from jeat.metrics._subject import Subject, check_images, given
+from jeat.nets import evaluating
+
+__all__ = ["measure", "sample_quality"]
+
+needs = ("samples", "train")
+_WANTED = "give torch-fidelity's weights-inception-2015-12-05-6726825d.pth"
+_FIGURES = {
+    "is": "inception_score_mean",
+    "is_std": "inception_score_std",
+    "fid": "frechet_inception_distance",
+    "kid": "kernel_inception_distance_mean",
+    "precision": "precision",
+    "recall": "recall",
+}
+
+
+def sample_quality(
+    samples: Float[Tensor, "b c h w"],
+    train: Float[Tensor, "n c h w"],
+    extractor: nn.Module | str | Path,
+) -> dict[str, float]:
+    """How samples compare with real images, in the features and class probabilities of a net.
+
+    - ``is``, ``is_std``: Inception Score exp mean KL(p(y|x) || p(y)) (Salimans et al. 2016), mean
+      and deviation over 10 splits of the samples, over 1 where there are fewer than 1000.
+    - ``fid``: ||m - m'||^2 + tr(S + S' - 2 (S S')^(1/2)), with means m and covariances S of
+      features (Heusel et al. 2017).
+    - ``kid``: squared MMD of features under a cubic kernel (Binkowski et al. 2018), mean over 100
+      subsets of 1000 images, of the smaller set's size where there are fewer.
+    - ``precision``, ``recall``: the share of samples within the third-neighbour balls of real
+      features, and the other way round (Kynkaanniemi et al. 2019).
+
+    Pixels are rounded to 8 bits first, as image files would. Splits and subsets are drawn from
+    torch-fidelity's fixed seed, so figures are those of torch-fidelity called with its defaults.
+
+    Args:
+        samples: in [0, 1].
+        train: the real images, all that samples shall be compared with.
+        extractor: a net of :func:`jeat.nets.build`, whose last linear layer receives the features
+            and returns the logits; or the path of torch-fidelity's weights of the reference
+            Inception, which sees grey images as RGB. In eval mode, fp32.
+
+    Raises:
+        ValueError: fewer than 4 images, images of other shapes, pixels that are not finite, a net
+            that does not end in a linear layer, a file that does not hold the weights.
+    """
+    from torch_fidelity import calculate_metrics  # type: ignore[import-untyped]
+
+    check_images(samples, train)
+    if min(len(samples), len(train)) < 4:
+        raise ValueError(
+            f"sample_quality takes at least 4 images of each kind, got {len(samples)} samples and "
+            f"{len(train)} training images"
+        )
+    inception = not isinstance(extractor, nn.Module)
+    with _inception(extractor) if inception else _judging(extractor) as how:
+        found = calculate_metrics(
+            input1=_Pixels(samples, rgb=inception),
+            input2=_Pixels(train, rgb=inception),
+            isc=True, fid=True, kid=True, prc=True,
+            isc_splits=10 if len(samples) >= 1000 else 1,
+            kid_subset_size=min(1000, len(samples), len(train)),
+            prc_batch_size=2000,
+            save_cpu_ram=True,  # no worker processes; distances in pieces
+            cuda=inception and samples.is_cuda,
+            verbose=False,
+            **how,
+        )  # fmt: skip
+    return {name: float(found[key]) for name, key in _FIGURES.items()}
+
+
+class _Pixels(Dataset[Tensor]):
+    """Images in [0, 1] as torch-fidelity takes them: uint8 (C, H, W)."""
+
+    def __init__(self, x: Tensor, *, rgb: bool) -> None:
+        x = (x.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
+        self.x = x.expand(-1, 3, -1, -1) if rgb else x
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, at: int) -> Tensor:
+        return self.x[at]
+
+
+@contextmanager
+def _inception(path: Any) -> Iterator[dict[str, Any]]:
+    """Arguments of ``calculate_metrics`` for the reference Inception.
+
+    The file is read here first, as data only: torch-fidelity unpickles whatever it is given.
+    """
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ValueError(f"cannot read {path}: {type(error).__name__}; {_WANTED}") from error
+    if not isinstance(weights, dict) or getattr(weights.get("fc.bias"), "shape", None) != (1008,):
+        raise ValueError(f"{path} holds something else; {_WANTED}")
+    yield {
+        "feature_extractor": "inception-v3-compat",
+        "feature_extractor_weights_path": path,
+        "batch_size": 64,
+    }
+
+
+@contextmanager
+def _judging(judge: Any) -> Iterator[dict[str, Any]]:
+    """Arguments of ``calculate_metrics`` for a judge, registered for as long."""
+    from torch_fidelity import FeatureExtractorBase, register_feature_extractor
+    from torch_fidelity.registry import (  # type: ignore[import-untyped]
+        FEATURE_EXTRACTORS_REGISTRY,
+    )
+
+    if not isinstance(judge, nn.Sequential) or not isinstance([judge, *judge][-1], nn.Linear):
+        raise ValueError(
+            "a judge is layers in sequence, the last one linear, as those of jeat.nets.build, not "
+            f"a {type(judge).__name__}"
+        )
+    *body, head = judge
+    device = next(judge.parameters()).device
+
+    class Judge(FeatureExtractorBase):  # type: ignore[misc]
+        def __init__(self, name: str, features: list[str], **_: Any) -> None:
+            super().__init__(name, features)
+
+        @staticmethod
+        def get_provided_features_list() -> tuple[str, str]:
+            return "features", "logits"
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric: str) -> str:
+            return "logits" if metric == "isc" else "features"
+
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            x = x.to(device).float() / 255
+            for layer in body:
+                x = layer(x)
+            logits = head(x)  # of less than e^-745, a class's probability is 0, and 0 log 0 nan
+            logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
+            found = {"features": x, "logits": logits}
+            return tuple(found[name] for name in self.features_list)
+
+    name = f"jeat-judge-{id(judge)}"
+    register_feature_extractor(name, Judge)
+    try:
+        with evaluating(judge):
+            yield {"feature_extractor": name, "batch_size": 500}
+    finally:
+        del FEATURE_EXTRACTORS_REGISTRY[name]
+
+
+def measure(subject: Subject, *, inception: str | None = None) -> dict[str, float]:
+    """Inception Score, FID, KID, precision and recall of samples against training images.
+
+    Figures of the judge are named ``judge_``: they stand in for Inception's, and do not compare
+    with those of another judge.
+
+    Args:
+        inception: file of the reference Inception's weights; the judge's features without.
+    """
+    samples, train = given(subject, "sample_quality", needs)
+    if inception is not None:
+        return sample_quality(samples, train, inception)
+    if subject.judge is None:
+        raise ValueError("sample_quality needs a judge, or the file of Inception's weights")
+    figures = sample_quality(samples, train, subject.judge)
+    return {f"judge_{name}": value for name, value in figures.items()}

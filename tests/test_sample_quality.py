@@ -1,0 +1,271 @@
+"""Figures of samples: laws of IS, FID, KID, precision and recall, and torch-fidelity's own."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from jeat import metrics
+from jeat._signature import needs_of
+from jeat.metrics import Subject, judge_accuracy, sample_quality
+from jeat.nets import Spec, build
+
+from .conftest import DIGITS
+
+torch_fidelity = pytest.importorskip("torch_fidelity")
+EXTRACTORS = torch_fidelity.registry.FEATURE_EXTRACTORS_REGISTRY
+MEASURED = [name for name in metrics.names() if needs_of(name)]
+
+
+def reader(pixels, classes=2, scale=1000.0):
+    """A judge whose features are the pixels, and whose k-th logit is ``scale`` times the k-th."""
+    judge = nn.Sequential(nn.Flatten(), nn.Linear(pixels, classes))
+    with torch.no_grad():
+        judge[1].weight.copy_(scale * torch.eye(pixels)[:classes])
+        judge[1].bias.zero_()
+    return judge
+
+
+class Stored(torch.utils.data.Dataset):
+    """A tensor of images as a data set."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, at):
+        return self.x[at]
+
+
+def one_hots(n):
+    return F.one_hot(torch.arange(n) % 10, 10).float().view(n, 1, 2, 5)
+
+
+def two_levels(n, mean, deviation):
+    """n images of 4 pixels, mean +- deviation grey levels in all 16 ways: no correlation at all."""
+    signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 4).repeat(n // 16, 1)
+    return ((torch.tensor(mean) + signs * torch.tensor(deviation)) / 255).view(n, 1, 2, 2)
+
+
+@pytest.fixture
+def judge():
+    return build(Spec("convnet-4", 1, 8, DIGITS.classes, norm="batch"))
+
+
+@pytest.fixture
+def subject(net, judge, digits):
+    """A subject that has all there is."""
+    x, y = digits
+    train = DIGITS.train.floats(60)[0]
+    return Subject(net, x, y, samples=1 - x, sample_labels=y, train=train, outside=x, judge=judge)
+
+
+def test_the_inception_score_is_c_on_spread_one_hots_and_1_on_constants():
+    spread, constant = one_hots(500), one_hots(1)[:1].expand(500, -1, -1, -1)
+    found = [sample_quality(x, spread, reader(10, 10)) for x in (spread, constant)]
+    assert found[0]["is"] == pytest.approx(10, rel=1e-6)
+    assert found[1]["is"] == pytest.approx(1, rel=1e-6)
+
+
+def test_the_inception_score_is_over_10_splits_from_1000_samples_on():
+    """Ten splits of a hundred do not hold all ten classes equally often, one split does."""
+    few, many = (sample_quality(one_hots(n), one_hots(50), reader(10, 10)) for n in (990, 1000))
+    assert few["is_std"] == 0
+    assert few["is"] == pytest.approx(10, rel=1e-6)
+    assert 0.01 < many["is_std"] < 1
+    assert 8 < many["is"] < 9.9
+
+
+def test_the_fid_of_diagonal_gaussians_is_in_closed_form():
+    """sum (m - m')^2 + (s - s')^2, which depends on the first two moments alone."""
+    m, s, n = [60.0, 120.0, 130.0, 200.0], [10.0, 20.0, 30.0, 40.0], 640
+    m_real, s_real = [80.0, 120.0, 100.0, 190.0], [30.0, 20.0, 10.0, 5.0]
+    found = sample_quality(two_levels(n, m, s), two_levels(n, m_real, s_real), reader(4))["fid"]
+    m, s, m_real, s_real = (torch.tensor(v) / 255 for v in (m, s, m_real, s_real))
+    fid = (m - m_real).square().sum() + (s - s_real).square().sum() * n / (n - 1)
+    assert found == pytest.approx(float(fid), rel=1e-4)
+
+
+def test_the_kid_of_two_point_masses_is_in_closed_form():
+    """k(x, x') = (<x, x'> / d + 1)^3: at 0 and 1 it is 1, at 1 and 1 it is 8."""
+    black, white = torch.zeros(30, 1, 2, 2), torch.ones(20, 1, 2, 2)
+    found = sample_quality(black, white, reader(4))["kid"]
+    assert found == pytest.approx(1 + 8 - 2 * 1, rel=1e-5)
+
+
+def test_real_images_are_precise_and_complete_and_one_mode_is_precise_only():
+    centres = torch.tensor([0.2, 0.8]).repeat(100).view(200, 1, 1, 1)
+    real = centres + 0.1 * torch.rand(200, 1, 2, 2)
+    same, mode, far = (sample_quality(x, real, reader(4)) for x in (real, real[::2], 0 * real))
+    assert (same["precision"], same["recall"]) == (1, 1)
+    assert same["fid"] == pytest.approx(0, abs=1e-6)
+    assert (mode["precision"], mode["recall"]) == (1, pytest.approx(0.5))
+    assert (far["precision"], far["recall"]) == (0, 0)
+    assert far["fid"] > 100 * same["fid"]
+
+
+def test_pixels_are_rounded_to_8_bits_and_clamped():
+    real = torch.randint(256, (100, 1, 2, 2)) / 255
+    known = sample_quality(real, real, reader(4))
+    off = sample_quality(real + 0.45 / 255 * torch.rand(100, 1, 2, 2).sign(), real, reader(4))
+    assert off == known
+    beyond = torch.where(real == 1, 1.5, real)
+    assert sample_quality(beyond, real, reader(4)) == known
+
+
+@pytest.mark.parametrize(("n", "shape"), [(300, (1, 8, 8)), (1100, (1, 8, 8)), (40, (3, 6, 6))])
+def test_figures_are_those_of_torch_fidelity_called_directly(n, shape):
+    judge = build(Spec("convnet-4", shape[0], shape[1], DIGITS.classes)).eval()
+    samples, train = (torch.randint(256, (k, *shape), dtype=torch.uint8) // 2 for k in (n, 1200))
+    train += torch.arange(1200, dtype=torch.uint8).view(-1, 1, 1, 1) % 8 * 10
+
+    class Oracle(torch_fidelity.FeatureExtractorBase):
+        def __init__(self, name, features_list, **kwargs):
+            super().__init__(name, features_list)
+
+        @staticmethod
+        def get_provided_features_list():
+            return "hidden", "logits"
+
+        def forward(self, x):
+            hidden = []
+            hook = judge[-1].register_forward_pre_hook(lambda m, given: hidden.append(given[0]))
+            logits = judge(x.float() / 255)
+            hook.remove()
+            both = {"hidden": hidden[0], "logits": logits}
+            return tuple(both[name] for name in self.features_list)
+
+    torch_fidelity.register_feature_extractor("oracle", Oracle)
+    layers = {f"feature_layer_{m}": "hidden" for m in ("fid", "kid", "prc")}
+    direct = torch_fidelity.calculate_metrics(
+        input1=Stored(samples), input2=Stored(train), feature_extractor="oracle",
+        isc=True, fid=True, kid=True, prc=True, feature_layer_isc="logits", **layers,
+        isc_splits=10 if n >= 1000 else 1, kid_subset_size=min(n, 1000), cuda=False, verbose=False,
+        save_cpu_ram=True,
+    )  # fmt: skip
+    del EXTRACTORS["oracle"]
+    found = sample_quality(samples / 255, train / 255, judge)
+    known = {
+        "is": "inception_score_mean", "is_std": "inception_score_std",
+        "fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean",
+        "precision": "precision", "recall": "recall",
+    }  # fmt: skip
+    assert found == {k: pytest.approx(direct[v], rel=1e-4, abs=1e-7) for k, v in known.items()}
+    assert found["fid"] > 1e-4
+
+
+def test_the_same_images_give_the_same_figures_whatever_the_random_state(subject):
+    measure = metrics.find("sample_quality")
+    found = measure(subject)
+    torch.manual_seed(7)
+    assert measure(subject) == found
+    assert set(found) == {
+        f"judge_{name}" for name in ("is", "is_std", "fid", "kid", "precision", "recall")
+    }
+
+
+def test_nothing_is_left_behind_and_nothing_is_said(subject, judge, capfd):
+    judge[2].eval()
+    modes = [m.training for m in judge.modules()]
+    state, known = {k: v.clone() for k, v in judge.state_dict().items()}, set(EXTRACTORS)
+    metrics.find("sample_quality")(subject)
+    assert [m.training for m in judge.modules()] == modes
+    assert all(torch.equal(v, state[k]) for k, v in judge.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in judge.parameters())
+    assert set(EXTRACTORS) == known
+    assert capfd.readouterr() == ("", "")
+    with pytest.raises(RuntimeError):
+        sample_quality(torch.rand(9, 3, 8, 8), torch.rand(9, 3, 8, 8), judge)
+    assert set(EXTRACTORS) == known
+
+
+def test_a_judge_looks_in_eval_mode(subject, judge):
+    found = sample_quality(subject.samples, subject.train, judge.train())
+    assert found == sample_quality(subject.samples, subject.train, judge.eval())
+
+
+def test_inception_is_read_from_its_file_and_sees_grey_as_rgb(subject, tmp_path, monkeypatch):
+    """In place of Inception, an extractor that wants what Inception wants."""
+    seen = []
+
+    class Small(torch_fidelity.FeatureExtractorBase):
+        def __init__(self, name, features_list, feature_extractor_weights_path, **kwargs):
+            super().__init__(name, features_list)
+            self.layer = nn.Linear(192, 1008)
+            weights = torch.load(feature_extractor_weights_path)
+            self.layer.load_state_dict({k.removeprefix("fc."): v for k, v in weights.items()})
+
+        @staticmethod
+        def get_provided_features_list():
+            return "logits_unbiased", "2048"
+
+        @staticmethod
+        def get_default_feature_layer_for_metric(metric):
+            return "logits_unbiased" if metric == "isc" else "2048"
+
+        def forward(self, x):
+            seen.append(x)
+            pixels = x.flatten(1) / 255
+            found = {"2048": pixels[:, :64], "logits_unbiased": self.layer(pixels)}
+            return tuple(found[name] for name in self.features_list)
+
+    monkeypatch.setitem(EXTRACTORS, "inception-v3-compat", Small)
+    weights = {"fc.weight": torch.randn(1008, 192), "fc.bias": torch.zeros(1008)}
+    torch.save(weights, tmp_path / "weights.pth")
+    found = metrics.find("sample_quality")(subject, inception=str(tmp_path / "weights.pth"))
+    assert set(found) == {"is", "is_std", "fid", "kid", "precision", "recall"}
+    assert found["fid"] == sample_quality(subject.samples, subject.train, reader(64))["fid"]
+    shown = torch.cat(seen)
+    assert shown.dtype == torch.uint8
+    assert (shown[:16] == (subject.samples * 255).round()).all()
+    assert shown.shape == (76, 3, 8, 8)
+
+
+def test_judge_accuracy_is_the_share_taken_for_the_class_asked_for():
+    x, y = one_hots(1000), torch.arange(1000) % 10
+    asked = torch.where(torch.arange(1000) % 4 == 0, (y + 1) % 10, y)
+    assert judge_accuracy(reader(10, 10), x, asked) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [(name, f) for name in MEASURED for f in needs_of(name)] + [("sample_quality", "judge")],
+)
+def test_a_metric_says_what_it_needs(name, field, subject):
+    fields = {k: v for k, v in vars(subject).items() if k != field}
+    with pytest.raises(ValueError, match=f"^{name} needs .*{field}[^\n]*$"):
+        metrics.find(name)(Subject(**fields))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_cannot_be_compared_is_refused_in_one_line(judge, tmp_path):
+    x = torch.rand(9, 1, 8, 8)
+    (tmp_path / "text").write_text("no weights")
+    torch.save({"fc.bias": torch.zeros(1000)}, tmp_path / "other.pth")
+    for samples, train, extractor, said in (
+        (x[:0], x, judge, "no image"),
+        (x[:3], x, judge, "at least 4 images"),
+        (x, x[:3], judge, "at least 4 images"),
+        (x, x[:, :, :4], judge, "do not compare"),
+        (x / 0, x, judge, "finite"),
+        (x, x, judge[0], "last one linear"),
+        (x, x, nn.Sequential(), "last one linear"),
+        (x, x, nn.Sequential(judge), "last one linear"),
+        (x, x, tmp_path / "none.pth", "cannot read .*none.pth: FileNotFoundError"),
+        (x, x, str(tmp_path / "text"), "cannot read .*text: UnpicklingError"),
+        (x, x, tmp_path / "other.pth", "something else; give torch-fidelity's"),
+    ):
+        with pytest.raises(ValueError, match=f"^.*{said}[^\n]*$"):
+            sample_quality(samples, train, extractor)
+
+
+def test_importing_the_metrics_imports_neither_torch_fidelity_nor_kornia():
+    code = (
+        "import sys, jeat.metrics; sys.exit(bool({'torch_fidelity', 'kornia'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
