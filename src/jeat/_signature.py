@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
-__all__ = ["Flag", "Signature", "files_of", "signature_of"]
+__all__ = ["Flag", "Signature", "constant_of", "files_of", "signature_of"]
 
 _PACKAGE = Path(__file__).parent
 _TYPES = {
@@ -47,7 +47,7 @@ def signature_of(folder: str, module: str, function: str | None = None) -> Signa
     body = ast.parse((_PACKAGE / folder / f"{module}.py").read_text()).body
     owner: Any
     if function is None:
-        (public,) = [n.value for n in body if isinstance(n, ast.Assign) and _is_all(n)]
+        (public,) = [n.value for n in body if isinstance(n, ast.Assign) and _assigns(n, "__all__")]
         name = ast.literal_eval(public)[0]
         owner = next(node for node in body if getattr(node, "name", "") == name)
         made = [node for node in owner.body if getattr(node, "name", "") == "__init__"]
@@ -64,8 +64,15 @@ def signature_of(folder: str, module: str, function: str | None = None) -> Signa
     return Signature(doc.short_description or "", tuple(flags))
 
 
-def _is_all(node: ast.Assign) -> bool:
-    return any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+def constant_of(folder: str, module: str, name: str) -> Any:
+    """The literal that a module assigns to ``name`` at its top, None where it does not."""
+    body = ast.parse((_PACKAGE / folder / f"{module}.py").read_text()).body
+    found = [n.value for n in body if isinstance(n, ast.Assign) and _assigns(n, name)]
+    return ast.literal_eval(found[-1]) if found else None
+
+
+def _assigns(node: ast.Assign, name: str) -> bool:
+    return any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
 
 
 def _evaluate(node: ast.expr) -> Any:

@@ -8,7 +8,7 @@ Each metric's own flags are --METRIC.FLAG.
 import json
 from collections.abc import Sequence
 
-from jeat._signature import files_of, signature_of
+from jeat._signature import constant_of, files_of, signature_of
 from jeat.cli._parser import Parser, bar
 from jeat.cli._subject import add_subject, data_of, seed_all, subject_of
 
@@ -20,8 +20,13 @@ def main(words: Sequence[str]) -> int:
     parser = Parser("jeat measure", __doc__)
     add_subject(parser)
     known = files_of("metrics")
+    usual = [
+        name
+        for name in known
+        if not any(constant_of("metrics", name, why) for why in ("needs", "expensive"))
+    ]
     parser.add_argument(
-        "--metrics", type=str, nargs="+", default=known, help=f"some of {', '.join(known)}"
+        "--metrics", type=str, nargs="+", default=usual, help=f"some of {', '.join(known)}"
     )
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     for name in known:

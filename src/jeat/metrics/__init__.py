@@ -2,7 +2,9 @@
 
 Each file has the metric as a plain function, and ``measure(subject, *, ...)``, whose keyword-only
 arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the net in eval mode, in
-fp32, in pieces. Adding a metric is one new file here.
+fp32, in pieces. A metric of more than test images names the fields of :class:`Subject` in a module
+constant ``needs``, and one of minutes has ``expensive = True``: ``jeat measure`` runs these only
+where they are asked for by name. Adding a metric is one new file here.
 """
 
 import pkgutil
@@ -12,13 +14,18 @@ from typing import Any
 
 from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
+from jeat.metrics.auto_attack import auto_attack
+from jeat.metrics.calibration import calibration_error
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
+from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
 from jeat.metrics.robust_accuracy import robust_accuracy
+from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms", "names",
-    "robust_accuracy",
+    "Metric", "Subject", "accuracy", "auto_attack", "calibration_error", "energies", "find",
+    "fisher_score", "fisher_terms", "names", "out_of_distribution", "outside_of",
+    "robust_accuracy", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
