@@ -76,7 +76,7 @@ def auto_attack(
 @torch.no_grad()
 def _classes(net: nn.Module, x: Tensor, y: Tensor) -> int:
     ((first, _), *_) = pieces(x, y, 1)
-    with evaluating(net):
+    with autocast("fp32", x.device), evaluating(net):
         return int(net(first).shape[1])
 
 

@@ -17,9 +17,10 @@ def zero_gradient(
     r"""How much of what gradient attacks follow is lost to fp32, at the images themselves.
 
     The gradient of cross-entropy (Eq. 14) is :math:`\sum_k p_k \nabla_x (f_k - f_y)` over the
-    other classes k. Where the logit of the label leads by more than about 100, every such p_k is
-    0 in fp32, and PGD on it stands still, whatever the net's robustness. The gradient of E(x, y)
-    (Eq. 18), which is :math:`-\nabla_x f_y`, does not vanish with p.
+    other classes k. Where the logit of the label leads by more than about 17, 1 - p_y rounds to 0
+    in fp32 and the term of f_y is lost; by more than about 100, every p_k is 0, too, and PGD on
+    cross-entropy stands still, whatever the net's robustness. The gradient of E(x, y) (Eq. 18),
+    which is :math:`-\nabla_x f_y`, does not vanish with p.
 
     Returns:
         ``zero_gradient_share``: share of images whose gradient of cross-entropy is exactly zero.
