@@ -57,7 +57,7 @@ def test_large_logits_and_logits_in_0_to_1_are_both_logits():
 
 
 def test_it_is_measured_in_15_bins_of_which_each_has_its_own_error():
-    """Confidences of 0.61 and 0.69 in two of 15 bins, and in one of 10: all right in one, none in the other."""
+    """Confidences of 0.61, all right, and 0.69, none right: in two of 15 bins, in one of 10."""
     right = torch.tensor([True, False] * 50)
     x, y = confident(torch.tensor([0.61, 0.69] * 50), right)
     found = find("calibration")(Subject(nn.Flatten(), x, y))

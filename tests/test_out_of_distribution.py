@@ -67,6 +67,8 @@ def test_images_near_a_mode_are_told_from_images_far_from_it():
     found = out_of_distribution(Bowl(), near, far)
     assert found["ood_auroc_energy"] == found["ood_auroc_gradient"] == 1
     assert found["ood_auroc_confidence"] == 0  # |x_0| is larger outside
+    subject = Subject(Bowl(), near, torch.zeros(300).long(), outside=far)
+    assert find("out_of_distribution")(subject) == found
     same = out_of_distribution(Bowl(), near, near.flip(0))
     assert same == pytest.approx({f"ood_auroc_{name}": 0.5 for name in SCORES}, abs=1e-6)
 

@@ -29,7 +29,7 @@ class Scaled(nn.Module):
 
 
 def test_a_gradient_is_zero_where_the_label_leads_by_more_than_fp32_holds():
-    """It is -p_0 w / 2 once 1 - p_1 rounds to 0: margins of 50 and 120, exp(-50) being a float and exp(-120) not."""
+    """It is -p_0 w / 2 once 1 - p_1 rounds to 0; margins of 50 and 120: exp(-50) is a float."""
     w = torch.tensor([1000.0, 1000, 0, 0]).view(1, 1, 2, 2)
     x = torch.zeros(600, 1, 2, 2)
     x[:, :, 0, 0] = torch.tensor([0.05, 0.12]).repeat(300)[:, None]
@@ -53,6 +53,8 @@ def test_scaling_the_logits_masks_the_gradient(net, digits, by):
     assert masked["zero_gradient_share"] > 0.8
     assert masked["zero_gradient_pixels"] >= masked["zero_gradient_share"]
     assert plain["zero_gradient_share_energy"] == masked["zero_gradient_share_energy"] == 0
+    flat = zero_gradient(Scaled(net, 0), x, y)
+    assert flat["zero_gradient_share"] == flat["zero_gradient_share_energy"] == 1
     assert masked["logit_margin"] == pytest.approx(by * plain["logit_margin"], rel=1e-3)
 
 

@@ -37,7 +37,7 @@ def out_of_distribution(
 
 
 def inside_scores(net: nn.Module, x: Float[Tensor, "b c h w"]) -> dict[str, Float[Tensor, " b"]]:
-    r"""Three scores (B,) that are high where images are typical (Grathwohl et al. 2020, Sec. 5.3).
+    r"""Three scores (B,) that are high where images are typical (Grathwohl et al. 2020).
 
     - ``energy``: log p(x) up to a constant, -E(x).
     - ``confidence``: max_k p(k|x), as its log odds: they have the same order, and do not all
@@ -81,9 +81,9 @@ def outside_of(
     """A stand-in for a second data set: as many images that are of none of the classes.
 
     - ``"uniform"``: independent U(0, 1) in every pixel. Easy: far from any image.
-    - ``"interpolated"``: each image averaged with a random one of another class, as in JEM's
-      Table 4. Hard: local statistics are those of images.
-    - ``"inverted"``: 1 - x. Between; where classes are symmetric in grey, they may still be seen.
+    - ``"interpolated"``: each image averaged with a random one of another class, as JEM's
+      interpolated CIFAR-10. Hard: near to images.
+    - ``"inverted"``: 1 - x. Keeps edges and shapes, so a class may still be seen in it.
 
     Figures against such a set are of that set; they do not say how another data set would do.
 
