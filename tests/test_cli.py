@@ -172,11 +172,18 @@ def test_measure_writes_what_the_library_measures_and_how(run, tmp_path):
     assert found["settings"]["robust_accuracy"]["eps"] == 0.1
 
 
-def test_measure_knows_every_metric(run, capsys):
+def test_measure_knows_every_metric_and_runs_the_costly_ones_by_name(run, capsys):
     assert main(["measure", run, "-n", "20", "--fisher_score.probes", "2"]) == 0
     shown = capsys.readouterr().out
-    for name in ("accuracy", "robust_accuracy", "jfs", "mfs", "E_y"):
+    for name in ("accuracy", "robust_accuracy", "jfs", "mfs", "E_y", "ece", "zero_gradient_share"):
         assert f"| {name} " in shown
+    for name in ("auto_attack", "ood_auroc_energy"):
+        assert name not in shown
+    words = ["--metrics", "auto_attack", "--auto_attack.attacks", "apgd-ce"]
+    assert main(["measure", run, "-n", "4", *words, "--auto_attack.eps", "25/255"]) == 0
+    assert "| apgd-ce " in capsys.readouterr().out
+    assert main(["measure", run, "-n", "4", "--metrics", "out_of_distribution"]) == 1
+    assert "needs images of none of the classes" in capsys.readouterr().err
 
 
 def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):

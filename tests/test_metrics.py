@@ -7,14 +7,15 @@ from torch.autograd.functional import hessian, jacobian
 from torch.nn import functional as F
 
 from jeat import metrics
-from jeat._signature import needs_of
+from jeat._signature import constant_of
+from jeat.attacks import fgsm
 from jeat.energy import energy_of
 from jeat.metrics import Subject, accuracy, energies, fisher_score, fisher_terms, robust_accuracy
 from jeat.nets import Spec, autocast, build
 
 CLASSES = ("one", "two", "three")
 every_metric = pytest.mark.parametrize("name", metrics.names())
-of_test_images = pytest.mark.parametrize("name", [m for m in metrics.names() if not needs_of(m)])
+of_test_images = pytest.mark.parametrize("name", [m for m in metrics.names() if not constant_of("metrics", m, "needs")])
 labelled = pytest.mark.parametrize("joint", [True, False], ids=["joint", "marginal"])
 every_activation = pytest.mark.parametrize("activation", ["leaky_relu", "silu"])
 
@@ -80,7 +81,7 @@ def test_a_metric_measures_finite_floats_in_eval_mode_and_leaves_the_net_as_it_w
     train = torch.rand(9, 1, 8, 8)
     judge = build(Spec("convnet-4", 1, 8, tuple("0123456789")))
     others = {"samples": x, "sample_labels": y, "train": train, "outside": 1 - x, "judge": judge}
-    given = {field: others[field] for field in needs_of(name)}
+    given = {field: others[field] for field in constant_of("metrics", name, "needs") or ()}
     found = metrics.find(name)(Subject(net, x[:4], y[:4], **given | {"judge": judge}))
     assert found
     for value in found.values():
@@ -99,7 +100,7 @@ def test_a_metric_needs_images_and_as_many_labels(name, net, digits):
     x, y = digits
     for images, labels in ((x[:0], y[:0]), (x, y[:-1])):
         with pytest.raises(ValueError, match="as many labels as images"):
-            metrics.find(name)(Subject(net, images, labels))
+            metrics.find(name)(Subject(net, images, labels, outside=x))
 
 
 def test_a_metric_that_is_not_there_is_refused():
@@ -169,6 +170,22 @@ def test_robust_accuracy_is_pgd_20_at_8_255_by_default():
     x = 0.5 + (margins / w.square().sum()).view(-1, 1, 1, 1) * w
     found = metrics.find("robust_accuracy")(Subject(Margin(w, 0.0), x, torch.ones(4).long()))
     assert found == {"robust_accuracy": 0.75}
+
+
+@pytest.mark.parametrize("loss", ["ce", "energy"])
+def test_one_step_without_a_random_start_is_fgsm_on_what_is_classified_right(loss, net):
+    """Table 1's attacks; the images with the label that the net says first or second."""
+    x = torch.rand(400, 1, 8, 8)
+    y = net(x).topk(2).indices[torch.arange(400), torch.arange(400) % 5 // 4]
+    x_adv = fgsm(net, x, y, eps=0.02, loss=loss)
+    right = (net(x).argmax(1) == y) & (net(x_adv).argmax(1) == y)
+    assert 0.1 < float(right.float().mean()) < 0.7
+    how = {"eps": 0.02, "steps": 1, "step_size": 0.02, "loss": loss}
+    found = robust_accuracy(net, x, y, random_start=False, **how)
+    assert found == float(right.sum()) / 400
+    measured = metrics.find("robust_accuracy")(Subject(net, x, y), random_start=False, **how)
+    assert measured == {"robust_accuracy": found}
+    assert robust_accuracy(net, x, y, **how) != found
 
 
 @labelled

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from jeat import metrics
-from jeat._signature import needs_of
+from jeat._signature import constant_of
 from jeat.metrics import Subject, judge_accuracy, sample_quality
 from jeat.nets import Spec, build
 
@@ -17,7 +17,7 @@ from .conftest import DIGITS
 
 torch_fidelity = pytest.importorskip("torch_fidelity")
 EXTRACTORS = torch_fidelity.registry.FEATURE_EXTRACTORS_REGISTRY
-MEASURED = [name for name in metrics.names() if needs_of(name)]
+MEASURED = [name for name in metrics.names() if constant_of("metrics", name, "needs")]
 
 
 def reader(pixels, classes=2, scale=1000.0):
@@ -234,7 +234,7 @@ def test_judge_accuracy_is_the_share_taken_for_the_class_asked_for():
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [(name, f) for name in MEASURED for f in needs_of(name)] + [("sample_quality", "judge")],
+    [(name, f) for name in MEASURED for f in constant_of("metrics", name, "needs")] + [("sample_quality", "judge")],
 )
 def test_a_metric_says_what_it_needs(name, field, subject):
     fields = {k: v for k, v in vars(subject).items() if k != field}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
-__all__ = ["Flag", "Signature", "files_of", "needs_of", "signature_of"]
+__all__ = ["Flag", "Signature", "constant_of", "files_of", "signature_of"]
 
 _PACKAGE = Path(__file__).parent
 _TYPES = {
@@ -42,19 +42,12 @@ def files_of(folder: str) -> list[str]:
     return sorted(p.stem for p in (_PACKAGE / folder).glob("[a-z]*.py"))
 
 
-def needs_of(metric: str) -> tuple[str, ...]:
-    """What a metric takes of its subject beyond a net and test images: its file's ``needs``."""
-    body = ast.parse((_PACKAGE / "metrics" / f"{metric}.py").read_text()).body
-    values = [n.value for n in body if isinstance(n, ast.Assign) and _names(n, "needs")]
-    return ast.literal_eval(values[0]) if values else ()
-
-
 def signature_of(folder: str, module: str, function: str | None = None) -> Signature:
     """The signature of a function of a module, or of the class that heads its ``__all__``."""
     body = ast.parse((_PACKAGE / folder / f"{module}.py").read_text()).body
     owner: Any
     if function is None:
-        (public,) = [n.value for n in body if isinstance(n, ast.Assign) and _names(n, "__all__")]
+        (public,) = [n.value for n in body if isinstance(n, ast.Assign) and _assigns(n, "__all__")]
         name = ast.literal_eval(public)[0]
         owner = next(node for node in body if getattr(node, "name", "") == name)
         made = [node for node in owner.body if getattr(node, "name", "") == "__init__"]
@@ -71,7 +64,14 @@ def signature_of(folder: str, module: str, function: str | None = None) -> Signa
     return Signature(doc.short_description or "", tuple(flags))
 
 
-def _names(node: ast.Assign, name: str) -> bool:
+def constant_of(folder: str, module: str, name: str) -> Any:
+    """The literal that a module assigns to ``name`` at its top, None where it does not."""
+    body = ast.parse((_PACKAGE / folder / f"{module}.py").read_text()).body
+    found = [n.value for n in body if isinstance(n, ast.Assign) and _assigns(n, name)]
+    return ast.literal_eval(found[-1]) if found else None
+
+
+def _assigns(node: ast.Assign, name: str) -> bool:
     return any(isinstance(t, ast.Name) and t.id == name for t in node.targets)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from jeat import shards
-from jeat._signature import files_of, needs_of, signature_of
+from jeat._signature import constant_of, files_of, signature_of
 from jeat.cli._parser import Parser, bar
 from jeat.cli._subject import add_subject, data_of, subject_of
 
@@ -21,10 +21,14 @@ def main(words: Sequence[str]) -> int:
     """Measure, print a table, and write JSON where asked."""
     parser = Parser("jeat measure", __doc__)
     add_subject(parser)
-    needs = {name: needs_of(name) for name in files_of("metrics")}
-    known = [name for name in needs if not needs[name]]
+    known = files_of("metrics")
+    usual = [
+        name
+        for name in known
+        if not any(constant_of("metrics", name, why) for why in ("needs", "expensive"))
+    ]
     parser.add_argument(
-        "--metrics", type=str, nargs="+", default=known, help=f"some of {', '.join(known)}"
+        "--metrics", type=str, nargs="+", default=usual, help=f"some of {', '.join(known)}"
     )
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     for name in known:

@@ -6,9 +6,9 @@ fp32, in pieces. Adding a metric is one new file here.
 
 A file says ``means_over_images = True`` where each figure is a mean over the test images,
 or the same for any images: several processes then share the images. A metric that does not say so,
-such as a distance between two sets, is measured whole by one of them. One that takes more than a
-net and test images says so, too: ``needs = ("samples", "train")`` names fields of
-:class:`Subject`, and ``jeat measure`` leaves it out where it has none of them.
+such as a distance between two sets, is measured whole by one of them. A metric of more than test
+images names the fields of :class:`Subject` in ``needs``, and one of minutes has
+``expensive = True``: ``jeat measure`` runs these only where they are asked for by name.
 """
 
 import pkgutil
@@ -19,17 +19,22 @@ from typing import Any
 from jeat.metrics._split import split
 from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
+from jeat.metrics.auto_attack import auto_attack
+from jeat.metrics.calibration import calibration_error
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
 from jeat.metrics.judge_accuracy import judge_accuracy
 from jeat.metrics.nearest import memorisation, nearest
+from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
 from jeat.metrics.robust_accuracy import robust_accuracy
 from jeat.metrics.sample_quality import sample_quality
+from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms",
-    "judge_accuracy", "means_over_images", "memorisation", "names", "nearest", "robust_accuracy",
-    "sample_quality", "split",
+    "Metric", "Subject", "accuracy", "auto_attack", "calibration_error", "energies", "find",
+    "fisher_score", "fisher_terms", "judge_accuracy", "means_over_images", "memorisation", "names",
+    "nearest", "out_of_distribution", "outside_of", "robust_accuracy", "sample_quality", "split",
+    "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

@@ -27,22 +27,26 @@ def robust_accuracy(
     step_size: float = 2 / 255,
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
+    random_start: bool = True,
     precision: Precision = "fp32",
 ) -> float:
     """The share of images that :func:`jeat.attacks.pgd` leaves classified as their label.
 
     The defaults are the paper's PGD-20 at 8/255 (Table 3), with the step 2/255, one random start
     and cross-entropy, which it does not print. An image is not robust if any iterate is classified
-    otherwise: it then leaves the attack. Where bf16 gradients took an image for fooled and fp32
-    does not, it is attacked once more, to the end. Net in eval mode.
+    otherwise: it then leaves the attack. Table 1's attacks are one step from the image itself,
+    ``steps=1, step_size=eps, random_start=False``; the image then counts as an iterate.
+    Where bf16 gradients took an image for fooled and fp32 does not, it is attacked once more, to
+    the end. Net in eval mode.
 
     Args:
-        net, x, y, eps, steps, step_size, norm, loss: as :func:`jeat.attacks.pgd`.
+        net, x, y, eps, steps, step_size, norm, loss, random_start: as :func:`jeat.attacks.pgd`.
         precision: of the attack's gradients; predictions are always in fp32.
     """
     right = 0
     attack = partial(
-        pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss
+        pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
+        random_start=random_start,
     )  # fmt: skip
     for a, b in pieces(x, y, 250):
         with autocast(precision, a.device), evaluating(net):
@@ -73,9 +77,10 @@ def measure(
     step_size: float = 2 / 255,
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
+    random_start: bool = True,
     precision: Precision = "fp32",
 ) -> dict[str, float]:
-    """Accuracy under PGD from one random start.
+    """Accuracy under PGD.
 
     Args:
         eps: radius of the ball, in [0, 1] pixels.
@@ -83,11 +88,13 @@ def measure(
         step_size: length of a step.
         norm: linf or l2.
         loss: what the attack climbs, ce or energy.
+        random_start: start inside the ball; false with one step of eps is FGSM.
         precision: of the attack's gradients, fp32 or bf16; predictions are in fp32.
     """
     return {
         "robust_accuracy": robust_accuracy(
             subject.net, subject.x, subject.y,
-            eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss, precision=precision,
+            eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
+            random_start=random_start, precision=precision,
         )
     }  # fmt: skip

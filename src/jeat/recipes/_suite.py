@@ -1,0 +1,166 @@
+"""The paper's comparison on one data set: train what is missing, measure it, keep every number."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jeat.drawing import Drawing, draw_to
+from jeat.measurement import Measurement, measure_to
+from jeat.plan import Plan
+from jeat.recipes._progress import Progress
+from jeat.run import fit
+
+__all__ = ["Suite", "drawings", "measurements", "records", "runs", "work"]
+
+Tasks = dict[Path, Drawing] | dict[Path, Measurement]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is trained, and how it is measured.
+
+    Attributes:
+        data: data set of every run.
+        plans: (folder of a seed, seed) -> runs by method, in the order they need each other.
+        judge: the classifier that looks at generated images; its seed is its own.
+        eps: attack radius of every measurement, in [0, 1] pixels.
+        chain: settings of :class:`jeat.drawing.Drawing` for generated images.
+        images: test images of accuracy and PGD, spread evenly.
+        scored: test images of Fisher scores, curvature and out-of-distribution scores.
+        attacked: test images of AutoAttack.
+        attacks: the part of AutoAttack that is run; None is the standard set.
+        attacked_seeds: so many seeds are put to AutoAttack.
+        per_class: generated images of each class.
+        settings: further settings of metrics, by name.
+    """
+
+    data: str
+    plans: Callable[[Path, int], dict[str, Plan]]
+    judge: Plan
+    eps: float
+    chain: Mapping[str, Any]
+    images: int
+    scored: int
+    attacked: int
+    per_class: int
+    attacks: str | None = None
+    attacked_seeds: int = 1
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def work(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
+    """Train, draw and measure into ``out``; what is there already is left as it is."""
+    for name, plan in runs(suite, out, seeds=seeds).items():
+        for log in fit(plan, out / name, resume=True):
+            yield Progress(f"train {name}", log.iteration, log.total)
+    images = drawings(suite, out, seeds=seeds)
+    for i, (file, drawing) in enumerate(images.items()):
+        yield Progress("draw", i, len(images))
+        draw_to(file, drawing)
+    yield Progress("draw", len(images), len(images))
+    figures = measurements(suite, out, seeds=seeds)
+    for i, (file, measurement) in enumerate(figures.items()):
+        yield Progress("measure", i, len(figures))
+        measure_to(file, measurement)
+    yield Progress("measure", len(figures), len(figures))
+
+
+def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:
+    """Every training run, by its folder in ``out``."""
+    found = {"judge": suite.judge}
+    for seed in range(seeds):
+        place = out / f"seed{seed}"
+        plans = suite.plans(place, seed)
+        found |= {f"seed{seed}/{method}": plan for method, plan in plans.items()}
+    return found
+
+
+def drawings(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Drawing]:
+    """Generated images by Eq. 17 of every run, and by Eq. 16 of AT's, from the same starts."""
+    found = {}
+    for name, plan in runs(suite, out, seeds=seeds).items():
+        if name == "judge":
+            continue
+        eq_17 = Drawing(
+            str(out / name), number=suite.per_class, seed=plan.optimisation.seed, **suite.chain
+        )
+        found[out / name / "eq17.safetensors"] = eq_17
+        if Path(name).name == "at":
+            found[out / name / "eq16.safetensors"] = replace(eq_17, energy="cross-entropy")
+    return found
+
+
+def measurements(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Measurement]:
+    """Every measurement, by the file that holds it."""
+    found = {}
+    for name, plan in runs(suite, out, seeds=seeds).items():
+        if name == "judge":
+            found[out / "judge/figures/clean.json"] = Measurement(
+                str(out / "judge"), ("accuracy",), number=suite.images
+            )
+            continue
+        seed = plan.optimisation.seed
+        for what, measurement in _of_a_net(suite, str(out / name), seed).items():
+            found[out / name / f"figures/{what}.json"] = measurement
+        for equation in ("eq17", "eq16") if Path(name).name == "at" else ("eq17",):
+            found[out / name / f"figures/{equation}.json"] = Measurement(
+                str(out / name), ("judge_accuracy", "sample_quality", "nearest"),
+                suite.settings, number=suite.images, seed=seed, judge=str(out / "judge"),
+                samples=str(out / name / f"{equation}.safetensors"),
+            )  # fmt: skip
+    return found
+
+
+def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
+    def measurement(*metrics: str, number: int, **settings: Mapping[str, Any]) -> Measurement:
+        return Measurement(net, metrics, suite.settings | settings, number=number, seed=seed)
+
+    def attack(**how: Any) -> Measurement:
+        return measurement(
+            "robust_accuracy", number=suite.images, robust_accuracy={"eps": suite.eps} | how
+        )
+
+    once = {"steps": 1, "step_size": suite.eps, "random_start": False}
+    often = {"steps": 20, "step_size": suite.eps / 4}
+    found = {
+        "clean": measurement("accuracy", "calibration", "zero_gradient", number=suite.images),
+        "fgsm": attack(**once),
+        "energy_fgsm": attack(**once, loss="energy"),
+        "pgd_20": attack(**often),
+        "energy_pgd_20": attack(**often, loss="energy"),
+        "fisher": measurement("fisher_score", number=suite.scored),
+        "curvature": measurement("curvature", number=suite.scored),
+        "outside": replace(
+            measurement("out_of_distribution", number=suite.scored), outside="interpolated"
+        ),
+    }
+    if seed < suite.attacked_seeds:
+        how = {"eps": suite.eps, "attacks": suite.attacks}
+        found["auto_attack"] = measurement("auto_attack", number=suite.attacked, auto_attack=how)
+    return found
+
+
+def records(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
+    """Every number: method, seed, column, value, the command that recomputes it, its file.
+
+    A column is the metric's figure; accuracies under PGD are named by the attack. What concerns
+    images drawn by Eq. 16 belongs to the method ``at, Eq. 16``.
+    """
+    found = []
+    for file in measurements(suite, out, seeds=seeds):
+        kept = json.loads(file.read_text())
+        folder, what = file.parents[1], file.stem
+        method = f"{folder.name}, Eq. 16" if what == "eq16" else folder.name
+        for figure, value in kept["figures"].items():
+            found.append({
+                "method": method,
+                "seed": kept["seed"],
+                "column": what if figure == "robust_accuracy" else figure,
+                "value": value,
+                "images": kept["images"],
+                "command": kept["command"],
+                "file": str(file.relative_to(out)),
+            })  # fmt: skip
+    return found
