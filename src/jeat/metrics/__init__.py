@@ -12,13 +12,14 @@ from typing import Any
 
 from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
+from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
 from jeat.metrics.robust_accuracy import robust_accuracy
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "energies", "find", "fisher_score", "fisher_terms", "names",
-    "robust_accuracy",
+    "Metric", "Subject", "accuracy", "curvature", "energies", "find", "fisher_score",
+    "fisher_terms", "minimum", "names", "robust_accuracy",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
