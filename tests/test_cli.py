@@ -18,7 +18,7 @@ from jeat.metrics import accuracy, robust_accuracy
 
 from .conftest import DIGITS
 
-COMMANDS = ["attack", "measure", "reproduce", "sample", "train"]
+COMMANDS = ["attack", "landscape", "measure", "reproduce", "sample", "train"]
 METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
 

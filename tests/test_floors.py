@@ -8,7 +8,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
     {"energy", "balls", "data", "nets", "plan", "shards", "_signature", "_stop"},
-    {"attacks", "samplers", "buffer", "sources"},
+    {"attacks", "samplers", "buffer", "sources", "landscape"},
     {"objectives", "metrics", "generate", "checkpoint", "report", "deltas"},
     {"train"},
     {"run"},

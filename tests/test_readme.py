@@ -27,11 +27,12 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_what_the_readme_shows_runs_from_top_to_bottom():
     lines = block("bash", "jeat train").replace("\\\n", " ").splitlines()
     commands = [line.split(" ", 1)[1] for line in lines if line.startswith("jeat ")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         assert main(shlex.split(command.replace("--epochs 20", "--epochs 1"))) == 0, command
     assert Path("digits.png").stat().st_size > 0
     assert Path("jeat.json").stat().st_size > 0
+    assert Path("landscape.png").stat().st_size > 0
     Path("digits.png").unlink()
     code = block("python", "import jeat")
     assert len(code.splitlines()) <= 20

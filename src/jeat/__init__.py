@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jeat import attacks, data, energy, metrics, nets, objectives, report, samplers
+    from jeat import attacks, data, energy, landscape, metrics, nets, objectives, report, samplers
     from jeat.checkpoint import load, shipped
     from jeat.generate import sample
     from jeat.plan import Optimisation, Plan
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Optimisation", "Plan", "attacks", "data", "energy", "fit", "load", "load_data", "metrics",
-    "nets", "objectives", "report", "sample", "samplers", "shipped",
+    "Optimisation", "Plan", "attacks", "data", "energy", "fit", "landscape", "load", "load_data",
+    "metrics", "nets", "objectives", "report", "sample", "samplers", "shipped",
 ]  # fmt: skip
 
 _HOMES = {

@@ -1,4 +1,4 @@
-"""The net of ``sample``, ``measure`` and ``attack``, and the test images of the last two."""
+"""The net of a command, and the test images it is shown."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +8,10 @@ from jeat.cli._parser import Parser
 if TYPE_CHECKING:
     from torch import nn
 
+    from jeat.data import Data
     from jeat.metrics import Subject
 
-__all__ = ["add_subject", "data_of", "net_of", "seed_all", "subject_of"]
+__all__ = ["add_subject", "check_fit", "data_of", "net_of", "seed_all", "subject_of"]
 
 
 def add_subject(parser: Parser) -> None:
@@ -58,6 +59,29 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(shards.seed_of(seed))
 
 
+def check_fit(name: str, net: "nn.Module", data: "Data") -> None:
+    """See that the net ``name`` was made for these images and classes.
+
+    Raises:
+        ValueError: it was not.
+    """
+    from jeat.nets import spec_of
+
+    spec = spec_of(net)
+    takes = (spec.channels, spec.size, spec.size), len(spec.classes)
+    if takes != (data.shape, len(data.classes)):
+        raise ValueError(
+            f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
+            f"{data.shape} in {len(data.classes)}"
+        )
+    named = data.classes != tuple(map(str, range(len(data.classes))))
+    if named and data.classes != spec.classes:
+        raise ValueError(
+            f"{name} knows the classes {', '.join(spec.classes)}; the data have "
+            f"{', '.join(data.classes)}"
+        )
+
+
 def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject":
     """Load them, and see that they fit.
 
@@ -66,26 +90,13 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> "Subject"
     """
     from jeat import load_data
     from jeat.metrics import Subject
-    from jeat.nets import spec_of
 
     if number < 1:
         raise ValueError(f"--number must be at least 1, got {number}")
     seed_all(seed)
     net = net_of(name)
     images = load_data(data or data_of(net))
-    spec = spec_of(net)
-    takes = (spec.channels, spec.size, spec.size), len(spec.classes)
-    if takes != (images.shape, len(images.classes)):
-        raise ValueError(
-            f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
-            f"{images.shape} in {len(images.classes)}"
-        )
-    named = images.classes != tuple(map(str, range(len(images.classes))))
-    if named and images.classes != spec.classes:
-        raise ValueError(
-            f"{name} knows the classes {', '.join(spec.classes)}; the data have "
-            f"{', '.join(images.classes)}"
-        )
+    check_fit(name, net, images)
     x, y = images.test.to(next(net.parameters()).device).floats(number)
     seed_all(seed)
     return Subject(net, x, y)

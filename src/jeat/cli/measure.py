@@ -1,4 +1,4 @@
-"""measure a net on test images: accuracy, robust accuracy, Fisher scores, energies
+"""measure a net on test images: accuracy, robustness, Fisher scores, energies, curvature
 
     jeat measure NET [flags]
 

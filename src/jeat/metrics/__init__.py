@@ -21,6 +21,7 @@ from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
 from jeat.metrics.calibration import calibration_error
+from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
 from jeat.metrics.judge_accuracy import judge_accuracy
@@ -31,10 +32,10 @@ from jeat.metrics.sample_quality import sample_quality
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "auto_attack", "calibration_error", "energies", "find",
-    "fisher_score", "fisher_terms", "judge_accuracy", "means_over_images", "memorisation", "names",
-    "nearest", "out_of_distribution", "outside_of", "robust_accuracy", "sample_quality", "split",
-    "zero_gradient",
+    "Metric", "Subject", "accuracy", "auto_attack", "calibration_error", "curvature", "energies",
+    "find", "fisher_score", "fisher_terms", "judge_accuracy", "means_over_images", "memorisation",
+    "minimum", "names", "nearest", "out_of_distribution", "outside_of", "robust_accuracy",
+    "sample_quality", "split", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

@@ -1,0 +1,118 @@
+"""draw the energy on a plane through a test image, a panel a net, into a PNG
+
+    jeat landscape NET [NET ...] OUT.png [flags]
+
+Every net sees the same image and the same two random directions (Fig. 2). Drawn is the energy less
+that at the image, with the same levels in every panel; darker is lower, the star is the image, the
+cross the lowest point. jeat measure --metrics curvature gives the figures over many images.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from jeat.cli._parser import Parser
+from jeat.cli._subject import check_fit, data_of, net_of, seed_all
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from jeat.data import Data
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Draw, and print what is seen in numbers."""
+    parser = Parser("jeat landscape", __doc__)
+    parser.add_argument(
+        "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
+    )
+    parser.add_argument("out", type=str, help="PNG to write")
+    parser.add_argument(
+        "--data", type=str | None, default=None, help="data set; by default that of the first net"
+    )
+    parser.add_argument(
+        "--class", type=str | None, default=None, help="class name that the image is taken from"
+    )
+    parser.add_argument(
+        "--index", type=int, default=0, help="which test image, from 0; of --class, where given"
+    )
+    parser.add_argument(
+        "--radius", type=float, default=2.0, help="half a side of the square, pixel L2"
+    )
+    parser.add_argument("--points", type=int, default=41, help="of the grid on a side; odd")
+    parser.add_argument(
+        "--energy", type=Literal["joint", "marginal"], default="joint", help="E(x, y) or E(x)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the two directions")
+    args = parser.parse(words)
+    parser.check_place(args.out, ".png")
+    if len(set(args.nets)) < len(args.nets):
+        parser.error("a net is named twice")
+
+    from jeat import load_data
+    from jeat.landscape import axis, draw, grid, plane
+    from jeat.report import table
+
+    axis(args.radius, args.points)  # refused before anything is loaded
+    seed_all(args.seed)
+    nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
+    first, *_ = nets.values()
+    source = args.data or data_of(first)
+    data = load_data(source)
+    for name, net in nets.items():
+        check_fit(name, net, data)
+    at = _index(data, args["class"], args.index)
+    images = data.test.to(next(first.parameters()).device)
+    x, y = images.x[[at]].float() / 255, images.y[[at]]
+    parser.place(args.out)
+    on_plane = partial(
+        grid, x=x, y=y if args.energy == "joint" else None,
+        directions=plane(x, seed=args.seed), radius=args.radius, points=args.points,
+    )  # fmt: skip
+    energies = {name: on_plane(net) for name, net in nets.items()}
+    symbol = "E(x, y)" if args.energy == "joint" else "E(x)"
+    title = (
+        f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "
+        f"directions of seed {args.seed}"
+    )
+    draw({k: E[0] for k, E in energies.items()}, radius=args.radius, title=title).savefig(args.out)
+    print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
+    print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")
+    return 0
+
+
+def _names(nets: Sequence[str]) -> list[str]:
+    """The names of the run folders, or the whole paths where two are alike."""
+    names = [Path(net).name for net in nets]
+    return names if len(set(names)) == len(names) else list(nets)
+
+
+def _index(data: "Data", kind: str | None, index: int) -> int:
+    """Where the image is in the test split: the ``index``-th of all, or of a class.
+
+    Raises:
+        ValueError: no such class or image.
+    """
+    if kind is not None and kind not in data.classes:
+        raise ValueError(f"no class {kind!r}: classes are {', '.join(data.classes)}")
+    y = data.test.y
+    known = [i for i in range(len(y)) if kind is None or data.classes[int(y[i])] == kind]
+    if not 0 <= index < len(known):
+        raise ValueError(f"--index must lie in 0..{len(known) - 1}, got {index}")
+    return known[index]
+
+
+def _figures(name: str, E: "Tensor", radius: float) -> dict[str, object]:
+    from jeat.metrics import curvature, minimum
+
+    distance, drop = minimum(E, radius=radius)
+    return {
+        "net": name,
+        "E at the image": float(E[0, E.shape[1] // 2, E.shape[2] // 2]),
+        "curvature": float(curvature(E, radius=radius).mean()),
+        "minimum_distance": float(distance),
+        "drop": float(drop),
+    }

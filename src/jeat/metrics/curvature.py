@@ -1,0 +1,79 @@
+"""How flat the energy is around an image, and how far its lowest point (Fig. 2 in numbers)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from jeat.landscape import axis, grid, plane
+from jeat.metrics._subject import Subject, pieces
+
+__all__ = ["curvature", "measure", "minimum"]
+
+
+def curvature(E: Float[Tensor, "b p p"], *, radius: float) -> Float[Tensor, "b 2"]:
+    """[E(x + r d) + E(x - r d) - 2 E(x)] / r^2 for each image along both directions d of its plane.
+
+    The second derivative along d, averaged over the segment that the plane shows. A Hessian would
+    not do: that of E(x, y) is 0 almost everywhere where a net is piecewise linear.
+
+    Args:
+        E: energies on planes, of :func:`jeat.landscape.grid`.
+        radius: r, that of the grid.
+    """
+    half = E.shape[1] // 2
+    u, v = E[:, half, [0, half, -1]], E[:, [0, half, -1], half]
+    line = torch.stack([u, v], 1)
+    return (line[..., 0] + line[..., 2] - 2 * line[..., 1]) / radius**2
+
+
+def minimum(
+    E: Float[Tensor, "b p p"], *, radius: float
+) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """Where each plane is lowest: (L2 distance from the image, E at the image less E there).
+
+    Of equal points the nearest counts: a constant energy has its minimum at the image. A distance
+    is at most sqrt(2) * radius, in a corner.
+
+    Args:
+        E: energies on planes, of :func:`jeat.landscape.grid`.
+        radius: that of the grid.
+    """
+    half = E.shape[1] // 2
+    t = axis(radius, E.shape[1]).to(E)
+    drop = E[:, half, half] - E.amin((1, 2))
+    above = E - E.amin((1, 2), keepdim=True)
+    distances = t[:, None].hypot(t).where(above == 0, torch.inf)
+    return distances.amin((1, 2)), drop
+
+
+def measure(
+    subject: Subject, *, radius: float = 2.0, points: int = 11, images: int = 100
+) -> dict[str, float]:
+    """Means over images of the curvature of E(x, y) and of its lowest point on a random plane.
+
+    ``curvature`` is signed, ``curvature_absolute`` the mean of absolute values; both average over
+    the two directions of each image's own plane. ``curvature_minimum_distance`` and
+    ``curvature_drop`` say how far from the image the lowest point of the plane's grid is, and how
+    far below it. ``curvature_images`` is the number of images.
+
+    Args:
+        radius: half a side of the plane's square, in the L2 norm of pixels in [0, 1].
+        points: of the grid on a side; odd, so that the middle one is the image.
+        images: so many of the test images at most, spread evenly; each costs points^2 passes.
+    """
+    if images < 1:
+        raise ValueError(f"a curvature needs at least 1 image, got images={images}")
+    n = len(subject.x)
+    pieces(subject.x, subject.y, 1)
+    at = torch.arange(min(images, n), device=subject.x.device) * n // min(images, n)
+    x, y = subject.x[at], subject.y[at]
+    directions = plane(x, seed=int(torch.randint(2**31, ())))
+    E = grid(subject.net, x, y, directions=directions, radius=radius, points=points)
+    along, (distance, drop) = curvature(E, radius=radius), minimum(E, radius=radius)
+    return {
+        "curvature": float(along.mean()),
+        "curvature_absolute": float(along.abs().mean()),
+        "curvature_minimum_distance": float(distance.mean()),
+        "curvature_drop": float(drop.mean()),
+        "curvature_images": float(len(x)),
+    }
