@@ -5,7 +5,7 @@ BIN = .venv/bin
 .PHONY: demo test lint docs bench build clean
 
 demo: .venv/installed
-	$(BIN)/jeat reproduce digits --out runs/digits
+	$(BIN)/jeat reproduce digits --out runs/digits --seeds 1
 
 test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -36,9 +36,8 @@ clean:
 # A peer that cannot be installed is left out here, and the benchmarks say so in its row.
 .venv/installed-bench: .venv/installed
 	-$(BIN)/pip install -q -e .[bench]
-	-$(BIN)/pip install -q matplotlib foolbox
+	-$(BIN)/pip install -q foolbox
 	-$(BIN)/pip install -q adversarial-robustness-toolbox
-	-$(BIN)/pip install -q pyautoattack
 	-$(BIN)/pip install -q --no-deps torchattacks
 	touch $@
 

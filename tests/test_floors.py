@@ -7,11 +7,12 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
-    {"energy", "balls", "data", "nets", "plan", "shards", "_signature", "_stop"},
+    {"energy", "balls", "data", "nets", "plan", "shards", "_signature", "_stop", "_words"},
     {"attacks", "samplers", "buffer", "sources", "landscape"},
     {"objectives", "metrics", "generate", "checkpoint", "report", "deltas"},
-    {"train"},
-    {"run"},
+    {"train", "subject"},
+    {"run", "drawing"},
+    {"measurement"},
     {"recipes"},
     {"cli"},
     {"__main__"},

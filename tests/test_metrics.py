@@ -15,7 +15,9 @@ from jeat.nets import Spec, autocast, build
 
 CLASSES = ("one", "two", "three")
 every_metric = pytest.mark.parametrize("name", metrics.names())
-of_test_images = pytest.mark.parametrize("name", [m for m in metrics.names() if not constant_of("metrics", m, "needs")])
+of_test_images = pytest.mark.parametrize(
+    "name", [m for m in metrics.names() if not constant_of("metrics", m, "needs")]
+)
 labelled = pytest.mark.parametrize("joint", [True, False], ids=["joint", "marginal"])
 every_activation = pytest.mark.parametrize("activation", ["leaky_relu", "silu"])
 

@@ -1,74 +1,277 @@
-"""A recipe trains what is missing, and its figures are those of the nets it leaves."""
+"""A suite trains what is missing, keeps every number with its command, and recomputes nothing."""
 
+import base64
+import csv
+import io
 import json
+import re
+import shlex
 from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
-from sklearn.svm import SVC
 
 import jeat
+from jeat import drawing, measurement, recipes
 from jeat.cli import main
-from jeat.recipes import digits
+from jeat.drawing import load_images
+from jeat.plan import Optimisation, Plan
+from jeat.recipes import _cost, _suite, digits
+from jeat.recipes._tables import TABLES
 
 from .conftest import DIGITS
 
-METHODS = ["normal", "noise", "at", "prejeat", "jem", "jeat"]
+METHODS = ["normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat"]
+SEEDS = 2
 
 
-def short(plans):
-    """The same runs, of 3 iterations."""
+def small(suite):
+    """The suite on nets of four channels, but for the judge."""
 
-    def plan(p):
-        o = replace(p.optimisation, epochs=0.3, evaluate_images=10)
-        few = {"steps": 2, "buffer_size": 130} if p.method in ("jem", "jeat") else {}
-        return replace(p, net="convnet-4", objective=p.objective | few, optimisation=o)
+    def plans(out, seed):
+        return {k: replace(p, net="convnet-4") for k, p in suite.plans(out, seed).items()}
 
-    return lambda out, *, seed: {k: plan(p) for k, p in plans(out, seed=seed).items()}
+    return replace(suite, plans=plans)
 
 
-def test_digits_leaves_a_run_a_row_and_a_grid_for_each_method_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(digits, "plans", short(digits.plans))
-    out = tmp_path / "out"
-    assert main(["reproduce", "digits", "--out", str(out), "--seed", "4"]) == 0
-    results = json.loads((out / "results.json").read_text())
-    assert [row["method"] for row in results["rows"]] == METHODS
-    x, y = DIGITS.test.floats()
-    for row in results["rows"]:
-        net = jeat.load(out / row["method"])
-        assert row["clean"] == jeat.metrics.accuracy(net, x, y)
-        scores = jeat.metrics.fisher_score(net, x, y)
-        assert row["jfs"] == pytest.approx(float(scores.mean()), rel=1e-4, abs=1e-6)
-        assert Image.open(out / f"{row['method']}.png").size == (342, 342)
-        plan = json.loads((out / row["method"] / "run.json").read_text())["plan"]
-        assert (plan["method"], plan["optimisation"]["seed"]) == (row["method"], 4)
-    assert results["protocol"]["seed"] == 4
-    assert results["protocol"]["attack"]["steps"] == 20
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    """A finished smoke run of two seeds."""
+    out = tmp_path_factory.mktemp("suite") / "digits"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "suite", lambda: small(SUITE))
+        words = ["reproduce", "digits", "--out", str(out), "--smoke", "--seeds", str(SEEDS)]
+        assert main(words) == 0
+    return out
+
+
+SUITE = digits.suite()
+
+
+@pytest.fixture(scope="module")
+def results(out):
+    return json.loads((out / "results.json").read_text())
+
+
+def test_every_method_has_a_run_a_seed_trained_by_its_plan(out):
+    for seed in range(SEEDS):
+        for method in METHODS:
+            plan = json.loads((out / f"seed{seed}/{method}/run.json").read_text())["plan"]
+            assert plan["method"] == method.split("-")[0]
+            assert plan["optimisation"]["seed"] == seed
+    jeat_plan = json.loads((out / "seed1/jeat/run.json").read_text())["plan"]
+    assert Path(jeat_plan["init"]) == (out / "seed1/at").resolve()
+    assert jeat.load(out / "judge").about["plan"]["optimisation"]["seed"] >= 1000
+
+
+def test_every_number_has_a_command_and_every_seed(results):
+    found = {(r["method"], r["column"], r["seed"]) for r in results["records"]}
+    for method in METHODS:
+        for column in ("accuracy", "pgd_20", "energy_pgd_20", "jfs", "judge_fid", "nearest_l2"):
+            for seed in range(SEEDS):
+                assert (method, column, seed) in found
+    for r in results["records"]:
+        assert shlex.split(r["command"])[:2] == ["jeat", "measure"]
+
+
+def kinds():
+    """The measurements of a net, by the stem of their file."""
+    names = ["clean", "fgsm", "energy_fgsm", "pgd_20", "energy_pgd_20", "fisher", "curvature"]
+    return [*names, "outside", "auto_attack", "eq17", "eq16"]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_the_command_of_a_number_recomputes_it(kind, out, results, tmp_path):
+    kept = json.loads((out / f"seed0/at/figures/{kind}.json").read_text())
+    words = shlex.split(kept["command"])[1:]
+    assert main([*words, "--out", str(tmp_path / "again.json")]) == 0
+    again = json.loads((tmp_path / "again.json").read_text())
+    assert again["figures"] == kept["figures"]
+    assert again["command"] == kept["command"]
+    of_it = [r for r in results["records"] if r["file"] == f"seed0/at/figures/{kind}.json"]
+    assert {r["value"] for r in of_it} <= set(kept["figures"].values())
+    assert len(of_it) == len(kept["figures"])
+
+
+@pytest.mark.parametrize("equation", ["eq17", "eq16"])
+def test_the_command_of_a_drawing_redraws_it(equation, out, tmp_path):
+    images, labels, command = load_images(out / f"seed1/at/{equation}.safetensors")
+    words = shlex.split(command)[1:]
+    words[2] = str(tmp_path / "again.safetensors")
+    assert main(words) == 0
+    again, same_labels, _ = load_images(tmp_path / "again.safetensors")
+    assert torch.equal(again, images)
+    assert torch.equal(same_labels, labels)
+
+
+def test_eq_16_starts_where_eq_17_does(out):
+    plans = [json.loads((out / f"seed0/at/figures/{e}.json").read_text()) for e in ("eq16", "eq17")]
+    commands = [p["samples"]["command"].replace(" --energy cross-entropy", "") for p in plans]
+    assert commands[0].replace("eq16", "eq17") == commands[1]
+
+
+def test_a_second_call_trains_draws_and_measures_nothing(out, results, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("recomputed")
+
+    monkeypatch.setattr(drawing, "draw", refuse)
+    monkeypatch.setattr(measurement, "measure", refuse)
+    stages = list(recipes.reproduce(recipes.smoke(small(SUITE)), out, seeds=SEEDS))
+    assert not [s for s in stages if s.stage.startswith("train")]
+    again = json.loads((out / "results.json").read_text())
+    assert again["records"] == results["records"]
+
+
+def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
+    suite = recipes.smoke(small(SUITE))
+    figures = out / "seed0/at/figures"
+    kept = json.loads((figures / "fgsm.json").read_text())
+    (figures / "fgsm.json").unlink()
+    (figures / "pgd_20.json").write_text("{cut sho")
+    old = json.loads((figures / "clean.json").read_text())
+    (figures / "clean.json").write_text(json.dumps(old | {"command": "another"}))
+    for _ in _suite.work(suite, out, seeds=SEEDS):
+        pass
+    assert json.loads((figures / "fgsm.json").read_text())["figures"] == kept["figures"]
+    assert json.loads((figures / "clean.json").read_text())["command"] == old["command"]
+    assert _suite.records(suite, out, seeds=SEEDS) == results["records"]
+
+
+class Sources(HTMLParser):
+    """What a page would load, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.text = [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.sources += [v for k, v in attrs if k in ("src", "href")]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_report_is_one_page_with_every_table_figure_and_paper_number(out, results):
+    page = Sources((out / "report.html").read_text())
+    assert len(page.sources) == 6  # Fig. 2 to 7
+    for source in page.sources:
+        kind, data = source.split(",", 1)
+        assert kind == "data:image/png;base64"
+        assert min(Image.open(io.BytesIO(base64.b64decode(data))).size) > 100
+    for table in TABLES:
+        assert table.title in page.text
+        assert all(c.label in page.text for c in table.columns)
+    for printed in ("paper 0.0012", "paper 0.023", "paper 23.08", "paper 8.8", "paper 0.3219"):
+        assert printed in page.text
+    value = next(
+        r for r in results["records"] if r["method"] == "jeat" and r["column"] == "accuracy"
+    )
+    assert value["command"] in page.text
+    assert "held in" in page.text
+
+
+def test_tables_as_csv_hold_means_and_deviations_over_seeds(out, results):
+    rows = list(csv.DictReader((out / "tables.csv").open()))
+    (row,) = [
+        r
+        for r in rows
+        if r["table"].startswith("Table 3") and (r["method"], r["column"]) == ("jeat", "pgd_20")
+    ]
+    values = torch.tensor(
+        [r["value"] for r in results["records"] if (r["method"], r["column"]) == ("jeat", "pgd_20")]
+    )
+    assert len(values) == int(row["seeds"]) == SEEDS
+    assert float(row["mean"]) == pytest.approx(values.mean().item())
+    assert float(row["std"]) == pytest.approx(values.std().item(), abs=1e-9)
+    assert float(row["paper"]) == 0.3055
+    (glow,) = [r for r in rows if (r["method"], r["column"]) == ("glow", "accuracy")]
+    assert (glow["mean"], glow["note"]) == ("", "no attack")
+
+
+def test_markdown_has_the_same_tables(out):
+    text = (out / "tables.md").read_text()
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [t.title for t in TABLES]
+
+
+def test_figures_over_seeds_and_orderings():
+    records = [
+        {"method": m, "column": "c", "seed": s, "value": v, "command": f"{m}{s}"}
+        for m, values in {"a": (3, 1), "b": (2, 2)}.items()
+        for s, v in enumerate(values)
+    ]
+    summary = jeat.report.summarise(records)
+    cell = summary["a"]["c"]
+    assert (cell.mean, cell.std) == (2, pytest.approx(2**0.5))
+    assert cell.commands == {0: "a0", 1: "a1"}
+    assert jeat.report.ordering(summary, "c", ("a", "b")) == ("c: a > b", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "objective", "passes"),
+    [
+        ("normal", {}, (0, 1)), ("noise", {}, (0, 1)), ("at", {"steps": 7}, (7, 1)),
+        ("prejeat", {}, (1, 1)), ("jem", {"steps": 20}, (20, 2)),
+        ("jeat", {"steps": 20, "attack_steps": 3}, (23, 2)),
+    ],
+)  # fmt: skip
+def test_the_dry_run_counts_the_passes_that_an_iteration_takes(method, objective, passes):
+    plan = Plan(method, objective=objective)
+    assert _cost.per_iteration(plan) == passes
+    net = jeat.nets.build(jeat.nets.Spec("convnet-4", 1, 8, DIGITS.classes))
+    settings = objective | ({"buffer_size": 4} if method in ("jem", "jeat") else {})
+    made = jeat.objectives.make(method, lambda n: torch.rand(n, 1, 8, 8), settings)
+    forwards = []
+    net.register_forward_pre_hook(lambda m, x: forwards.append(m.training))
+    x, y = DIGITS.train.floats(4)
+    made(net, jeat.data.Batch(x, y, logged=False))
+    assert (forwards.count(False), forwards.count(True)) == passes
+
+
+def test_the_dry_run_prints_the_cost_and_writes_nothing(tmp_path, capsys):
+    words = ["reproduce", "digits", "--out", str(tmp_path / "out"), "--dry-run", "--seeds", "1"]
+    assert main(words) == 0
     printed = capsys.readouterr().out
-    assert (out / "table.md").read_text() in printed
-    assert np.asarray(Image.open(out / "methods.png")).min() == 0
-    assert list(digits.reproduce(out, seed=4)) == []  # a second call trains nothing
-    assert json.loads((out / "results.json").read_text()) == results
+    assert "seed0/jeat" in printed
+    assert f"{20 * (1437 // 128) * 128 * 21:,}" in printed  # 20 epochs, K = 20 and the attack
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_jeat_draws_digits_that_a_stranger_reads_and_still_classifies(tmp_path):
-    """The stranger is a support vector machine that has only seen scikit-learn's digits."""
-    for _ in digits.reproduce(tmp_path):
+    """The stranger is a judge that was trained apart on the same data."""
+    for _ in recipes.reproduce(digits.suite(), tmp_path, seeds=1):
         pass
-    x, y = DIGITS.train.floats()
-    reader = SVC().fit(x.flatten(1).numpy(), y.numpy())
-    rows = {
-        row["method"]: row for row in json.loads((tmp_path / "results.json").read_text())["rows"]
+    records = json.loads((tmp_path / "results.json").read_text())["records"]
+    found = {(r["method"], r["column"]): r["value"] for r in records}
+    assert found["jeat", "judge_accuracy"] > 0.9
+    assert found["jeat", "nearest_l2"] < 0.8 * found["at", "nearest_l2"]
+    assert found["jeat", "accuracy"] > 0.95
+    assert found["jeat", "pgd_20"] > found["normal", "pgd_20"] + 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_suite_at_the_papers_scale_runs_end_to_end_for_a_few_steps(tmp_path):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 32, 32, 3), np.uint8), np.arange(40) % 10
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    words = ["reproduce", "cifar10", "--data", str(tmp_path / "data.npz"), "--smoke"]
+    assert main([*words, "--seeds", "1", "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out/report.html").exists()
+
+
+def test_plans_of_the_digits_train_one_net_with_one_budget():
+    plans = digits.plans(Path("x"), 3)
+    assert list(plans) == METHODS
+    assert {(p.net, p.activation, p.optimisation.epochs) for p in plans.values()} == {
+        ("convnet-32", "silu", 20)
     }
-    labels = torch.arange(10).repeat_interleave(30)
-    images = {m: digits.EQ_17(jeat.load(tmp_path / m), labels) for m in ("at", "jeat")}
-    read = reader.predict(images["jeat"].flatten(1).numpy())
-    assert (read == labels.numpy()).mean() > 0.9
-    far = {m: torch.cdist(i.flatten(1), x.flatten(1)).amin(1).mean() for m, i in images.items()}
-    assert far["jeat"] < 0.8 * far["at"], far  # from the nearest training image
-    assert rows["jeat"]["clean"] > 0.95
-    assert rows["jeat"]["PGD-20"] > rows["normal"]["PGD-20"] + 0.2
+    assert {p.optimisation.seed for p in plans.values()} == {3}
+    assert isinstance(plans["jeat"].optimisation, Optimisation)

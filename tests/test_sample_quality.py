@@ -234,7 +234,8 @@ def test_judge_accuracy_is_the_share_taken_for_the_class_asked_for():
 
 @pytest.mark.parametrize(
     ("name", "field"),
-    [(name, f) for name in MEASURED for f in constant_of("metrics", name, "needs")] + [("sample_quality", "judge")],
+    [(name, f) for name in MEASURED for f in constant_of("metrics", name, "needs")]
+    + [("sample_quality", "judge")],
 )
 def test_a_metric_says_what_it_needs(name, field, subject):
     fields = {k: v for k, v in vars(subject).items() if k != field}

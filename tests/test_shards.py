@@ -32,7 +32,7 @@ from contextlib import nullcontext
 from pathlib import Path
 import torch
 from jeat import cli, metrics, shards
-from jeat.cli._subject import subject_of
+from jeat.subject import subject_of
 
 net, out = sys.argv[1], Path(sys.argv[2])
 
@@ -46,7 +46,7 @@ with shards.together():
         names = ["accuracy", "energies"] + ["fisher_score", "robust_accuracy"] * (n == 51)
         words = ["measure", net, "-n", str(n), "--metrics", *names, "--out", f"{out}/{n}.json"]
         assert cli.main(words) == 0
-    subject = subject_of(net, None, 5, 3)
+    subject, _ = subject_of(net, None, 5, 3)
     kinds = {
         "whole": metrics.split(ranks, subject, seed=3, means=False),
         "mean": metrics.split(ranks, subject, seed=3, means=True),

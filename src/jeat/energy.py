@@ -4,8 +4,10 @@ A classifier's logits :math:`f(x)` define (Eq. 12)
 
 .. math:: E(x, y) = -f(x)[y], \qquad E(x) = -\log \sum_k \exp f(x)[k],
 
-so that :math:`p(y|x) = \exp(E(x) - E(x, y))` (Eq. 11) and cross-entropy is their difference,
-:math:`\mathcal L(x, y) = E(x, y) - E(x)` (Eq. 13). Low energy means high density.
+so that :math:`p(x) = \exp(-E(x)) / Z` (Eq. 5), :math:`p(x, y) = \exp(-E(x, y)) / Z` (Eq. 7),
+softmax is :math:`p(y|x) = \exp(E(x) - E(x, y))` (Eq. 8, 11), and cross-entropy is the difference
+of the energies, :math:`\mathcal L(x, y) = E(x, y) - E(x)` (Eq. 13). Low energy means high density:
+Langevin chains descend the energy (Eq. 10).
 """
 
 from collections.abc import Callable

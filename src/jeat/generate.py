@@ -27,7 +27,7 @@ def sample(
     """Images of the given classes, in [0, 1].
 
     ``x <- x - step_size * grad E + noise * N(0, I)``, clamped to [0, 1], with E = E(x, y)
-    (Eq. 17) or E(x, y) - E(x) (Eq. 16); ``step_size`` is eta / 2.
+    (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
 
     Args:
         net: of :func:`jeat.checkpoint.load` or :func:`jeat.nets.build`; run in eval mode.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from jeat.cli._parser import Parser
-from jeat.cli._subject import add_subject, subject_of
+from jeat.cli._subject import add_subject
 
 __all__ = ["main"]
 
@@ -37,8 +37,9 @@ def main(words: Sequence[str]) -> int:
     from jeat.attacks import pgd
     from jeat.metrics import energies
     from jeat.report import table
+    from jeat.subject import subject_of
 
-    s = subject_of(args.net, args.data, args.number, args.seed)
+    s, _ = subject_of(args.net, args.data, args.number, args.seed)
     out = parser.place(args.out)
     pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
     x_adv = torch.cat(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat.cli._parser import Parser
-from jeat.cli._subject import check_fit, data_of, net_of, seed_all
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +54,7 @@ def main(words: Sequence[str]) -> int:
     from jeat import load_data
     from jeat.landscape import axis, draw, grid, plane
     from jeat.report import table
+    from jeat.subject import check_fit, data_of, net_of, seed_all
 
     axis(args.radius, args.points)  # refused before anything is loaded
     seed_all(args.seed)

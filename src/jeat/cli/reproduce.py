@@ -1,8 +1,9 @@
-"""run a published experiment from start to end: digits
+"""run the paper's comparison from start to end: digits, cifar10 and more
 
-    jeat reproduce RECIPE --out FOLDER [flags]
+    jeat reproduce SUITE --out FOLDER [flags]
 
-A second call goes on where the first stopped.
+Trains what is missing, measures it and writes FOLDER/report.html: every table and figure of the
+paper, its numbers beside ours. A second call goes on where the first stopped.
 """
 
 import sys
@@ -17,28 +18,46 @@ __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Run a recipe with bars, then print its table."""
-    recipes = files_of("recipes")
+    """Run a suite with bars, or say what it would cost."""
+    suites = {name.replace("_", "-"): name for name in files_of("recipes")}
     if not words or words[0] in ("-h", "--help"):
-        print(f"usage: jeat reproduce RECIPE --out FOLDER [flags]\n\n{__doc__}\nrecipes:")
-        for name in recipes:
-            print(f"  {name:<10} {signature_of('recipes', name, 'reproduce').summary}")
+        print(f"usage: jeat reproduce SUITE --out FOLDER [flags]\n\n{__doc__}\nsuites:")
+        for name, file in suites.items():
+            print(f"  {name:<12} {signature_of('recipes', file, 'suite').summary}")
         return 0 if words else 2
-    if words[0] not in recipes:
-        print(f"jeat reproduce: unknown recipe {words[0]!r}: {', '.join(recipes)}", file=sys.stderr)
+    if words[0] not in suites:
+        print(f"jeat reproduce: unknown suite {words[0]!r}: {', '.join(suites)}", file=sys.stderr)
         return 2
-    recipe = words[0]
-    parser = Parser(f"jeat reproduce {recipe}", __doc__)
+    file = suites[words[0]]
+    parser = Parser(f"jeat reproduce {words[0]}", __doc__)
     parser.add_argument("--out", type=str, required=True, help="folder to write")
-    flags = signature_of("recipes", recipe, "reproduce").flags
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="so many runs of each, seeds 0, 1, ..."
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only print what it would train, and its cost"
+    )
+    parser.add_argument(
+        "--smoke", action="store_true", help="a few steps of each stage, to see that it runs"
+    )
+    flags = signature_of("recipes", file, "suite").flags
     parser.add_flags(flags)
     args = parser.parse(words[1:])
-    reproduce = import_module(f"jeat.recipes.{recipe}").reproduce
+    if args.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {args.seeds}")
+
+    from jeat import recipes, report
+
+    suite = import_module(f"jeat.recipes.{file}").suite(**{f.name: args[f.name] for f in flags})
+    if args.smoke:
+        suite = recipes.smoke(suite)
+    out = Path(args.out)
+    if args.dry_run:
+        print(report.table(recipes.cost(suite, out, seeds=args.seeds)))
+        return 0
     with bar() as show:
-        for stage, done, total in reproduce(
-            Path(args.out), **{f.name: args[f.name] for f in flags}
-        ):
+        for stage, done, total in recipes.reproduce(suite, out, seeds=args.seeds):
             show(stage, done, total)
-    print((Path(args.out) / "table.md").read_text())
-    print(f"runs, results.json and image grids are in {args.out}")
+    print((out / "tables.md").read_text().split("\n## ")[0])
+    print(f"{out / 'report.html'}: every table and figure; tables.md, .csv, results.json beside it")
     return 0

@@ -1,17 +1,18 @@
-"""draw images of given classes from a net, into a PNG
+"""draw images of given classes from a net, into a PNG or a file for jeat measure
 
     jeat sample NET OUT.png [flags]
 
 NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains descend E(x, y)
 (Eq. 17) from class-conditional Gaussians where the net was trained with them, else from noise.
+OUT.safetensors keeps images and labels for jeat measure --samples.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from jeat import shards
 from jeat.cli._parser import Parser
-from jeat.cli._subject import net_of, seed_all
 
 __all__ = ["main"]
 
@@ -20,7 +21,7 @@ def main(words: Sequence[str]) -> int:
     """Sample, one row a class."""
     parser = Parser("jeat sample", __doc__)
     parser.add_argument("net", type=str, help="run directory, checkpoint, shipped name or hub id")
-    parser.add_argument("out", type=str, help="PNG to write")
+    parser.add_argument("out", type=str, help="PNG or .safetensors file to write")
     parser.add_argument("--class", type=str, nargs="+", help="class names; all by default")
     parser.add_argument("-n", "--number", type=int, default=10, help="images of each class")
     parser.add_argument("--steps", type=int, default=150, help="length of the chain")
@@ -46,38 +47,25 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     if args.number < 1:
         parser.error(f"--number must be at least 1, got {args.number}")
-    parser.check_place(args.out, ".png")
+    kept = args.out.endswith(".safetensors")
+    parser.check_place(args.out, ".safetensors" if kept else ".png")
 
-    import torch
+    from jeat import report
+    from jeat.drawing import Drawing, draw, save_images
 
-    from jeat import report, sample
-    from jeat.checkpoint import load_buffer
-    from jeat.nets import spec_of
-    from jeat.samplers import Start, Uniform
-
-    net = net_of(args.net)
-    spec = spec_of(net)
-    names = args["class"] or list(spec.classes)
-    if unknown := [name for name in names if name not in spec.classes]:
-        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
-    seed_all(args.seed)
-    labels = torch.tensor([spec.classes.index(name) for name in names for _ in range(args.number)])
-    start: Start | None = None
-    if args.start == "uniform":
-        start = Uniform((spec.channels, spec.size, spec.size))
-    elif args.start == "buffer":
-        start = load_buffer(args.net)
-    parser.place(args.out)
-    images = shards.split(
-        len(labels),
-        lambda part: sample(
-            net, labels[part], steps=args.steps, step_size=args.step_size, noise=args.noise,
-            energy=args.energy, start=start, precision=args.precision,
-        ).cpu(),
+    drawing = Drawing(
+        args.net, tuple(args["class"] or ()), args.number, args.steps, args.step_size, args.noise,
+        args.energy, args.start, args.precision, args.seed,
     )  # fmt: skip
+    images, labels = draw(drawing)
     if shards.rank():
         return 0
-    columns = args.number if len(names) > 1 else min(10, args.number)
-    report.grid(torch.cat(images), columns=columns).save(args.out)
-    print(f"{args.out}: {len(labels)} images, rows {', '.join(names)}")
+    parser.place(args.out)
+    rows = len(labels) // args.number
+    if kept:
+        save_images(Path(args.out), images, labels, drawing.command(args.out))
+    else:
+        columns = args.number if rows > 1 else min(10, args.number)
+        report.grid(images, columns=columns).save(args.out)
+    print(f"{args.out}: {len(labels)} images, {args.number} of each class")
     return 0

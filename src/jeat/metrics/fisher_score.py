@@ -2,7 +2,8 @@ r"""Joint and marginal Fisher scores (Sec. 4.3): how well :math:`\nabla \log p` 
 
 .. math:: J = \tfrac12 \|\nabla_x E\|^2 - \operatorname{tr} \nabla_x^2 E
 
-with E(x, y) for the joint (Eq. 23) and E(x) for the marginal score (Eq. 24; Hyvarinen 2005).
+with E(x, y) for the joint (Eq. 23) and E(x) for the marginal score (Eq. 24; Hyvarinen 2005): the
+Fisher divergence (Eq. 21, 22) less what does not depend on the net.
 A score is in [0, 1] pixels; it is 4 times smaller in [-1, 1].
 """
 

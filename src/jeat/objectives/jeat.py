@@ -23,7 +23,7 @@ __all__ = ["JEAT"]
 
 
 class JEAT(nn.Module):
-    """Minimise -log p(x_adv, y) = -log p(y|x_adv) - log p(x_adv) (Eq. 19; Algorithm 1).
+    """Minimise -log p(x_adv, y) = -log p(y|x_adv) - log p(x_adv) (Eq. 19, 20; Algorithm 1).
 
     The loss is ::
 

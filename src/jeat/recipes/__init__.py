@@ -1,10 +1,41 @@
-"""Recipes: one published experiment per file, run by ``jeat reproduce FILE``.
+"""Recipes: the paper's comparison, one data set a file, run by ``jeat reproduce FILE``.
 
-Each file has ``reproduce(out, *, ...) -> Iterator[Progress]``, whose keyword-only arguments are its
-flags; it writes what it finds into the folder ``out``, ending with ``results.json`` and
-``table.md``.
+Each file has ``suite(*, ...) -> Suite``, whose keyword-only arguments are its flags: what is
+trained, and how it is measured. :func:`reproduce` carries it out.
 """
 
-from jeat.recipes._progress import Progress
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["Progress"]
+from jeat.recipes._cost import cost
+from jeat.recipes._progress import Progress
+from jeat.recipes._report import write
+from jeat.recipes._smoke import smoke
+from jeat.recipes._suite import Suite, work
+
+__all__ = ["Progress", "Suite", "cost", "reproduce", "smoke"]
+
+
+def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
+    """Train what is missing, measure it, and write the report, into ``out``.
+
+    ::
+
+        OUT/report.html                 every table and figure, beside the paper's numbers
+        OUT/results.json, tables.csv    the same numbers, with the command of each
+    OUT/tables.md                   the tables in Markdown
+        OUT/figures/*.png               Fig. 2 to 7
+        OUT/judge/                      the run of the judge
+        OUT/seed0/METHOD/               a run, its images (eq17.safetensors) and figures/*.json
+
+    A second call recomputes nothing that is there.
+
+    Raises:
+        ValueError: fewer than 1 seed.
+    """
+    if seeds < 1:
+        raise ValueError(f"--seeds must be at least 1, got {seeds}")
+    yield from work(suite, out, seeds=seeds)
+    yield Progress("report", 0, 1)
+    write(suite, out, seeds=seeds)
+    yield Progress("report", 1, 1)

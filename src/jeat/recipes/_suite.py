@@ -22,6 +22,7 @@ class Suite:
     """What is trained, and how it is measured.
 
     Attributes:
+        title, about: of the report.
         data: data set of every run.
         plans: (folder of a seed, seed) -> runs by method, in the order they need each other.
         judge: the classifier that looks at generated images; its seed is its own.
@@ -33,9 +34,12 @@ class Suite:
         attacks: the part of AutoAttack that is run; None is the standard set.
         attacked_seeds: so many seeds are put to AutoAttack.
         per_class: generated images of each class.
+        radius: of Fig. 2, in pixel L2.
         settings: further settings of metrics, by name.
     """
 
+    title: str
+    about: str
     data: str
     plans: Callable[[Path, int], dict[str, Plan]]
     judge: Plan
@@ -47,6 +51,7 @@ class Suite:
     per_class: int
     attacks: str | None = None
     attacked_seeds: int = 1
+    radius: float = 2.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

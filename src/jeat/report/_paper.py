@@ -1,7 +1,7 @@
 """The paper's printed numbers (Zhu et al., ICCV 2021, Tables 1-3): CIFAR-10, WRN-28-10.
 
-Accuracies are shares. The paper prints no spread, no pixel range and no estimator; ``docs/readings.md``
-says how each number is read.
+Accuracies are shares. The paper prints no spread, no pixel range and no estimator;
+``docs/readings.md`` says how each number is read.
 """
 
 __all__ = ["PAPER"]

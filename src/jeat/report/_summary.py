@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["Cell", "Summary", "ordering", "summarise"]
 
@@ -58,10 +59,7 @@ def ordering(summary: Summary, column: str, methods: Sequence[str]) -> tuple[str
     """
     cells = [summary[m][column] for m in methods]
     seeds = sorted(set.intersection(*(set(c.values) for c in cells)))
-    held = sum(
-        all(a.values[s] > b.values[s] for a, b in zip(cells, cells[1:], strict=False))
-        for s in seeds
-    )
+    held = sum(all(a.values[s] > b.values[s] for a, b in pairwise(cells)) for s in seeds)
     return f"{column}: {' > '.join(methods)}", held, len(seeds)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from jeat.report._paper import PAPER
 from jeat.report._summary import Summary
+from jeat.report.table import table as markdown_table
 
-__all__ = ["Column", "Figure", "Table", "page", "write_csv"]
+__all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,29 @@ def _shown(table: Table, summary: Summary) -> dict[str, Any]:
         rows.append({"method": method, "cells": cells})
     seeds = [s for cells in summary.values() for cell in cells.values() for s in cell.values]
     return vars(table) | {"rows": rows, "commands": commands, "seed": min(seeds, default=0)}
+
+
+def markdown(tables: Sequence[Table], summary: Summary) -> str:
+    """The tables in Markdown, a section each; columns that nobody has are left out."""
+    sections = []
+    for table in tables:
+        shown = _shown(table, summary)
+        rows = [
+            {"method": row["method"]}
+            | {
+                c.label: _beside(**cell)
+                for c, cell in zip(table.columns, row["cells"], strict=True)
+            }
+            for row in shown["rows"]
+        ]
+        known = [k for k in rows[0] if any(row[k] for row in rows)]
+        text = markdown_table([{k: row[k] for k in known} for row in rows])
+        sections.append(f"## {table.title}\n\n{table.note}\n\n{text}\n")
+    return "\n".join(sections)
+
+
+def _beside(ours: str, paper: str) -> str:
+    return f"{ours or '-'} (paper {paper})" if paper else ours
 
 
 def write_csv(file: Path, tables: Sequence[Table], summary: Summary) -> None:

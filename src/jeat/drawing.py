@@ -1,0 +1,122 @@
+"""Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from jeat import shards
+from jeat._words import flag, joined
+from jeat.checkpoint import load_buffer
+from jeat.generate import sample
+from jeat.nets import Precision, spec_of
+from jeat.samplers import Start, Uniform
+from jeat.subject import net_of, seed_all
+
+__all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn, and how.
+
+    Attributes:
+        net: run directory, checkpoint, shipped name or hub id.
+        classes: names of the classes; all of the net's where there is none.
+        number: images of each class.
+        steps, step_size, noise, energy, precision: as :func:`jeat.sample`.
+        start: what the net was trained to start from, uniform noise, or a run's replay buffer.
+        seed: of starts and noise.
+    """
+
+    net: str
+    classes: tuple[str, ...] = ()
+    number: int = 10
+    steps: int = 150
+    step_size: float = 0.25
+    noise: float | None = 0.005
+    energy: Literal["joint", "cross-entropy"] = "joint"
+    start: Literal["own", "uniform", "buffer"] = "own"
+    precision: Precision = "fp32"
+    seed: int = 0
+
+    def command(self, file: str) -> str:
+        """The command that draws it into ``file``."""
+        words = ["jeat", "sample", self.net, file]
+        for f in fields(self)[1:]:
+            value = getattr(self, f.name)
+            if value != f.default:
+                words += flag("class" if f.name == "classes" else f.name, value)
+        return joined(words)
+
+
+def draw(d: Drawing) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W) in [0, 1], class by class, and their labels, on the CPU.
+
+    The processes of a launcher share the work; each gets all of it.
+
+    Raises:
+        ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
+    """
+    if d.number < 1:
+        raise ValueError(f"--number must be at least 1, got {d.number}")
+    net = net_of(d.net)
+    spec = spec_of(net)
+    names = d.classes or spec.classes
+    if unknown := [name for name in names if name not in spec.classes]:
+        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
+    seed_all(d.seed)
+    labels = torch.tensor([spec.classes.index(name) for name in names for _ in range(d.number)])
+    start: Start | None = None
+    if d.start == "uniform":
+        start = Uniform((spec.channels, spec.size, spec.size))
+    elif d.start == "buffer":
+        start = load_buffer(d.net)
+    images = shards.split(
+        len(labels),
+        lambda part: sample(
+            net, labels[part], steps=d.steps, step_size=d.step_size, noise=d.noise,
+            energy=d.energy, start=start, precision=d.precision,
+        ).cpu(),
+    )  # fmt: skip
+    return torch.cat(images), labels
+
+
+def draw_to(file: Path, d: Drawing) -> None:
+    """Draw into a ``.safetensors`` file, unless the same drawing lies there."""
+    command = d.command(str(file))
+    try:
+        if load_images(file)[2] == command:
+            return
+    except ValueError:
+        pass
+    save_images(file, *draw(d), command)
+
+
+def save_images(file: Path, images: Tensor, labels: Tensor, command: str) -> None:
+    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and their command."""
+    tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
+    part = file.with_name(file.name + ".part")
+    save_file(tensors, part, {"jeat": json.dumps({"command": command})})
+    part.replace(file)
+
+
+def load_images(file: Path) -> tuple[Tensor, Tensor, str]:
+    """Images (N, C, H, W) in [0, 1], labels and command of a file of :func:`save_images`.
+
+    Raises:
+        ValueError: no such file, or another kind of file.
+    """
+    try:
+        with safe_open(file, framework="pt") as f:
+            command = json.loads((f.metadata() or {})["jeat"])["command"]
+            images, labels = f.get_tensor("images"), f.get_tensor("labels")
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{file} holds no images of jeat sample: {reason}") from error
+    return images.float() / 255, labels, str(command)

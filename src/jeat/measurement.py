@@ -1,0 +1,167 @@
+"""Figures of a net, as ``jeat measure`` finds them: a value that knows its command line."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from torch import Tensor
+
+from jeat import shards
+from jeat._signature import constant_of, signature_of
+from jeat._words import flag, joined
+from jeat.data import Data
+from jeat.drawing import load_images
+from jeat.metrics import Subject, find, means_over_images, outside_of, split
+from jeat.metrics.out_of_distribution import Outside
+from jeat.report import provenance
+from jeat.sources import load_data
+from jeat.subject import data_of, net_of, seed_all, subject_of
+
+__all__ = ["Measurement", "measure", "measure_to"]
+
+_FLAGS = {
+    "samples": "--samples, a file of jeat sample NET FILE.safetensors",
+    "sample_labels": "--samples, a file of jeat sample NET FILE.safetensors",
+    "judge": "--judge, another net",
+    "outside": f"--outside, a data set or one of {', '.join(get_args(Outside))}",
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured, and on what.
+
+    Attributes:
+        net: run directory, checkpoint, shipped name or hub id.
+        metrics: files of ``jeat.metrics``, in order.
+        settings: of each metric, by name.
+        data: data set; None is the one that the net was trained on.
+        number: so many test images, spread evenly over the test split.
+        seed: of attacks and probes; each metric starts from it.
+        samples: file of images that ``jeat sample`` drew from the net.
+        judge: another net, which looks at the samples.
+        outside: images of none of the classes: a data set, or a kind of
+            :func:`jeat.metrics.outside_of`.
+    """
+
+    net: str
+    metrics: tuple[str, ...]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data: str | None = None
+    number: int = 1000
+    seed: int = 0
+    samples: str | None = None
+    judge: str | None = None
+    outside: str | None = None
+
+    def command(self) -> str:
+        """The command that measures it; settings at their defaults are left out."""
+        words = ["jeat", "measure", self.net, *flag("metrics", self.metrics)]
+        for f in fields(self)[3:]:
+            if getattr(self, f.name) != f.default:
+                words += flag(f.name, getattr(self, f.name))
+        for metric, settings in self.own_settings().items():
+            for name, value in settings.items():
+                words += flag(f"{metric}.{name}", value)
+        return joined(words)
+
+    def own_settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of the metrics that are measured, where they differ from the defaults."""
+        own = {}
+        for metric in self.metrics:
+            find(metric)
+            defaults = {f.name: f.default for f in signature_of("metrics", metric, "measure").flags}
+            given = self.settings.get(metric, {})
+            own[metric] = {k: v for k, v in given.items() if v != defaults.get(k, v)}
+        return own
+
+
+def measure(
+    m: Measurement, *, show: Callable[[str, int, int, str], None] = lambda *_: None
+) -> dict[str, Any]:
+    """The figures, with all that says how they were found, ready for JSON.
+
+    The processes of a launcher share the work; the first has the figures.
+
+    Args:
+        m: what to measure.
+        show: told ("measuring", done, total, metric) before each metric and at the end.
+
+    Raises:
+        ValueError: an unknown metric, one that needs what was not given, or things that do not fit.
+    """
+    for metric in m.metrics:
+        find(metric)
+        for need in constant_of("metrics", metric, "needs") or ():
+            if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
+                raise ValueError(f"{metric} needs {_FLAGS[need]}")
+    subject, data = subject_of(m.net, m.data, m.number, m.seed)
+    subject, drawn_by = _complete(subject, data, m)
+    figures: dict[str, float] = {}
+    for i, metric in enumerate(m.metrics):
+        show("measuring", i, len(m.metrics), metric)
+        run = partial(find(metric), **m.settings.get(metric, {}))
+        figures |= split(run, subject, seed=m.seed, means=means_over_images(metric))
+    show("measuring", len(m.metrics), len(m.metrics), "done")
+    return {
+        "command": m.command(),
+        "net": m.net,
+        "data": m.data or data_of(subject.net),
+        "images": len(subject.y),
+        "selection": "spread evenly over the test split",
+        "units": "[0, 1] pixels",
+        "seed": m.seed,
+        "processes": shards.world(),
+        "settings": {metric: dict(m.settings.get(metric, {})) for metric in m.metrics},
+        "samples": drawn_by,
+        "judge": m.judge,
+        "outside": m.outside,
+        "figures": figures,
+        "made_with": provenance(),
+    }
+
+
+def _complete(
+    subject: Subject, data: Data, m: Measurement
+) -> tuple[Subject, dict[str, Any] | None]:
+    """The subject with samples, training images, judge and outside, where they are asked for."""
+    drawn_by = None
+    if m.samples is not None:
+        samples, labels, command = load_images(Path(m.samples))
+        drawn_by = {"file": m.samples, "command": command, "images": len(labels)}
+        subject = replace(
+            subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
+        )
+    if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
+        subject = replace(subject, train=data.train.floats()[0].to(subject.x))
+    if m.judge is not None:
+        subject = replace(subject, judge=net_of(m.judge))
+    if m.outside is not None:
+        seed_all(m.seed)
+        subject = replace(subject, outside=_outside(subject, m.outside, m.number))
+    return subject, drawn_by
+
+
+def _outside(subject: Subject, name: str, number: int) -> Tensor:
+    if name in get_args(Outside):
+        return outside_of(subject.x, subject.y, kind=name)  # type: ignore[arg-type]
+    return load_data(name).test.floats(number)[0].to(subject.x)
+
+
+def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
+    """Measure into a JSON file, unless the same measurement lies there; what the file holds."""
+    try:
+        kept: dict[str, Any] = json.loads(file.read_text())
+        if kept["command"] == m.command():
+            return kept
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = measure(m)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(file.name + ".part")
+    part.write_text(json.dumps(found, indent=1) + "\n")
+    part.replace(file)
+    return found

@@ -1,0 +1,66 @@
+"""The paper's scale: WRN-28-10 on CIFAR, for GPUs."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jeat.plan import Optimisation, Plan
+from jeat.recipes._suite import Suite
+
+__all__ = ["at_scale"]
+
+EPS = 8 / 255
+
+
+def at_scale(name: str, *, data: str, inception: str | None, per_class: int) -> Suite:
+    """Tables 1-3 and Fig. 2-7 with a WRN-28-10 of LeakyReLUs.
+
+    The paper prints no optimiser. Classifiers are trained as Madry's and Wong's are, with batch
+    normalisation, SGD and 50 epochs (Fig. 3); JEM and JEAT as JEM is (Grathwohl et al. 2020),
+    without normalisation, with Adam at 1e-4, K = 20, a buffer of 10,000 and 150 epochs.
+    """
+    sgd = Optimisation(
+        epochs=50, batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4, schedule="step",
+        precision="bf16", pad=4, flip=True, evaluate_every=1000, save_every=1000, deltas_every=20,
+    )  # fmt: skip
+    adam = replace(
+        sgd, epochs=150, batch_size=64, optimizer="adamw", lr=1e-4, weight_decay=0.0,
+        schedule="constant", warmup=1000, clip=1.0,
+    )  # fmt: skip
+    chains = {"steps": 20, "buffer_size": 10_000}
+
+    def plans(out: Path, seed: int) -> dict[str, Plan]:
+        def plan(method: str, o: Optimisation, **objective: Any) -> Plan:
+            return Plan(
+                method, data=data, net="wrn-28-10", norm="batch" if o is sgd else "none",
+                start="gaussian", eps=EPS, objective=objective,
+                optimisation=replace(o, seed=seed),
+            )  # fmt: skip
+
+        return {
+            "normal": plan("normal", sgd),
+            **{f"noise-{n}": plan("noise", sgd, sigma=n / 255) for n in (8, 16, 24)},
+            "at": plan("at", sgd, eps=EPS),
+            "prejeat": plan("prejeat", sgd, eps=EPS),
+            "jem": plan("jem", adam, **chains),
+            "jeat": plan("jeat", adam, eps=EPS, **chains),
+        }
+
+    return Suite(
+        title=name,
+        about=f"WRN-28-10 on {data}, as the paper has it. Hyper-parameters that it does not print "
+        "are those of the works that it builds on.",
+        data=data,
+        plans=plans,
+        judge=Plan(
+            "normal", data=data, net="wrn-28-10", norm="batch", activation="relu",
+            optimisation=replace(sgd, seed=1000, deltas_every=0),
+        ),
+        eps=EPS,
+        chain={"steps": 150, "step_size": 0.25, "noise": 0.005, "precision": "bf16"},
+        images=10_000,
+        scored=1000,
+        attacked=1000,
+        per_class=per_class,
+        settings={} if inception is None else {"sample_quality": {"inception": inception}},
+    )  # fmt: skip

@@ -1,0 +1,16 @@
+"""CIFAR-10 at the paper's scale, for GPUs."""
+
+from jeat.recipes._cifar import at_scale
+from jeat.recipes._suite import Suite
+
+__all__ = ["suite"]
+
+
+def suite(*, data: str = "uoft-cs/cifar10", inception: str | None = None) -> Suite:
+    """Tables 1-3 and Fig. 2-7 with a WRN-28-10 on CIFAR-10: GPU days.
+
+    Args:
+        data: a data set like it, by hub name or path.
+        inception: file of torch-fidelity's Inception weights, for IS, FID and KID.
+    """
+    return at_scale("cifar10", data=data, inception=inception, per_class=5000)
