@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 NETS = {"wrn-10-2": 128, "wrn-16-2": 128, "wrn-28-10": 8}
-STEPS = {"wrn-10-2": 20, "wrn-16-2": 20, "wrn-28-10": 4}  # of attacks and chains: cost is linear
+STEPS = {"wrn-10-2": 20, "wrn-16-2": 10, "wrn-28-10": 3}  # of attacks and chains: cost is linear
 CLASSES = tuple("0123456789")
 CPU = torch.device("cpu")
 
@@ -71,7 +71,7 @@ def jeat_iteration(name: str, n: int, method: str = "jeat", steps: int = 10) -> 
     return prepare(net, objective, Optimisation(precision="bf16", batch_size=n), images=n)
 
 
-ROUNDS = {"wrn-10-2": 9, "wrn-16-2": 3, "wrn-28-10": 3}  # the shortest passes are the noisiest
+ROUNDS = {"wrn-10-2": 7, "wrn-16-2": 7, "wrn-28-10": 3}  # the shortest passes are the noisiest
 
 
 def measure() -> Iterator[Row]:
@@ -148,7 +148,7 @@ def compiled(rounds: int = 5) -> Iterator[Row]:
     yield Row("hot paths", what, *ratio(t["eager"], t["fast"]), rounds, note=note)
 
 
-def loop(rounds: int = 5) -> Iterator[Row]:
+def loop(rounds: int = 9) -> Iterator[Row]:
     """What the training loop adds to its iterations: batches, augmentation, logs."""
     n, batches = 128, 8
     net, (x, y) = net_of("wrn-10-2"), batch_of(n)

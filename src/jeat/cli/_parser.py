@@ -16,7 +16,10 @@ from jeat._signature import Flag
 __all__ = ["Parser", "bar"]
 
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
-_TEXT = {"class", "config", "data", "init", "metrics", "net", "out"}  # 3/4 may be a path there
+_TEXT = {  # 3/4 may be a path there
+    "class", "config", "data", "inception", "init", "judge", "metrics", "net", "out", "outside",
+    "samples",
+}  # fmt: skip
 
 
 class _Formatter(jsonargparse.DefaultHelpFormatter, RawDescriptionHelpFormatter):

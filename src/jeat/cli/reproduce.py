@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
         "--seeds", type=int, default=5, help="so many runs of each, seeds 0, 1, ..."
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="only print what it would train, and its cost"
+        "--dry_run", action="store_true", help="only print what it would train, and its cost"
     )
     parser.add_argument(
         "--smoke", action="store_true", help="a few steps of each stage, to see that it runs"
@@ -56,8 +56,8 @@ def main(words: Sequence[str]) -> int:
         print(report.table(recipes.cost(suite, out, seeds=args.seeds)))
         return 0
     with bar() as show:
-        for stage, done, total in recipes.reproduce(suite, out, seeds=args.seeds):
-            show(stage, done, total)
+        for progress in recipes.reproduce(suite, out, seeds=args.seeds):
+            show(*progress)
     print((out / "tables.md").read_text().split("\n## ")[0])
     print(f"{out / 'report.html'}: every table and figure; tables.md, .csv, results.json beside it")
     return 0

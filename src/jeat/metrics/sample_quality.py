@@ -13,10 +13,12 @@ from torch.utils.data import Dataset
 from jeat.metrics._subject import Subject, check_images, given
 from jeat.nets import evaluating
 
-__all__ = ["measure", "sample_quality"]
+__all__ = ["measure", "reference_inception", "sample_quality"]
 
 needs = ("samples", "train")
-_WANTED = "give torch-fidelity's weights-inception-2015-12-05-6726825d.pth"
+_FILE = "weights-inception-2015-12-05-6726825d.pth"
+_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_FILE}"
+_WANTED = f"give torch-fidelity's {_FILE}"
 _FIGURES = {
     "is": "inception_score_mean",
     "is_std": "inception_score_std",
@@ -115,6 +117,24 @@ def _inception(path: Any) -> Iterator[dict[str, Any]]:
     }
 
 
+def reference_inception() -> Path:
+    """The file of the reference Inception's weights, fetched once into torch's hub folder.
+
+    Raises:
+        FileNotFoundError: it is not there and cannot be fetched, or is not the file it should be.
+    """
+    file = Path(torch.hub.get_dir()) / "checkpoints" / _FILE
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(_URL, str(file), hash_prefix="6726825d", progress=False)
+        except (OSError, RuntimeError) as error:
+            raise FileNotFoundError(
+                f"cannot fetch {_FILE}: {error}; fetch it elsewhere and give its path"
+            ) from error
+    return file
+
+
 @contextmanager
 def _judging(judge: Any) -> Iterator[dict[str, Any]]:
     """Arguments of ``calculate_metrics`` for a judge, registered for as long."""
@@ -168,11 +188,13 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
     with those of another judge.
 
     Args:
-        inception: file of the reference Inception's weights; the judge's features without.
+        inception: file of the reference Inception's weights, or "reference" to fetch it (96 MB);
+            the judge's features without.
     """
     samples, train = given(subject, "sample_quality", needs)
     if inception is not None:
-        return sample_quality(samples, train, inception)
+        file = reference_inception() if inception == "reference" else inception
+        return sample_quality(samples, train, file)
     if subject.judge is None:
         raise ValueError("sample_quality needs a judge, or the file of Inception's weights")
     figures = sample_quality(samples, train, subject.judge)

@@ -72,12 +72,12 @@ def _of_a_pass(spec: Spec) -> tuple[float, int]:
         net = build(spec)
         with FlopCounterMode(display=False) as counter:
             net(torch.zeros(1, spec.channels, spec.size, spec.size))
-    return counter.get_total_flops(), sum(p.numel() for p in net.parameters())
+    return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())
 
 
 def _buffer(plan: Plan, shape: tuple[int, int, int]) -> float:
     size = complete(plan.method, plan.objective).get("buffer_size", 0)
-    return 4.0 * size * torch.Size(shape).numel()
+    return 4.0 * int(size) * torch.Size(shape).numel()
 
 
 def _hours(flops: float) -> str:

@@ -6,8 +6,9 @@ __all__ = ["Progress"]
 
 
 class Progress(NamedTuple):
-    """``done`` of ``total`` of a named stage."""
+    """``done`` of ``total`` of a named stage, and what is being done."""
 
     stage: str
     done: int
     total: int
+    note: str = ""

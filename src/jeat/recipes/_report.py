@@ -23,6 +23,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         if all(column in summary.get(m, {}) for m in methods)
     ]
     how = protocol(suite, seeds=seeds)
+    how["judge"] += f", accuracy {summary['judge']['accuracy']}"
     (out / "report.html").write_text(
         page(
             title=f"{suite.title}: the paper's tables and figures", about=suite.about, protocol=how,

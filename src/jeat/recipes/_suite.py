@@ -57,19 +57,21 @@ class Suite:
 
 def work(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
     """Train, draw and measure into ``out``; what is there already is left as it is."""
-    for name, plan in runs(suite, out, seeds=seeds).items():
+    training = runs(suite, out, seeds=seeds)
+    for i, (name, plan) in enumerate(training.items()):
         for log in fit(plan, out / name, resume=True):
-            yield Progress(f"train {name}", log.iteration, log.total)
+            yield Progress("train", i, len(training), f"{name}: {log.iteration} of {log.total}")
+    yield Progress("train", len(training), len(training), "done")
     images = drawings(suite, out, seeds=seeds)
     for i, (file, drawing) in enumerate(images.items()):
-        yield Progress("draw", i, len(images))
+        yield Progress("draw", i, len(images), str(file.relative_to(out)))
         draw_to(file, drawing)
-    yield Progress("draw", len(images), len(images))
+    yield Progress("draw", len(images), len(images), "done")
     figures = measurements(suite, out, seeds=seeds)
     for i, (file, measurement) in enumerate(figures.items()):
-        yield Progress("measure", i, len(figures))
+        yield Progress("measure", i, len(figures), str(file.relative_to(out)))
         measure_to(file, measurement)
-    yield Progress("measure", len(figures), len(figures))
+    yield Progress("measure", len(figures), len(figures), "done")
 
 
 def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:
@@ -120,7 +122,8 @@ def measurements(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Measureme
 
 def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
     def measurement(*metrics: str, number: int, **settings: Mapping[str, Any]) -> Measurement:
-        return Measurement(net, metrics, suite.settings | settings, number=number, seed=seed)
+        how = dict(suite.settings) | settings
+        return Measurement(net, metrics, how, number=number, seed=seed)
 
     def attack(**how: Any) -> Measurement:
         return measurement(

@@ -11,6 +11,7 @@ def suite(*, data: str = "uoft-cs/cifar10", inception: str | None = None) -> Sui
 
     Args:
         data: a data set like it, by hub name or path.
-        inception: file of torch-fidelity's Inception weights, for IS, FID and KID.
+        inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
+            FID and KID.
     """
     return at_scale("cifar10", data=data, inception=inception, per_class=5000)

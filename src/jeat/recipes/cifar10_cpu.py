@@ -17,7 +17,8 @@ def suite(*, data: str = "uoft-cs/cifar10", inception: str | None = None) -> Sui
 
     Args:
         data: a data set like it, by hub name or path.
-        inception: file of torch-fidelity's Inception weights, for IS, FID and KID.
+        inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
+            FID and KID.
     """
     classify = Optimisation(
         epochs=8, batch_size=128, lr=3e-3, precision="bf16", pad=4, flip=True, warmup=100,

@@ -26,8 +26,12 @@ class Cell:
     commands: dict[int, str]
 
     def __str__(self) -> str:
-        spread = "" if math.isnan(self.std) else f" ± {_digits(self.std)}"
-        return _digits(self.mean) + spread
+        places = _places(self.mean)
+        return " ± ".join(
+            f"{v:.{places}f}" if places <= 5 else f"{v:.2e}"
+            for v in (self.mean, self.std)
+            if not math.isnan(v)
+        )
 
 
 Summary = dict[str, dict[str, Cell]]
@@ -63,9 +67,8 @@ def ordering(summary: Summary, column: str, methods: Sequence[str]) -> tuple[str
     return f"{column}: {' > '.join(methods)}", held, len(seeds)
 
 
-def _digits(value: float) -> str:
-    """Three significant digits, and no exponent for what a table holds."""
+def _places(value: float) -> int:
+    """Decimals that show three significant digits."""
     if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(places, 4)}f}"
+        return 3
+    return max(0, 2 - math.floor(math.log10(abs(value))))

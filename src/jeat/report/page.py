@@ -69,7 +69,8 @@ def page(
 
 
 def _shown(table: Table, summary: Summary) -> dict[str, Any]:
-    rows, commands = [], {}
+    rows: list[dict[str, Any]] = []
+    commands: dict[str, list[str]] = {}
     for method in table.methods:
         cells = []
         for column in table.columns:
