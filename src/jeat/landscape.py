@@ -124,8 +124,9 @@ def draw(
     figure = Figure(figsize=(3 * columns + 1, 3.1 * rows + 0.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flatten()
-    for ax, (name, E) in zip(axes, heights.items(), strict=False):
+    for i, (ax, (name, E)) in enumerate(zip(axes, heights.items(), strict=False)):
         contours = _panel(ax, E, levels, radius)
+        ax.tick_params(labelbottom=i + columns >= len(heights))  # no panel below it
         ax.set_title(name, loc="left", fontsize=10, fontweight="bold")
         ax.set_title(f"E = {centres[name]:.2f}", loc="right", fontsize=8)
     for ax in axes[len(heights) :]:

@@ -85,8 +85,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def _names(nets: Sequence[str]) -> list[str]:
-    """The names of the run folders, or the whole paths where two are alike."""
-    names = [Path(net).name for net in nets]
+    """The names of the run folders or files, or the whole paths where two are alike."""
+    names = [Path(net).name.removesuffix(".safetensors") for net in nets]
     return names if len(set(names)) == len(names) else list(nets)
 
 
