@@ -228,7 +228,7 @@ def test_inception_is_read_from_its_file_and_sees_grey_as_rgb(subject, tmp_path,
 
 @pytest.mark.slow
 def test_the_reference_inception_itself_takes_a_file_of_its_weights(tmp_path):
-    """With random weights, as the real ones need a download: it runs, and is called as it should."""
+    """With random weights, as the real ones need a download: it runs, called as it should be."""
     inception = EXTRACTORS["inception-v3-compat"]
     torch.save({}, tmp_path / "none.pth")
     blank = type("Blank", (inception,), {"load_state_dict": lambda self, weights: None})
