@@ -112,7 +112,7 @@ def test_real_images_are_precise_and_complete_and_one_mode_is_precise_only():
 def test_pixels_are_rounded_to_8_bits_and_clamped():
     real = torch.randint(256, (100, 1, 2, 2)) / 255
     known = sample_quality(real, real, reader(4))
-    off = sample_quality(real + 0.45 / 255 * torch.rand(100, 1, 2, 2).sign(), real, reader(4))
+    off = sample_quality(real + 0.45 / 255 * torch.randn(100, 1, 2, 2).sign(), real, reader(4))
     assert off == known
     beyond = torch.where(real == 1, 1.5, real)
     assert sample_quality(beyond, real, reader(4)) == known
@@ -224,6 +224,24 @@ def test_inception_is_read_from_its_file_and_sees_grey_as_rgb(subject, tmp_path,
     assert shown.dtype == torch.uint8
     assert (shown[:16] == (subject.samples * 255).round()).all()
     assert shown.shape == (76, 3, 8, 8)
+
+
+@pytest.mark.slow
+def test_the_reference_inception_itself_takes_a_file_of_its_weights(tmp_path):
+    """With random weights, as the real ones need a download: it runs, called as it should be."""
+    inception = EXTRACTORS["inception-v3-compat"]
+    torch.save({}, tmp_path / "none.pth")
+    blank = type("Blank", (inception,), {"load_state_dict": lambda self, weights: None})
+    net = blank("blank", ["2048"], feature_extractor_weights_path=tmp_path / "none.pth")
+    torch.save(net.state_dict(), tmp_path / "weights.pth")
+    x, train = (torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8) for n in (4, 5))
+    direct = torch_fidelity.calculate_metrics(
+        input1=Stored(x), input2=Stored(train), feature_extractor="inception-v3-compat", fid=True,
+        feature_extractor_weights_path=tmp_path / "weights.pth", cuda=False, verbose=False,
+        save_cpu_ram=True,
+    )  # fmt: skip
+    found = sample_quality(x / 255, train / 255, tmp_path / "weights.pth")["fid"]
+    assert found == pytest.approx(direct["frechet_inception_distance"], rel=1e-3, abs=1e-12)
 
 
 def test_judge_accuracy_is_the_share_taken_for_the_class_asked_for():
