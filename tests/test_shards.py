@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from PIL import Image
+from torch.distributed import TCPStore
 
 from jeat import metrics, shards
 from jeat.checkpoint import save_net
@@ -92,10 +93,10 @@ def runs(place):
     net = str(place / "net.safetensors")
     # -- as torchrun takes --start for its own --start-method
     sample = ["-m", "--", "jeat", "sample", net]
-    few = ["-n", "500", "--steps", "2", "--class", "3", "7", "--start", "uniform"]
+    many = ["-n", "500", "--steps", "2", "--class", "3", "3", "--start", "uniform"]
     started = {
         "both": launched(str(place / "both.py"), net, str(place)),
-        "sample": launched(*sample, str(place / "grid.png"), *few),
+        "sample": launched(*sample, str(place / "grid.png"), *many),
         "wrong": launched(*sample, str(place / "wrong.png"), "--class", "cat"),
     }
     ended = {name: process.communicate(timeout=120) for name, process in started.items()}
@@ -135,6 +136,19 @@ def test_no_two_streams_of_neighbouring_seeds_and_ranks_are_the_same():
             seeds += [shards.seed_of(seed) for seed in range(100)]
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert len({seed % 2**32 for seed in [*range(100), *seeds]}) == 900
+
+
+def test_one_of_the_processes_that_fail_says_why(monkeypatch):
+    store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("MASTER_PORT", str(store.port))
+    spoke = []
+    for rank in (2, 0, 1):
+        of(rank, 3, monkeypatch)
+        spoke.append(shards.first_failure())
+    assert spoke == [True, False, False]
+    monkeypatch.delenv("MASTER_ADDR")
+    assert shards.first_failure()
 
 
 @pytest.mark.parametrize(("local", "index"), [(0, 0), (1, 1), (2, 0), (3, 1)])
@@ -225,7 +239,7 @@ def test_one_process_that_fails_ends_all_with_one_line(runs):
 def test_two_processes_draw_different_images_into_one_grid(runs, place):
     code, out, err = runs["sample"]
     assert code == 0, err
-    assert out == f"{place / 'grid.png'}: 1000 images, rows 3, 7\n"
+    assert out == f"{place / 'grid.png'}: 1000 images, rows 3, 3\n"
     assert "jeat" not in err
     pixels = np.asarray(Image.open(place / "grid.png"))[2:, 2:, 0]
     tiles = pixels.reshape(2, 34, 500, 34)[:, :32:4, :, :32:4].transpose(0, 2, 1, 3)
