@@ -14,7 +14,14 @@ from safetensors.torch import save_file
 
 import jeat
 from jeat.cli import main
-from jeat.metrics import accuracy, robust_accuracy
+from jeat.drawing import load_images
+from jeat.metrics import (
+    accuracy,
+    judge_accuracy,
+    memorisation,
+    robust_accuracy,
+    sample_quality,
+)
 
 from .conftest import DIGITS
 
@@ -136,7 +143,7 @@ def test_sample_writes_a_row_a_class_of_the_library_s_images(run, tmp_path, caps
     out = tmp_path / "new folder" / "grid.png"
     words = [run, str(out), "--class", "7", "2", "-n", "3", "--steps", "4", "--seed", "5"]
     assert main(["sample", *words]) == 0
-    assert "rows 7, 2" in capsys.readouterr().out
+    assert "6 images, 3 of each class" in capsys.readouterr().out
     net = jeat.load(run)
     torch.manual_seed(5)
     images = jeat.sample(net, torch.tensor([7, 7, 7, 2, 2, 2]), steps=4)
@@ -183,7 +190,32 @@ def test_measure_knows_every_metric_and_runs_the_costly_ones_by_name(run, capsys
     assert main(["measure", run, "-n", "4", *words, "--auto_attack.eps", "25/255"]) == 0
     assert "| apgd-ce " in capsys.readouterr().out
     assert main(["measure", run, "-n", "4", "--metrics", "out_of_distribution"]) == 1
-    assert "needs images of none of the classes" in capsys.readouterr().err
+    assert "out_of_distribution needs --outside" in capsys.readouterr().err
+    words = ["--metrics", "out_of_distribution", "--outside", "inverted"]
+    assert main(["measure", run, "-n", "4", *words]) == 0
+    assert "| ood_auroc_energy " in capsys.readouterr().out
+
+
+def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
+    file, out = str(tmp_path / "x.safetensors"), str(tmp_path / "found.json")
+    assert main(["sample", run, file, "-n", "2", "--steps", "2", "--seed", "5"]) == 0
+    words = ["--metrics", "judge_accuracy", "sample_quality", "nearest", "--samples", file]
+    assert main(["measure", run, "-n", "9", *words, "--judge", run, "--out", out]) == 0
+    found = json.loads(Path(out).read_text())
+    assert found["samples"]["images"] == 20
+    assert found["samples"]["command"] == f"jeat sample {run} {file} --number 2 --steps 2 --seed 5"
+    images, labels, _ = load_images(Path(file))
+    net, (x, _) = jeat.load(run), DIGITS.test.floats(9)
+    assert found["figures"]["judge_accuracy"] == judge_accuracy(net, images, labels)
+    train = DIGITS.train.floats()[0]
+    assert found["figures"]["nearest_l2"] == memorisation(images, x, train)["l2"]
+    quality = sample_quality(images, train, net)
+    assert found["figures"]["judge_fid"] == pytest.approx(quality["fid"])
+    capsys.readouterr()
+    assert main(["measure", run, *words[:3], *words[-2:]]) == 1
+    assert "needs --judge" in capsys.readouterr().err
+    assert main(["measure", run, *words[:-1], run, "--judge", run]) == 1
+    assert "holds no images of jeat sample" in capsys.readouterr().err
 
 
 def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
@@ -248,7 +280,7 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["sample", "RUN", "OUT.png", "-n", "0"], 2, "number"),
         (["sample", "FOREIGN", "OUT.png"], 1, "not a jeat checkpoint"),
         (["measure", "RUN", "--metrics", "beauty"], 1, "unknown metric 'beauty'"),
-        (["measure", "RUN", "--metrics", "nearest"], 2, "nearest needs samples and train beside"),
+        (["measure", "RUN", "--metrics", "nearest"], 1, "nearest needs --samples"),
         (["measure", "RUN", "-n", "0"], 1, "number"),
         (["measure", "RUN", "--data", "2X2"], 1, "takes images of"),
         (["measure", "RUN", "--out", "OUT.txt"], 2, ".json"),
@@ -260,7 +292,7 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["attack", "RUN", "--data", "NAMED"], 1, "knows the classes"),
         (["attack", "RUN", "--steps", "0"], 1, "at least 1 step"),
         (["attack", "RUN", "--norm", "l1"], 2, "norm"),
-        (["reproduce", "imagenet", "--out", "OUT"], 2, "unknown recipe"),
+        (["reproduce", "imagenet", "--out", "OUT"], 2, "unknown suite"),
         (["reproduce", "digits"], 2, "out"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

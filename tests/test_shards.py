@@ -239,7 +239,7 @@ def test_one_process_that_fails_ends_all_with_one_line(runs):
 def test_two_processes_draw_different_images_into_one_grid(runs, place):
     code, out, err = runs["sample"]
     assert code == 0, err
-    assert out == f"{place / 'grid.png'}: 1000 images, rows 3, 3\n"
+    assert out == f"{place / 'grid.png'}: 1000 images, 500 of each class\n"
     assert "jeat" not in err
     pixels = np.asarray(Image.open(place / "grid.png"))[2:, 2:, 0]
     tiles = pixels.reshape(2, 34, 500, 34)[:, :32:4, :, :32:4].transpose(0, 2, 1, 3)

@@ -74,8 +74,8 @@ class Measurement:
         for metric in self.metrics:
             find(metric)
             defaults = {f.name: f.default for f in signature_of("metrics", metric, "measure").flags}
-            given = self.settings.get(metric, {})
-            own[metric] = {k: v for k, v in given.items() if v != defaults.get(k, v)}
+            given = defaults | dict(self.settings.get(metric, {}))
+            own[metric] = {k: v for k, v in given.items() if k not in defaults or v != defaults[k]}
         return own
 
 

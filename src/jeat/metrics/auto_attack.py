@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float, Int
+from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from jeat.balls import Norm
@@ -56,8 +57,6 @@ def auto_attack(
             above 1 in linf, an unknown norm or attack, one that needs more classes than the net
             has, or images that ``square`` in l2 is not made for, below 5 pixels.
     """
-    from pyautoattack import AutoAttack  # type: ignore[import-untyped]
-
     classes = _classes(net, x, y)
     names = _runnable(attacks, classes)
     _check(x, y, eps, norm, classes)

@@ -9,7 +9,7 @@ from typing import Any
 
 from jeat.report._paper import PAPER
 from jeat.report._summary import Summary
-from jeat.report.table import table as markdown_table
+from jeat.report._table import table as markdown_table
 
 __all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
 
