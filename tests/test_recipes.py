@@ -279,7 +279,7 @@ def test_the_digits_are_measured_by_the_protocol_of_the_paper():
     assert {m.seed for m in at.values()} == {1}
     images = {f.stem: d for f, d in _suite.drawings(SUITE, Path("x"), seeds=2).items()}
     assert (images["eq17"].energy, images["eq16"].energy) == ("joint", "cross-entropy")
-    assert (images["eq17"].steps, images["eq17"].start, images["eq17"].number) == (150, "own", 100)
+    assert (images["eq17"].steps, images["eq17"].start, images["eq17"].number) == (150, "own", 50)
 
 
 def test_plans_of_the_digits_train_one_net_with_one_budget():

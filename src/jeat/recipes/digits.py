@@ -51,6 +51,6 @@ def suite() -> Suite:
         chain={"steps": 150, "step_size": 0.25, "noise": 0.01},
         images=360,
         scored=360,
-        attacked=100,
-        per_class=100,
+        attacked=50,
+        per_class=50,
     )  # fmt: skip
