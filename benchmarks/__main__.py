@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 import jeat
 from benchmarks import growth, hot_paths, jem, memory, numerics, peers, scores, startup
 from benchmarks._measure import Row
+from jeat.cli._memory import keep_memory
 from jeat.data import Batch
 from jeat.report import table
 from jeat.train import iterate
@@ -60,15 +61,6 @@ def main() -> None:
             print(f"{name}: {note}", flush=True)
         print(f"{name}: {time.time() - started:.0f} s", flush=True)
 
-    def grow() -> Iterable[Row]:
-        found, curves = growth.measure()
-        points.update(curves)
-        return found
-
-    show("hot paths", hot_paths.measure())
-    show("hot paths", hot_paths.loop())
-    show("hot paths", hot_paths.fused())
-    show("hot paths", hot_paths.compiled())
     if trained is not None and images is not None:
         show("peers", peers.trained_net(trained, *images))
         show("numerics", numerics.measure(trained, *images))
@@ -88,18 +80,21 @@ def main() -> None:
     else:
         note = f"no CIFAR-10 in {folder}: give --data"
         show("start-up", [Row.missing("start-up", "load CIFAR-10", note)])
-    show("growth", _lazily(grow))
+    show("growth", growth.measure(points))
+    keep_memory()  # of the hot paths, as `jeat` does
+    show("hot paths", hot_paths.measure())
+    show("hot paths", hot_paths.loop())
+    show("hot paths", hot_paths.fused())
+    show("hot paths", hot_paths.compiled())
+    minutes = (time.time() - began) / 60
+    show("all", [Row("all", "minutes", minutes, minutes, minutes, 1, at_most=20)])
     print(table([_cells(row) for row in rows]))
     if not args.only:
-        _write(rows, points, seconds=time.time() - began, data=str(folder))
-
-
-def _lazily(make: Callable[[], Iterable[Row]]) -> Iterable[Row]:
-    yield from make()
+        _write(rows, points, seconds=time.time() - began, data=folder.name)
 
 
 def _cells(row: Row) -> dict[str, object]:
-    quartiles = f"{row.low:.3f}-{row.high:.3f}" if row.rounds > 1 else ""
+    quartiles = f"{row.low:.3f}-{row.high:.3f}" if row.low != row.high else ""
     return {
         "suite": row.suite, "what": row.what, "ratio": row.value, "quartiles": quartiles,
         "goal": row.verdict, "note": row.note,
@@ -120,7 +115,8 @@ def _write(rows: list[Row], points: dict[str, Any], *, seconds: float, data: str
     (ROOT / "results/bench.json").write_text(json.dumps(found, indent=1) + "\n")
     (ROOT / "results/bench.md").write_text(table([_cells(row) for row in rows]) + "\n")
     (ROOT / "results/profile.txt").write_text(_profile() + "\n")
-    growth.draw(points, ROOT / "docs/images/growth.png")
+    if points:
+        growth.draw(points, ROOT / "docs/images/growth.png")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

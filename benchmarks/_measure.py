@@ -11,7 +11,7 @@ __all__ = ["Row", "interleaved", "ratio"]
 
 @dataclass(frozen=True)
 class Row:
-    """One ratio: its median over rounds, its quartiles, and what it should be.
+    """One ratio: its median over rounds, its quartiles (of two rounds the two), and its goal.
 
     ``at_most`` and ``at_least`` are goals; a row without either is for reference.
     """
@@ -45,22 +45,26 @@ class Row:
 
 
 def interleaved(
-    runs: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] | None = None
+    runs: Mapping[str, Callable[[], object]], rounds: int, *, warm: bool = False
 ) -> dict[str, list[float]]:
-    """Seconds of each run in each round, after one round that does not count."""
-    now = clock or time.perf_counter
+    """Seconds of each run in each round, every other round in the reverse order.
+
+    One round before that does not count, unless the runs are ``warm``.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for i in range(rounds + 1):
-        for name, run in runs.items():
-            began = now()
+    for i in range(warm, rounds + 1):
+        for name, run in list(runs.items())[:: 1 if i % 2 else -1]:
+            began = time.perf_counter()
             run()
             if i:
-                seconds[name].append(now() - began)
+                seconds[name].append(time.perf_counter() - began)
     return seconds
 
 
 def ratio(above: list[float], below: list[float]) -> tuple[float, float, float]:
     """Median and quartiles of the rounds' own ratios."""
     ratios = sorted(a / b for a, b in zip(above, below, strict=True))
-    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    if len(ratios) < 3:
+        return statistics.median(ratios), ratios[0], ratios[-1]
+    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
     return statistics.median(ratios), low, high

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +51,23 @@ def curves() -> dict[str, tuple[float, dict[int, Callable[[], object]]]]:
     }
 
 
-def measure(rounds: int = 3) -> tuple[list[Row], dict[str, Any]]:
-    """Rows of slopes, and the points for the figure."""
-    rows, points = [], {}
+def measure(points: dict[str, Any], rounds: int = 3) -> Iterator[Row]:
+    """Rows of slopes; the points for the figure are put into ``points``."""
     for name, (expected, runs) in curves().items():
         t = interleaved({str(k): run for k, run in runs.items()}, rounds)
         seconds = {k: sorted(t[str(k)])[rounds // 2] for k in runs}
         found = slope(list(seconds), list(seconds.values()))
         base = min(seconds.values())
         points[name] = {"expected": expected, "relative": {k: s / base for k, s in seconds.items()}}
-        rows.append(
-            Row("growth", f"{name}: slope, should be {expected}", found, found, found, rounds)
-        )
-    both = processes()
-    points["2 processes / 1, twice the work"] = {
-        "expected": 0, "relative": {1: 1.0, 2: both.value}
-    }  # fmt: skip
-    return [*rows, both, kept()], points
+        what = f"{name}: slope, should be {expected}"
+        yield Row("growth", what, found, found, found, rounds)
+    one, two, kept = alternated(([],), ([], []), (["keep"],))
+    both = ratio(two, one)
+    points["2 processes / 1, twice the work"] = {"expected": 0, "relative": {1: 1.0, 2: both[0]}}
+    what = "40 input gradients in each of 2 processes of 1 thread: time / in 1, should be 1"
+    yield Row("growth", what, *both, len(one))
+    what = "input gradients, memory returned / kept (as `jeat` does), 1 thread"
+    yield Row("growth", what, *ratio(one, kept), len(one))
 
 
 def slope(x: list[int], y: list[float]) -> float:
@@ -78,21 +78,7 @@ def slope(x: list[int], y: list[float]) -> float:
     return above / sum((p - mean_a) ** 2 for p in a)
 
 
-def processes() -> Row:
-    """Two processes of one thread each do twice the work: their time over one's."""
-    what = "2 processes of 1 thread, twice the chains: time / 1 process, should be 1"
-    return Row("growth", what, *ratio(*alternated(([], []), ([],))), 3)
-
-
-def kept() -> Row:
-    """What keeping freed memory, as the command line does, saves."""
-    what = "input gradients, memory returned / kept (as `jeat` does), 1 thread"
-    return Row("hot paths", what, *ratio(*alternated(([],), (["keep"],))), 3)
-
-
-def alternated(
-    a: Sequence[list[str]], b: Sequence[list[str]], rounds: int = 3
-) -> tuple[list[float], list[float]]:
+def alternated(*groups: Sequence[list[str]], rounds: int = 3) -> list[list[float]]:
     """Seconds of :func:`work` in groups of processes with these arguments, in turn."""
 
     def run(group: Sequence[list[str]]) -> float:
@@ -105,8 +91,7 @@ def alternated(
         ]  # fmt: skip
         return max(float(p.communicate()[0]) for p in many)
 
-    pairs = [(run(a), run(b)) for _ in range(rounds + 1)][1:]  # the first warms up
-    return [p for p, _ in pairs], [q for _, q in pairs]
+    return [list(t) for t in zip(*([run(g) for g in groups] for _ in range(rounds)), strict=True)]
 
 
 def draw(points: dict[str, Any], file: Path) -> None:

@@ -55,7 +55,7 @@ class Published:
         self.optimizer.step()
 
 
-def measure(rounds: int = 2) -> Iterator[Row]:
+def measure(rounds: int = 3) -> Iterator[Row]:
     """The published loop's time over ours."""
     for name, (n, steps) in NETS.items():
         published = Published(net_of(name), n, steps)
@@ -71,6 +71,6 @@ def measure(rounds: int = 2) -> Iterator[Row]:
         )
         yield Row(
             "JEM", f"published loop / ours: JEM iteration (K={steps}), {name}, batch {n}",
-            *ratio(t["published"], t["ours"]), rounds, at_least=2.2,
-            note="theirs passes a third batch: p(x) and p(y|x) each have their own",
+            *ratio(t["published"], t["ours"]), rounds, at_least=2.2 if steps == 20 else None,
+            note="theirs passes a third batch, 1/15 more work at K=20 and 1/5 at K=5",
         )  # fmt: skip

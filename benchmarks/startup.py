@@ -71,8 +71,8 @@ def data(folder: Path) -> Iterator[Row]:
             for images in (found.train, found.test):
                 images.x.amax()  # mapped memory counts when it has been read
 
-        t = interleaved({"pillow": pillow, "first": first, "again": again}, rounds=3)
+        t = interleaved({"pillow": pillow, "first": first, "again": again}, rounds=2)
     os.environ.pop("JEAT_CACHE") if before is None else os.environ.update(JEAT_CACHE=before)
     for name, most in (("first", 1.3), ("again", 0.05)):
         found = ratio(t[name], t["pillow"])
-        yield Row("start-up", f"load CIFAR-10, {name} / Pillow's decoding", *found, 3, at_most=most)
+        yield Row("start-up", f"load CIFAR-10, {name} / Pillow's decoding", *found, 2, at_most=most)

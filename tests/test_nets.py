@@ -173,12 +173,34 @@ def test_evaluating_casts_weights_once_to_what_autocast_would_cast_them_to_at_ev
     assert inside["1.weight"] == torch.bfloat16
     assert inside["2.branch.0.weight"] == torch.float32  # autocast normalises in fp32
     for name, p in net.named_parameters():
-        assert p is weights[name][0]
+        assert p is weights[name][0]  # as optimisers and DDP's hooks know it
         assert p.data_ptr() == weights[name][1]
         assert torch.equal(p, weights[name][2])
         assert p.requires_grad
     with evaluating(net):
         assert all(p.dtype == torch.float32 for p in net.parameters())
+
+
+def test_evaluating_keeps_what_hooks_on_gradients_stand_on():
+    """DDP hooks the node that accumulates a gradient; a weight of another dtype would drop it."""
+    net = build(Spec("convnet-4", 1, 8, CLASSES))
+    weight = net[1].weight
+    called = []
+    node = weight.view_as(weight).grad_fn.next_functions[0][0]
+    node.register_hook(lambda *_: called.append(1))
+    with autocast("bf16", weight.device):
+        with evaluating(net):
+            net(torch.rand(2, 1, 8, 8))
+        net(torch.rand(2, 1, 8, 8)).sum().backward()
+    assert called == [1]
+
+
+def test_tied_weights_stay_tied():
+    a, b = nn.Linear(3, 3), nn.Linear(3, 3)
+    b.weight = a.weight
+    with autocast("bf16", a.weight.device), evaluating(nn.Sequential(a, b)):
+        assert a.weight.dtype == b.weight.dtype == torch.bfloat16
+    assert b.weight is a.weight
 
 
 def test_a_graph_made_before_evaluating_goes_back_to_full_weights_after_it():

@@ -1,5 +1,6 @@
 """Figures of samples: laws of IS, FID, KID, precision and recall, and torch-fidelity's own."""
 
+import hashlib
 import subprocess
 import sys
 
@@ -224,6 +225,22 @@ def test_inception_is_read_from_its_file_and_sees_grey_as_rgb(subject, tmp_path,
     assert shown.dtype == torch.uint8
     assert (shown[:16] == (subject.samples * 255).round()).all()
     assert shown.shape == (76, 3, 8, 8)
+
+
+def test_the_reference_inception_is_fetched_once_and_checked(tmp_path, monkeypatch):
+    module = sys.modules["jeat.metrics.sample_quality"]
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "source").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    monkeypatch.setattr(module, "_URL", (tmp_path / "source").as_uri())
+    with pytest.raises(FileNotFoundError, match=r"cannot fetch .* give its path"):
+        module.reference_inception()  # of another hash
+    assert not list((tmp_path / "checkpoints").iterdir())
+    monkeypatch.setattr(module, "_HASH", digest[:8])
+    file = module.reference_inception()
+    assert file.read_bytes() == b"weights"
+    (tmp_path / "source").unlink()
+    assert module.reference_inception() == file
 
 
 @pytest.mark.slow

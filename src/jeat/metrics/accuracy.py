@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.metrics._subject import Subject, pieces
-from jeat.nets import evaluating
+from jeat.nets import autocast, evaluating
 
 __all__ = ["accuracy", "measure"]
 
@@ -15,7 +15,7 @@ means_over_images = True
 @torch.no_grad()
 def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> float:
     """The share of images in [0, 1] whose largest logit is the label's; net in eval mode, fp32."""
-    with evaluating(net):
+    with autocast("fp32", x.device), evaluating(net):
         right = sum(int((net(a).argmax(1) == b).sum()) for a, b in pieces(x, y, 500))
     return right / len(y)
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from jeat.energy import joint_energy, marginal_energy
 from jeat.metrics._subject import Subject, pieces
-from jeat.nets import evaluating
+from jeat.nets import autocast, evaluating
 
 __all__ = ["energies", "measure"]
 
@@ -16,7 +16,7 @@ means_over_images = True
 @torch.no_grad()
 def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> dict[str, float]:
     """Mean E(x, y), E(x) and cross-entropy (Eq. 12, 13), and accuracy; net in eval mode, fp32."""
-    with evaluating(net):
+    with autocast("fp32", x.device), evaluating(net):
         logits = torch.cat([net(a) for a, _ in pieces(x, y, 500)])
     E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
     return {

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from jeat.energy import Energy, energy_of
 from jeat.metrics._subject import Subject, pieces
-from jeat.nets import evaluating, is_piecewise_linear
+from jeat.nets import autocast, evaluating, is_piecewise_linear
 
 __all__ = ["fisher_score", "fisher_terms", "measure"]
 
@@ -57,7 +57,7 @@ def fisher_terms(
     """The two terms of J, 1/2 ||grad E||^2 and tr Hess E, per sample; as :func:`fisher_score`."""
     if probes is not None and probes < 1:
         raise ValueError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes}")
-    with evaluating(net), torch.enable_grad():
+    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
         if probes is None and is_piecewise_linear(net):
             return _closed_form(net, x, y)
         return _by_products(energy_of(net, y), x, probes)

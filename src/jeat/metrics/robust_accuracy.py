@@ -52,8 +52,9 @@ def robust_accuracy(
         with autocast(precision, a.device), evaluating(net):
             x_adv = attack(a, b, early_exit=True)
         robust = _predicted(net, x_adv, "fp32") == b
-        early = robust.clone()
-        early[robust] = _predicted(net, x_adv[robust], precision) != b[robust]
+        early = robust & (precision != "fp32")
+        if early.any():
+            early[robust] = _predicted(net, x_adv[robust], precision) != b[robust]
         if early.any():
             with autocast(precision, a.device), evaluating(net):
                 x_adv = attack(a[early], b[early])

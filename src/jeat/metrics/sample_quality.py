@@ -16,7 +16,8 @@ from jeat.nets import evaluating
 __all__ = ["measure", "reference_inception", "sample_quality"]
 
 needs = ("samples", "train")
-_FILE = "weights-inception-2015-12-05-6726825d.pth"
+_HASH = "6726825d"  # with which the SHA-256 of the file begins
+_FILE = f"weights-inception-2015-12-05-{_HASH}.pth"
 _URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_FILE}"
 _WANTED = f"give torch-fidelity's {_FILE}"
 _FIGURES = {
@@ -127,7 +128,7 @@ def reference_inception() -> Path:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(_URL, str(file), hash_prefix="6726825d", progress=False)
+            torch.hub.download_url_to_file(_URL, str(file), hash_prefix=_HASH, progress=False)
         except (OSError, RuntimeError) as error:
             raise FileNotFoundError(
                 f"cannot fetch {_FILE}: {error}; fetch it elsewhere and give its path"

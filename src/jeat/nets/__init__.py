@@ -90,33 +90,38 @@ def evaluating(net: nn.Module) -> Iterator[None]:
     """``with evaluating(net):`` runs in eval mode with frozen weights, and restores both after.
 
     Input gradients of frozen weights neither keep nor compute what only weights need. Within
-    :func:`autocast` to bf16, convolutions and linear layers meanwhile hold their weights in bf16:
-    autocast would cast frozen weights anew at every pass, to the same values.
+    :func:`autocast` to bf16, convolutions and linear layers meanwhile hold copies of their weights
+    in bf16: autocast would cast frozen weights anew at every pass, to the same values. What is to
+    be in fp32 has its own ``with autocast("fp32", ...), evaluating(net):``, not inside of this one.
     """
     training = [m for m in net.modules() if m.training]
     thawed = [p for p in net.parameters() if p.requires_grad]
-    full = [(p, p.data) for p in _cast_by_autocast(net)]
-    net.eval().requires_grad_(False)
-    for p, weight in full:
-        p.data = weight.to(torch.get_autocast_dtype(p.device.type))
+    full = _cast_by_autocast(net)
     try:
+        net.eval().requires_grad_(False)
+        for m, name, p in full:  # another parameter: hooks and optimisers keep the one they know
+            low = p.detach().to(torch.get_autocast_dtype(p.device.type))
+            m.register_parameter(name, nn.Parameter(low, requires_grad=False))
         yield
     finally:
-        for p, weight in full:
-            p.data = weight
+        for m, name, p in full:
+            m.register_parameter(name, p)
         for m in training:
             m.training = True
         for p in thawed:
             p.requires_grad = True
 
 
-def _cast_by_autocast(net: nn.Module) -> list[nn.Parameter]:
+def _cast_by_autocast(net: nn.Module) -> list[tuple[nn.Module, str, nn.Parameter]]:
+    """The weights that autocast casts, each with its module and name; none outside of autocast."""
     return [
-        p
+        (m, name, p)
         for m in net.modules()
         if type(m) in (nn.Conv2d, nn.Linear)
-        for p in m.parameters(recurse=False)
-        if p.dtype == torch.float32 and torch.is_autocast_enabled(p.device.type)
+        for name, p in m.named_parameters(recurse=False)
+        if name in ("weight", "bias") and p.dtype == torch.float32
+        if torch.amp.is_autocast_available(p.device.type)
+        and torch.is_autocast_enabled(p.device.type)
     ]
 
 

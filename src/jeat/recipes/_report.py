@@ -42,7 +42,11 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
             cell["std"] = None if len(cell["values"]) == 1 else cell["std"]
     (out / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
     write_csv(out / "tables.csv", TABLES, summary)
-    (out / "tables.md").write_text(markdown(TABLES, summary))
+    claims = [f"{claim}: held in {held} of {of} seeds" for claim, held, of in orderings]
+    parts = {"The paper's orderings": claims, "Protocol": [f"{k}: {v}" for k, v in how.items()]}
+    lists = [f"## {title}\n\n" + "\n".join(f"- {v}" for v in p) for title, p in parts.items()]
+    text = "\n".join([markdown(TABLES, summary), *(f"{part}\n" for part in lists)])
+    (out / "tables.md").write_text(text)
 
 
 def protocol(suite: Suite, *, seeds: int) -> dict[str, str]:
