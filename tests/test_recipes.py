@@ -208,7 +208,12 @@ def test_figures_over_seeds_and_orderings():
     cell = summary["a"]["c"]
     assert (cell.mean, cell.std) == (2, pytest.approx(2**0.5))
     assert cell.commands == {0: "a0", 1: "a1"}
-    assert jeat.report.ordering(summary, "c", ("a", "b")) == ("c: a > b", 1, 2)
+    assert jeat.report.ordering(summary, "c", "a > b") == (1, 2)
+    assert jeat.report.ordering(summary, "c", "b > a") == (1, 2)
+    assert jeat.report.ordering(summary, "c", "a > a") == (0, 2)
+    assert jeat.report.ordering(summary, "c", "a >= a") == (2, 2)
+    assert jeat.report.ordering(summary, "d", "a > b") is None
+    assert jeat.report.ordering(summary, "c", "a > z") is None
 
 
 @pytest.mark.parametrize(

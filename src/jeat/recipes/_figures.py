@@ -53,7 +53,7 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
         "Mean and standard deviation over images, by epoch, seed 0: the same FGSM example (eps "
         f"{suite.eps:.3g}) before and after the same optimiser step.",
     )  # fmt: skip
-    eq_16 = {"AT, Eq. 16": runs / "at/eq16.safetensors"}
+    eq_16 = {"at, Eq. 16": runs / "at/eq16.safetensors"}
     eq_17 = {f"{m}, Eq. 17": runs / m / "eq17.safetensors" for m in ("at", "prejeat")}
     keep(
         "fig4", "Fig. 4: Eq. 16 against Eq. 17",

@@ -18,9 +18,9 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     found = records(suite, out, seeds=seeds)
     summary = summarise(found)
     orderings = [
-        ordering(summary, column, methods)
-        for column, methods in ORDERINGS
-        if all(column in summary.get(m, {}) for m in methods)
+        (f"{column}: {claim}", *seen)
+        for column, claim in ORDERINGS
+        if (seen := ordering(summary, column, claim)) is not None
     ]
     how = protocol(suite, seeds=seeds)
     how["judge"] += f", accuracy {summary['judge']['accuracy']}"

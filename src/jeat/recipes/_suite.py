@@ -122,7 +122,7 @@ def measurements(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Measureme
 
 def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
     def measurement(*metrics: str, number: int, **settings: Mapping[str, Any]) -> Measurement:
-        how = dict(suite.settings) | settings
+        how = {k: dict(suite.settings.get(k, {})) | dict(settings.get(k, {})) for k in metrics}
         return Measurement(net, metrics, how, number=number, seed=seed)
 
     def attack(**how: Any) -> Measurement:
@@ -139,7 +139,11 @@ def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
         "pgd_20": attack(**often),
         "energy_pgd_20": attack(**often, loss="energy"),
         "fisher": measurement("fisher_score", number=suite.scored),
-        "curvature": measurement("curvature", number=suite.scored),
+        "curvature": measurement(
+            "curvature",
+            number=suite.scored,
+            curvature={"images": suite.scored, "radius": suite.radius},
+        ),
         "outside": replace(
             measurement("out_of_distribution", number=suite.scored), outside="interpolated"
         ),

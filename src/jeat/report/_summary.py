@@ -1,8 +1,9 @@
 """Figures of many runs, as means and spreads over seeds."""
 
 import math
+import re
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,16 +56,31 @@ def summarise(records: Iterable[Mapping[str, object]]) -> Summary:
     return found
 
 
-def ordering(summary: Summary, column: str, methods: Sequence[str]) -> tuple[str, int, int]:
-    """Whether ``column`` falls strictly from each method to the next.
+def ordering(summary: Summary, column: str, claim: str) -> tuple[int, int] | None:
+    """In how many seeds ``column`` was ordered as claimed, and how many have all of it.
+
+    Args:
+        summary: of :func:`summarise`.
+        column: what is compared.
+        claim: methods in order, such as ``"jeat >= jem > at"``.
 
     Returns:
-        The comparison in words, in how many seeds it held, and in how many it was looked at.
+        The two numbers, or None where no seed has the column for each method.
     """
-    cells = [summary[m][column] for m in methods]
-    seeds = sorted(set.intersection(*(set(c.values) for c in cells)))
-    held = sum(all(a.values[s] > b.values[s] for a, b in pairwise(cells)) for s in seeds)
-    return f"{column}: {' > '.join(methods)}", held, len(seeds)
+    methods, relations = re.split(" >=? ", claim), re.findall(">=?", claim)
+    cells = [summary.get(m, {}).get(column) for m in methods]
+    values = [{} if cell is None else cell.values for cell in cells]
+    seeds = set.intersection(*map(set, values))
+    if not seeds:
+        return None
+    held = sum(
+        all(
+            a[s] > b[s] or (relation == ">=" and a[s] == b[s])
+            for (a, b), relation in zip(pairwise(values), relations, strict=True)
+        )
+        for s in seeds
+    )
+    return held, len(seeds)
 
 
 def _places(value: float) -> int:

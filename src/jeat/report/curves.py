@@ -56,6 +56,7 @@ def energy_changes(logs: Mapping[str, list[dict[str, Any]]]) -> "Figure":
                 )  # fmt: skip
             ax.axhline(0, color="grey", lw=0.8)
             ax.set_title(f"{method}: {energy}", fontsize=10)
+            ax.xaxis.get_major_locator().set_params(integer=True)
         row[0].set_ylabel("change of energy")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
