@@ -5,7 +5,7 @@ BIN = .venv/bin
 .PHONY: demo test lint docs bench build clean
 
 demo: .venv/installed
-	$(BIN)/jeat reproduce digits --out runs/digits --seeds 1
+	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1
 
 test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest

@@ -51,11 +51,11 @@ def curves() -> dict[str, tuple[float, dict[int, Callable[[], object]]]]:
     }
 
 
-def measure(points: dict[str, Any], rounds: int = 3) -> Iterator[Row]:
+def measure(points: dict[str, Any], rounds: int = 2) -> Iterator[Row]:
     """Rows of slopes; the points for the figure are put into ``points``."""
     for name, (expected, runs) in curves().items():
         t = interleaved({str(k): run for k, run in runs.items()}, rounds)
-        seconds = {k: sorted(t[str(k)])[rounds // 2] for k in runs}
+        seconds = {k: min(t[str(k)]) for k in runs}
         found = slope(list(seconds), list(seconds.values()))
         base = min(seconds.values())
         points[name] = {"expected": expected, "relative": {k: s / base for k, s in seconds.items()}}
@@ -78,7 +78,7 @@ def slope(x: list[int], y: list[float]) -> float:
     return above / sum((p - mean_a) ** 2 for p in a)
 
 
-def alternated(*groups: Sequence[list[str]], rounds: int = 3) -> list[list[float]]:
+def alternated(*groups: Sequence[list[str]], rounds: int = 2) -> list[list[float]]:
     """Seconds of :func:`work` in groups of processes with these arguments, in turn."""
 
     def run(group: Sequence[list[str]]) -> float:

@@ -71,7 +71,7 @@ def jeat_iteration(name: str, n: int, method: str = "jeat", steps: int = 10) -> 
     return prepare(net, objective, Optimisation(precision="bf16", batch_size=n), images=n)
 
 
-ROUNDS = {"wrn-10-2": 7, "wrn-16-2": 7, "wrn-28-10": 3}  # the shortest passes are the noisiest
+ROUNDS = {"wrn-10-2": 5, "wrn-16-2": 5, "wrn-28-10": 3}  # the shortest passes are the noisiest
 
 
 def measure() -> Iterator[Row]:

@@ -55,7 +55,7 @@ class Published:
         self.optimizer.step()
 
 
-def measure(rounds: int = 3) -> Iterator[Row]:
+def measure(rounds: int = 2) -> Iterator[Row]:
     """The published loop's time over ours."""
     for name, (n, steps) in NETS.items():
         published = Published(net_of(name), n, steps)

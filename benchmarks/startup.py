@@ -22,7 +22,7 @@ def python(code: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def measure(rounds: int = 5) -> Iterator[Row]:
+def measure(rounds: int = 3) -> Iterator[Row]:
     """Imports and help over those of what they stand on."""
     use = "import jeat; jeat.load, jeat.sample, jeat.attacks, jeat.metrics"
     t = interleaved(

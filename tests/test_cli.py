@@ -198,14 +198,19 @@ def test_measure_knows_every_metric_and_runs_the_costly_ones_by_name(run, capsys
 
 def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     file, out = str(tmp_path / "x.safetensors"), str(tmp_path / "found.json")
+    judge = str(tmp_path / "judge")
+    assert main(["train", "normal", "--out", judge, *TINY]) == 0
     assert main(["sample", run, file, "-n", "2", "--steps", "2", "--seed", "5"]) == 0
     words = ["--metrics", "judge_accuracy", "sample_quality", "nearest", "--samples", file]
-    assert main(["measure", run, "-n", "9", *words, "--judge", run, "--out", out]) == 0
+    assert main(["measure", run, "-n", "9", *words, "--judge", judge, "--out", out]) == 0
     found = json.loads(Path(out).read_text())
-    assert found["samples"]["images"] == 20
-    assert found["samples"]["command"] == f"jeat sample {run} {file} --number 2 --steps 2 --seed 5"
+    assert found["samples"] == 20
+    assert (
+        found["inputs"]["samples"]["command"]
+        == f"jeat sample {run} {file} --number 2 --steps 2 --seed 5"
+    )
     images, labels, _ = load_images(Path(file))
-    net, (x, _) = jeat.load(run), DIGITS.test.floats(9)
+    net, (x, _) = jeat.load(judge), DIGITS.test.floats(9)
     assert found["figures"]["judge_accuracy"] == judge_accuracy(net, images, labels)
     train = DIGITS.train.floats()[0]
     assert found["figures"]["nearest_l2"] == memorisation(images, x, train)["l2"]
@@ -214,8 +219,14 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     capsys.readouterr()
     assert main(["measure", run, *words[:3], *words[-2:]]) == 1
     assert "needs --judge" in capsys.readouterr().err
-    assert main(["measure", run, *words[:-1], run, "--judge", run]) == 1
+    assert main(["measure", run, *words, "--judge", run]) == 1
+    assert "no judge of its own samples" in capsys.readouterr().err
+    assert main(["measure", run, *words[:-1], run, "--judge", judge]) == 1
     assert "holds no images of jeat sample" in capsys.readouterr().err
+    other = str(tmp_path / "other.safetensors")
+    save_file({"x": torch.zeros(1)}, other)
+    assert main(["measure", run, *words[:-1], other, "--judge", judge]) == 1
+    assert "was not made by jeat sample" in capsys.readouterr().err
 
 
 def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):

@@ -1,10 +1,8 @@
 """Settings as words of a command line."""
 
-import shlex
-from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["flag", "joined"]
+__all__ = ["flag"]
 
 
 def flag(name: str, value: Any) -> list[str]:
@@ -14,8 +12,3 @@ def flag(name: str, value: Any) -> list[str]:
     plain = {None: "null", True: "true", False: "false"}
     word = plain[value] if value is None or isinstance(value, bool) else str(value)
     return [f"--{name}", word]
-
-
-def joined(words: Iterable[str]) -> str:
-    """One line for a shell."""
-    return shlex.join(words)

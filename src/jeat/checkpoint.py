@@ -1,5 +1,6 @@
 """A net in one safe file, safetensors whose header says which net it is; and finding that file."""
 
+import hashlib
 import json
 import re
 from dataclasses import asdict
@@ -42,28 +43,43 @@ def load(name_or_path: str | Path) -> nn.Module:
         FileNotFoundError: nothing of that name.
         ValueError: a file that is no checkpoint of this package.
     """
+    return load_net(file_of(name_or_path))
+
+
+def file_of(name_or_path: str | Path) -> Path:
+    """The file that :func:`load` reads.
+
+    Raises:
+        FileNotFoundError: nothing of that name.
+    """
     path = Path(name_or_path).expanduser()
     if (path / "net.safetensors").is_file():
-        return load_net(path / "net.safetensors")
+        return path / "net.safetensors"
     if path.is_dir():
-        return load_net(_checkpoint(path) / "net.safetensors")
+        return _checkpoint(path) / "net.safetensors"
     if path.is_file():
-        return load_net(path)
+        return path
     if str(name_or_path) in shipped():
-        return load_net(shipped()[str(name_or_path)])
+        return shipped()[str(name_or_path)]
     is_hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path))
     if is_hub_id and not path.parent.exists():  # else a misspelt path
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
-            return load_net(Path(hf_hub_download(str(name_or_path), "net.safetensors")))
+            return Path(hf_hub_download(str(name_or_path), "net.safetensors"))
         except (OSError, HfHubHTTPError) as error:
             raise FileNotFoundError(
                 f"there is no {name_or_path} here, and the hub gives no such net"
             ) from error
     names = ", ".join(shipped()) or "none"
     raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
+
+
+def digest(name_or_path: str | Path) -> str:
+    """The first 16 digits of the SHA-256 of the file that :func:`load` reads."""
+    with file_of(name_or_path).open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()[:16]
 
 
 def load_net(file: Path) -> nn.Module:

@@ -1,6 +1,7 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
 import json
+import shlex
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -11,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from jeat import shards
-from jeat._words import flag, joined
-from jeat.checkpoint import load_buffer
+from jeat._words import flag
+from jeat.checkpoint import digest, load_buffer
 from jeat.generate import sample
 from jeat.nets import Precision, spec_of
 from jeat.samplers import Start, Uniform
@@ -52,7 +53,7 @@ class Drawing:
             value = getattr(self, f.name)
             if value != f.default:
                 words += flag("class" if f.name == "classes" else f.name, value)
-        return joined(words)
+        return shlex.join(words)
 
 
 def draw(d: Drawing) -> tuple[Tensor, Tensor]:
@@ -88,35 +89,41 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
 
 
 def draw_to(file: Path, d: Drawing) -> None:
-    """Draw into a ``.safetensors`` file, unless the same drawing lies there."""
-    command = d.command(str(file))
+    """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
     try:
-        if load_images(file)[2] == command:
+        about = load_images(file)[2]
+        if about == _about(file, d):
             return
     except ValueError:
         pass
-    save_images(file, *draw(d), command)
+    save_images(file, *draw(d), d)
 
 
-def save_images(file: Path, images: Tensor, labels: Tensor, command: str) -> None:
-    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and their command."""
+def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
+    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came."""
     tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
     part = file.with_name(file.name + ".part")
-    save_file(tensors, part, {"jeat": json.dumps({"command": command})})
+    save_file(tensors, part, {"jeat": json.dumps(_about(file, d))})
     part.replace(file)
 
 
-def load_images(file: Path) -> tuple[Tensor, Tensor, str]:
-    """Images (N, C, H, W) in [0, 1], labels and command of a file of :func:`save_images`.
+def _about(file: Path, d: Drawing) -> dict[str, str]:
+    return {"command": d.command(str(file)), "net_sha256": digest(d.net)}
+
+
+def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
+    """Images (N, C, H, W) in [0, 1], labels, and ``{"command": ..., "net_sha256": ...}``.
 
     Raises:
-        ValueError: no such file, or another kind of file.
+        ValueError: no such file, or not one of :func:`save_images`.
     """
     try:
         with safe_open(file, framework="pt") as f:
-            command = json.loads((f.metadata() or {})["jeat"])["command"]
+            about = dict(json.loads((f.metadata() or {})["jeat"]))
             images, labels = f.get_tensor("images"), f.get_tensor("labels")
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        return images.float() / 255, labels, {k: about[k] for k in ("command", "net_sha256")}
+    except KeyError as error:
+        raise ValueError(f"{file} was not made by jeat sample") from error
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} holds no images of jeat sample: {reason}") from error
-    return images.float() / 255, labels, str(command)

@@ -1,6 +1,7 @@
 """Figures of a net, as ``jeat measure`` finds them: a value that knows its command line."""
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -11,14 +12,15 @@ from torch import Tensor
 
 from jeat import shards
 from jeat._signature import constant_of, signature_of
-from jeat._words import flag, joined
+from jeat._words import flag
+from jeat.checkpoint import digest
 from jeat.data import Data
 from jeat.drawing import load_images
 from jeat.metrics import Subject, find, means_over_images, outside_of, split
 from jeat.metrics.out_of_distribution import Outside
 from jeat.report import provenance
 from jeat.sources import load_data
-from jeat.subject import data_of, net_of, seed_all, subject_of
+from jeat.subject import check_fit, data_of, net_of, seed_all, subject_of
 
 __all__ = ["Measurement", "measure", "measure_to"]
 
@@ -66,7 +68,7 @@ class Measurement:
         for metric, settings in self.own_settings().items():
             for name, value in settings.items():
                 words += flag(f"{metric}.{name}", value)
-        return joined(words)
+        return shlex.join(words)
 
     def own_settings(self) -> dict[str, dict[str, Any]]:
         """The settings of the metrics that are measured, where they differ from the defaults."""
@@ -98,8 +100,9 @@ def measure(
         for need in constant_of("metrics", metric, "needs") or ():
             if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
                 raise ValueError(f"{metric} needs {_FLAGS[need]}")
+    inputs = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
-    subject, drawn_by = _complete(subject, data, m)
+    subject = _complete(subject, data, m)
     figures: dict[str, float] = {}
     for i, metric in enumerate(m.metrics):
         show("measuring", i, len(m.metrics), metric)
@@ -116,33 +119,49 @@ def measure(
         "seed": m.seed,
         "processes": shards.world(),
         "settings": {metric: dict(m.settings.get(metric, {})) for metric in m.metrics},
-        "samples": drawn_by,
+        "samples": None if subject.samples is None else len(subject.samples),
         "judge": m.judge,
         "outside": m.outside,
+        "inputs": inputs,
         "figures": figures,
         "made_with": provenance(),
     }
 
 
-def _complete(
-    subject: Subject, data: Data, m: Measurement
-) -> tuple[Subject, dict[str, Any] | None]:
-    """The subject with samples, training images, judge and outside, where they are asked for."""
-    drawn_by = None
+def _inputs(m: Measurement) -> dict[str, Any]:
+    """What the figures depend on beside the command: the nets' files, how samples were drawn.
+
+    Raises:
+        ValueError: the net as its own judge; a file of other samples.
+        FileNotFoundError: no such net.
+    """
+    found: dict[str, Any] = {"net_sha256": digest(m.net)}
+    if m.judge is not None:
+        found["judge_sha256"] = digest(m.judge)
+        if found["judge_sha256"] == found["net_sha256"]:
+            raise ValueError("a net is no judge of its own samples: give another --judge")
     if m.samples is not None:
-        samples, labels, command = load_images(Path(m.samples))
-        drawn_by = {"file": m.samples, "command": command, "images": len(labels)}
+        found["samples"] = load_images(Path(m.samples))[2]
+    return found
+
+
+def _complete(subject: Subject, data: Data, m: Measurement) -> Subject:
+    """The subject with samples, training images, judge and outside, where they are asked for."""
+    if m.samples is not None:
+        samples, labels, _ = load_images(Path(m.samples))
         subject = replace(
             subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
         )
     if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
         subject = replace(subject, train=data.train.floats()[0].to(subject.x))
     if m.judge is not None:
-        subject = replace(subject, judge=net_of(m.judge))
+        judge = net_of(m.judge)
+        check_fit(m.judge, judge, data)
+        subject = replace(subject, judge=judge)
     if m.outside is not None:
         seed_all(m.seed)
         subject = replace(subject, outside=_outside(subject, m.outside, m.number))
-    return subject, drawn_by
+    return subject
 
 
 def _outside(subject: Subject, name: str, number: int) -> Tensor:
@@ -152,10 +171,14 @@ def _outside(subject: Subject, name: str, number: int) -> Tensor:
 
 
 def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
-    """Measure into a JSON file, unless the same measurement lies there; what the file holds."""
+    """Measure into a JSON file, unless the same measurement of the same files lies there.
+
+    Returns:
+        What the file holds.
+    """
     try:
         kept: dict[str, Any] = json.loads(file.read_text())
-        if kept["command"] == m.command():
+        if kept["command"] == m.command() and kept["inputs"] == _inputs(m):
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -143,6 +143,8 @@ def _check_place(out: Path, plan: Plan, resume: bool) -> None:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
     old, new = _leaves(old), _leaves(new)
+    if old.get("init") and not Path(old["init"]).exists():
+        new["init"] = old["init"]  # moved since; the run has its weights
     if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in new if old.get(k, new[k]) != new[k]]:
         raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
 

@@ -61,7 +61,7 @@ def main(words: Sequence[str]) -> int:
         found = measure(m, show=show)
     if shards.rank():
         return 0
-    print(table([{"metric": k, "value": v} for k, v in found["figures"].items()]))
+    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in found["figures"].items()]))
     print(
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {shards.world()} processes" if shards.world() > 1 else "")

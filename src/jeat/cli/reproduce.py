@@ -1,8 +1,8 @@
 """run the paper's comparison from start to end: digits, cifar10 and more
 
-    jeat reproduce SUITE --out FOLDER [flags]
+    jeat reproduce SUITE [flags]
 
-Trains what is missing, measures it and writes FOLDER/report.html: every table and figure of the
+Trains what is missing, measures it and writes OUT/report.html: every table and figure of the
 paper, its numbers beside ours. A second call goes on where the first stopped.
 """
 
@@ -21,7 +21,7 @@ def main(words: Sequence[str]) -> int:
     """Run a suite with bars, or say what it would cost."""
     suites = {name.replace("_", "-"): name for name in files_of("recipes")}
     if not words or words[0] in ("-h", "--help"):
-        print(f"usage: jeat reproduce SUITE --out FOLDER [flags]\n\n{__doc__}\nsuites:")
+        print(f"{__doc__}\nsuites:")
         for name, file in suites.items():
             print(f"  {name:<12} {signature_of('recipes', file, 'suite').summary}")
         return 0 if words else 2
@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         return 2
     file = suites[words[0]]
     parser = Parser(f"jeat reproduce {words[0]}", __doc__)
-    parser.add_argument("--out", type=str, required=True, help="folder to write")
+    parser.add_argument("--out", type=str, default=f"runs/{words[0]}", help="folder to write")
     parser.add_argument(
         "--seeds", type=int, default=5, help="so many runs of each, seeds 0, 1, ..."
     )

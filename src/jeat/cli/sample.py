@@ -48,6 +48,8 @@ def main(words: Sequence[str]) -> int:
     if args.number < 1:
         parser.error(f"--number must be at least 1, got {args.number}")
     kept = args.out.endswith(".safetensors")
+    if not kept and not args.out.lower().endswith(".png"):
+        parser.error(f"{args.out} is not the name of a .png or .safetensors file")
     parser.check_place(args.out, ".safetensors" if kept else ".png")
 
     from jeat import report
@@ -57,13 +59,13 @@ def main(words: Sequence[str]) -> int:
         args.net, tuple(args["class"] or ()), args.number, args.steps, args.step_size, args.noise,
         args.energy, args.start, args.precision, args.seed,
     )  # fmt: skip
+    parser.place(args.out)
     images, labels = draw(drawing)
     if shards.rank():
         return 0
-    parser.place(args.out)
     rows = len(labels) // args.number
     if kept:
-        save_images(Path(args.out), images, labels, drawing.command(args.out))
+        save_images(Path(args.out), images, labels, drawing)
     else:
         columns = args.number if rows > 1 else min(10, args.number)
         report.grid(images, columns=columns).save(args.out)

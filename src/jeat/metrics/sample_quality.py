@@ -197,6 +197,6 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
         file = reference_inception() if inception == "reference" else inception
         return sample_quality(samples, train, file)
     if subject.judge is None:
-        raise ValueError("sample_quality needs a judge, or the file of Inception's weights")
+        raise ValueError("sample_quality needs --judge, or --sample_quality.inception")
     figures = sample_quality(samples, train, subject.judge)
     return {f"judge_{name}": value for name, value in figures.items()}

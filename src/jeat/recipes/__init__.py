@@ -28,14 +28,23 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
         OUT/judge/                      the run of the judge
         OUT/seed0/METHOD/               a run, its images (eq17.safetensors) and figures/*.json
 
-    A second call recomputes nothing that is there.
+    A second call neither trains, draws nor measures what is there; it writes the report anew.
 
     Raises:
-        ValueError: fewer than 1 seed.
+        ValueError: fewer than 1 seed, or a file where the folder should be.
     """
     if seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {seeds}")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: give --out a folder")
+    out = _as_seen_from_here(out)
     yield from work(suite, out, seeds=seeds)
     yield Progress("report", 0, 1)
     write(suite, out, seeds=seeds)
     yield Progress("report", 1, 1)
+
+
+def _as_seen_from_here(out: Path) -> Path:
+    """One spelling of a folder, since commands hold it: relative where it lies below."""
+    full = out.resolve()
+    return full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jeat.plan import Optimisation, Plan
 from jeat.recipes._suite import Suite
@@ -12,7 +12,9 @@ __all__ = ["at_scale"]
 EPS = 8 / 255
 
 
-def at_scale(name: str, *, data: str, inception: str | None, per_class: int) -> Suite:
+def at_scale(
+    name: Literal["cifar10", "cifar100"], *, data: str, inception: str | None, classes: int
+) -> Suite:
     """Tables 1-3 and Fig. 2-7 with a WRN-28-10 of LeakyReLUs.
 
     The paper prints no optimiser. Classifiers are trained as Madry's and Wong's are, with batch
@@ -61,6 +63,10 @@ def at_scale(name: str, *, data: str, inception: str | None, per_class: int) -> 
         images=10_000,
         scored=1000,
         attacked=1000,
-        per_class=per_class,
+        per_class=50_000 // classes,
+        shape=(3, 32, 32),
+        classes=classes,
+        train_images=50_000,
+        paper=name,
         settings={} if inception is None else {"sample_quality": {"inception": inception}},
     )  # fmt: skip

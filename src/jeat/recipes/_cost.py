@@ -1,6 +1,7 @@
 """What a suite will cost, before it runs: network passes, arithmetic, disk."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -9,7 +10,6 @@ from jeat.nets import Spec, build
 from jeat.objectives import complete
 from jeat.plan import Plan
 from jeat.recipes._suite import Suite, drawings, runs
-from jeat.sources import load_data
 
 __all__ = ["cost"]
 
@@ -17,41 +17,51 @@ SUSTAINED = 1e14  # FLOP/s: a guess at a modern GPU in bf16, to turn arithmetic 
 
 
 def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
-    """One row a training run, then the drawing and the whole.
+    """One row a training run, one for the drawing, and the whole; no data is loaded.
 
     An input gradient counts two forward passes, a training pass three. Hours are at 100 TFLOP/s
     sustained; measurements are left out, they are few passes beside training.
     """
-    data = load_data(suite.data)
+    training = runs(suite, out, seeds=seeds)
+    passes = {(p.net, p.norm): _of_a_pass(suite, p) for p in training.values()}
     rows: list[dict[str, object]] = []
-    flops = disk = 0.0
-    for name, plan in runs(suite, out, seeds=seeds).items():
+    for name, plan in training.items():
         o = plan.optimisation
-        iterations = max(1, round(o.epochs * (len(data.train) // o.batch_size)))
-        gradients, trained = per_iteration(plan)
-        n = iterations * o.batch_size
-        spec = Spec(plan.net, data.shape[0], data.shape[1], data.classes, plan.norm)
-        forward, parameters = _of_a_pass(spec)
-        run_flops = n * (2 * gradients + 3 * trained) * forward
-        run_disk = 4 * parameters * (5 if o.ema is not None else 4) + _buffer(plan, data.shape)
-        flops, disk = flops + run_flops, disk + run_disk
+        iterations = max(1, round(o.epochs * (suite.train_images // o.batch_size)))
+        n, (gradients, trained) = iterations * o.batch_size, per_iteration(plan)
+        forward, parameters = passes[plan.net, plan.norm]
+        states = (
+            5 if o.ema is not None else 4
+        )  # weights, the net of jeat.load, two moments, average
         rows.append({
             "run": name, "net": plan.net, "iterations": iterations, "batch": o.batch_size,
-            "input gradients": f"{n * gradients:,}", "training passes": f"{n * trained:,}",
-            "PFLOP": f"{run_flops / 1e15:,.3g}", "hours at 100 TFLOP/s": _hours(run_flops),
-            "disk, MB": f"{run_disk / 1e6:,.0f}",
+            "input gradients": n * gradients, "training passes": n * trained,
+            "FLOP": n * (2 * gradients + 3 * trained) * forward,
+            "disk": 4 * parameters * states + _buffer(plan, suite.shape),
         })  # fmt: skip
-    for file, drawing in drawings(suite, out, seeds=seeds).items():
-        plan = runs(suite, out, seeds=seeds)[str(file.parent.relative_to(out))]
-        images = drawing.number * len(data.classes)
-        spec = Spec(plan.net, data.shape[0], data.shape[1], data.classes, plan.norm)
-        flops += images * drawing.steps * 2 * _of_a_pass(spec)[0]
-        disk += images * torch.Size(data.shape).numel()
+    drawn = drawings(suite, out, seeds=seeds)
+    gradients, flops = 0, 0.0
+    for file, drawing in drawn.items():
+        plan = training[str(file.parent.relative_to(out))]
+        n = drawing.number * suite.classes * drawing.steps
+        gradients, flops = gradients + n, flops + 2 * n * passes[plan.net, plan.norm][0]
+    images = len(drawn) * suite.per_class * suite.classes
     rows.append({
-        "run": "all, with drawing", "PFLOP": f"{flops / 1e15:,.3g}",
-        "hours at 100 TFLOP/s": _hours(flops), "disk, MB": f"{disk / 1e6:,.0f}",
+        "run": "drawing", "input gradients": gradients, "FLOP": flops,
+        "disk": images * torch.Size(suite.shape).numel(),
     })  # fmt: skip
-    return rows
+    every = ("input gradients", "training passes", "FLOP", "disk")
+    rows.append({"run": "all"} | {k: sum(row.get(k, 0) for row in rows) for k in every})  # type: ignore[misc]
+    return [_told(row) for row in rows]
+
+
+def _told(row: dict[str, Any]) -> dict[str, object]:
+    flops, disk = row.pop("FLOP"), row.pop("disk")
+    told = {k: f"{v:,}" if isinstance(v, int) else v for k, v in row.items()}
+    return told | {
+        "PFLOP": f"{flops / 1e15:,.3g}", "hours at 100 TFLOP/s": f"{flops / SUSTAINED / 3600:.3g}",
+        "disk, MB": f"{disk / 1e6:,.0f}",
+    }  # fmt: skip
 
 
 def per_iteration(plan: Plan) -> tuple[int, int]:
@@ -66,19 +76,17 @@ def per_iteration(plan: Plan) -> tuple[int, int]:
     return steps, 1
 
 
-def _of_a_pass(spec: Spec) -> tuple[float, int]:
+def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
     """FLOPs of one forward pass of one image, and how many weights the net has."""
+    channels, size, _ = suite.shape
+    classes = tuple(map(str, range(suite.classes)))
     with torch.device("meta"):
-        net = build(spec)
+        net = build(Spec(plan.net, channels, size, classes, plan.norm))
         with FlopCounterMode(display=False) as counter:
-            net(torch.zeros(1, spec.channels, spec.size, spec.size))
+            net(torch.zeros(1, channels, size, size))
     return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())
 
 
 def _buffer(plan: Plan, shape: tuple[int, int, int]) -> float:
     size = complete(plan.method, plan.objective).get("buffer_size", 0)
     return 4.0 * int(size) * torch.Size(shape).numel()
-
-
-def _hours(flops: float) -> str:
-    return f"{flops / SUSTAINED / 3600:.3g}"

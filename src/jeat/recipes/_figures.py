@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from jeat.checkpoint import load
+from jeat import shards
 from jeat.data import Data
 from jeat.drawing import load_images
 from jeat.landscape import draw, grid, plane
@@ -17,6 +18,10 @@ from jeat.recipes._suite import Suite
 from jeat.report import Figure, energy_changes, panels
 from jeat.report import grid as image_grid
 from jeat.sources import load_data
+from jeat.subject import net_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 __all__ = ["figures"]
 
@@ -40,18 +45,20 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
     chain = ", ".join(f"{k} {v}" for k, v in suite.chain.items())
     unselected = f"A row a class, drawn as in the protocol ({chain}), seed 0, nothing selected."
     _landscape(suite, data, runs).savefig(place / "fig2.png", dpi=100)
+    shown = f"test image 0 (star), of class {data.classes[int(data.test.y[0])]}"
     keep(
         "fig2", "Fig. 2: energy around a test image",
-        f"E(x, y) less that at the image (star), on a plane of two random directions (seed 0), out "
-        f"to {suite.radius:g} in pixel L2, with the same levels in each panel; darker is lower, "
+        f"E(x, y) less that at {shown}, on a plane of two random directions (seed 0), out to "
+        f"{suite.radius:g} in pixel L2, with the same levels in each panel; darker is lower, "
         "the cross is the lowest point. Its numbers, over many images, are in the table above.",
     )  # fmt: skip
     logs = {m: _log(runs / m) for m in ("at", "jeat")}
     energy_changes(logs).savefig(place / "fig3.png", dpi=100)
     keep(
         "fig3", "Fig. 3: what attack and optimiser step do to the energies (Eq. 15)",
-        "Mean and standard deviation over images, by epoch, seed 0: the same FGSM example (eps "
-        f"{suite.eps:.3g}) before and after the same optimiser step.",
+        "Mean and standard deviation over images, by epoch, seed 0: the same example before and "
+        f"after the same optimiser step. It is FGSM's from a random start on cross-entropy (eps "
+        f"{suite.eps:.3g}, net in eval mode) for every method.",
     )  # fmt: skip
     eq_16 = {"at, Eq. 16": runs / "at/eq16.safetensors"}
     eq_17 = {f"{m}, Eq. 17": runs / m / "eq17.safetensors" for m in ("at", "prejeat")}
@@ -77,12 +84,14 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
     return made
 
 
-def _landscape(suite: Suite, data: Data, runs: Path):  # type: ignore[no-untyped-def]  # matplotlib's
-    x, y = data.test.floats(len(data.test))
-    x, y = x[:1], y[:1]
+def _landscape(suite: Suite, data: Data, runs: Path) -> "MatplotlibFigure":
+    images = data.test.to(shards.device())
+    x, y = images.x[:1].float() / 255, images.y[:1]
     directions = plane(x, seed=0)
     energies = {
-        m: grid(load(runs / m), x, y, directions=directions, radius=suite.radius, points=41)[0]
+        m: grid(net_of(str(runs / m)), x, y, directions=directions, radius=suite.radius, points=41)[
+            0
+        ]
         for m in ("normal", *HYBRIDS)
     }
     return draw(energies, radius=suite.radius)
@@ -95,16 +104,15 @@ def _log(run: Path) -> list[dict[str, float]]:
 def _firsts(file: Path, number: int) -> Tensor:
     """The first ``number`` images of each of the first classes, class by class."""
     images, labels, _ = load_images(file)
-    classes = labels.unique()[:SHOWN]
-    return torch.cat([images[labels == c][:number] for c in classes])
+    return torch.cat([images[labels == c][:number] for c in labels.unique()[:SHOWN]])
 
 
 def _grids(files: Mapping[str, Path], columns: int = 3) -> Image.Image:
-    shown = {name: _firsts(file, SHOWN) for name, file in files.items()}
-    wide = {name: len(x) // min(SHOWN, len(x)) for name, x in shown.items()}
-    return panels(
-        {name: image_grid(x, columns=wide[name]) for name, x in shown.items()}, columns=columns
-    )
+    def rows(file: Path) -> Image.Image:
+        per_class = min(SHOWN, int(load_images(file)[1].bincount().max()))
+        return image_grid(_firsts(file, per_class), columns=per_class)
+
+    return panels({name: rows(file) for name, file in files.items()}, columns=columns)
 
 
 def _neighbours(file: Path, data: Data) -> Image.Image:

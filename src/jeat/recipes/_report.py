@@ -1,69 +1,103 @@
-"""Tables 1-3 beside the paper's, its orderings, and the files a reader opens."""
+"""The files that a reader of a suite opens."""
 
 import json
-from dataclasses import asdict
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jeat.recipes._figures import figures
-from jeat.recipes._suite import Suite, records
-from jeat.recipes._tables import ORDERINGS, TABLES
-from jeat.report import markdown, ordering, page, provenance, summarise, write_csv
+from jeat.recipes._suite import Suite, kept, records
+from jeat.recipes._tables import CLAIMS, TABLES
+from jeat.report import markdown, ordering, page, summarise, write_csv
 
 __all__ = ["write"]
+
+PAPER = {
+    "cifar10": "WRN-28-10 on CIFAR-10, eps 8/255",
+    "cifar100": "WRN-28-10 on CIFAR-100, eps 8/255",
+}
 
 
 def write(suite: Suite, out: Path, *, seeds: int) -> None:
     """``report.html``, ``results.json``, ``tables.csv``, ``.md``, ``figures/*.png`` in ``out``."""
-    found = records(suite, out, seeds=seeds)
+    measured = kept(suite, out, seeds=seeds)
+    found = records(measured, out)
     summary = summarise(found)
-    orderings = [
-        (f"{column}: {claim}", *seen)
-        for column, claim in ORDERINGS
-        if (seen := ordering(summary, column, claim)) is not None
-    ]
-    how = protocol(suite, seeds=seeds)
-    how["judge"] += f", accuracy {summary['judge']['accuracy']}"
+    claims = {
+        f"{what}: {order}": seen
+        for column, order, what in CLAIMS
+        if (seen := ordering(summary, column, order)) is not None
+    }
+    how = protocol(suite, measured, seeds=seeds)
+    made_with = joined(m["made_with"] for m in measured.values())
     (out / "report.html").write_text(
         page(
             title=f"{suite.title}: the paper's tables and figures", about=suite.about, protocol=how,
-            summary=summary, tables=TABLES, orderings=orderings, figures=figures(suite, out),
-            made_with=provenance(),
+            summary=summary, data=suite.paper, tables=TABLES, claims=claims,
+            figures=figures(suite, out), made_with=made_with,
         )
     )  # fmt: skip
-    kept: dict[str, Any] = {
-        "suite": suite.title, "protocol": how, "made_with": provenance(), "records": found,
-        "orderings": [{"claim": c, "held": h, "seeds": n} for c, h, n in orderings],
-        "summary": {m: {c: asdict(v) for c, v in row.items()} for m, row in summary.items()},
+    results: dict[str, Any] = {
+        "suite": suite.title, "protocol": how, "made_with": made_with,
+        "claims": {claim: {"held": held, "seeds": of} for claim, (held, of) in claims.items()},
+        "summary": {
+            method: {
+                column: {"mean": cell.mean, "std": None if math.isnan(cell.std) else cell.std}
+                for column, cell in row.items()
+            }
+            for method, row in summary.items()
+        },
+        "records": found,
     }  # fmt: skip
-    for row in kept["summary"].values():
-        for cell in row.values():
-            cell.pop("commands")
-            cell["std"] = None if len(cell["values"]) == 1 else cell["std"]
-    (out / "results.json").write_text(json.dumps(kept, indent=1) + "\n")
-    write_csv(out / "tables.csv", TABLES, summary)
-    claims = [f"{claim}: held in {held} of {of} seeds" for claim, held, of in orderings]
-    parts = {"The paper's orderings": claims, "Protocol": [f"{k}: {v}" for k, v in how.items()]}
-    lists = [f"## {title}\n\n" + "\n".join(f"- {v}" for v in p) for title, p in parts.items()]
-    text = "\n".join([markdown(TABLES, summary), *(f"{part}\n" for part in lists)])
-    (out / "tables.md").write_text(text)
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_csv(out / "tables.csv", TABLES, summary, suite.paper)
+    said = [f"{claim}: held in {held} of {of} seeds" for claim, (held, of) in claims.items()]
+    parts = {"The paper's orderings": said, "Protocol": [f"{k}: {v}" for k, v in how.items()]}
+    lists = [
+        f"## {title}\n\n" + "\n".join(f"- {v}" for v in p) + "\n" for title, p in parts.items()
+    ]
+    (out / "tables.md").write_text("\n".join([markdown(TABLES, summary, suite.paper), *lists]))
 
 
-def protocol(suite: Suite, *, seeds: int) -> dict[str, str]:
+def joined(machines: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Versions and machines of all measurements, each different one once."""
+    found: dict[str, dict[str, None]] = {}
+    for machine in machines:
+        for name, value in machine.items():
+            found.setdefault(name, {})[value] = None
+    return {name: " and ".join(values) for name, values in found.items()}
+
+
+def protocol(
+    suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int
+) -> dict[str, str]:
     """How every number was obtained, in words."""
-    chain = ", ".join(f"{k} {v}" for k, v in suite.chain.items())
-    classes = f"{suite.per_class} of each class"
-    attacks = suite.attacks or "AutoAttack's standard set"
+    by_name = {file.stem: m for file, m in measured.items()}
+    probes = int(by_name["fisher"]["figures"]["fisher_probes"])
+    images = {name: by_name[name]["images"] for name in ("pgd_20", "fisher", "auto_attack")}
+    judge = next(m for file, m in measured.items() if file.parents[1].name == "judge")
+    starts = {p.start for p in suite.plans(Path(), 0).values()}
+    inception = suite.settings.get("sample_quality", {}).get("inception")
     return {
         "data": suite.data,
+        "paper": f"numbers marked paper are of a {PAPER[suite.paper]}",
         "seeds": f"{seeds} (0 to {seeds - 1}): of training, attacks, probes, starts and noise; "
         "means and sample standard deviations over seeds",
-        "accuracy, PGD, ECE": f"{suite.images} test images, spread evenly; fp32",
-        "Fisher scores, curvature, AUROC": f"{suite.scored} test images, spread evenly",
-        "AutoAttack": f"{attacks} on {suite.attacked} test images, {suite.attacked_seeds} seed(s)",
-        "eps": f"{suite.eps:.4g} in [0, 1] pixels, linf",
-        "generated images": f"{classes}, fresh chains, unselected; {chain}; compared with the "
-        "training split",
-        "judge": f"{suite.judge.net}, {suite.judge.method} training on the same data, seed "
-        f"{suite.judge.optimisation.seed}",
+        "accuracy, PGD, ECE": f"{images['pgd_20']} test images, spread evenly; fp32; "
+        f"eps {suite.eps:.4g} (linf, [0, 1] pixels), PGD-20 in steps of eps / 4",
+        "Fisher scores": f"{images['fisher']} test images; "
+        + (f"Hutchinson's estimate with {probes} probes" if probes else "exact"),
+        "curvature, AUROC": f"{images['fisher']} test images; outside: {suite.outside} images",
+        "AutoAttack": f"{suite.attacks or 'the standard set'}, {images['auto_attack']} test "
+        f"images, seeds 0 to {min(seeds, suite.attacked_seeds) - 1}; zero gradients are counted "
+        "at the test images",
+        "generated images": f"{by_name['eq17']['samples']} a method and seed, "
+        f"{suite.per_class} of each class, fresh chains, unselected; "
+        + ", ".join(f"{k} {v}" for k, v in suite.chain.items())
+        + f"; start {', '.join(sorted(starts))}; compared with the whole training split",
+        "extractor": "torch-fidelity's Inception" if inception else "the judge",
+        "judge": f"{suite.judge.net} ({suite.judge.activation}), {suite.judge.method} training on "
+        f"the same data, seed {suite.judge.optimisation.seed}, accuracy "
+        f"{judge['figures']['accuracy']:.4f} on {judge['images']} test images",
     }

@@ -15,7 +15,7 @@ BATCH, ITERATIONS = 4, 2
 
 def smoke(suite: Suite) -> Suite:
     """``suite`` with two iterations a run, few images, short chains; its figures mean nothing."""
-    per_epoch = len(load_data(suite.data).train) // BATCH
+    per_epoch = max(1, len(load_data(suite.data).train) // BATCH)
 
     def short(plan: Plan) -> Plan:
         few = {"steps": 2, "buffer_size": BATCH} if plan.method in ("jem", "jeat") else {}
@@ -32,6 +32,7 @@ def smoke(suite: Suite) -> Suite:
     return replace(
         suite, title=f"{suite.title}, smoke test", plans=plans, judge=short(suite.judge),
         about=f"A few steps of each stage; the figures mean nothing. {suite.about}",
-        chain=dict(suite.chain) | {"steps": 2}, images=4, scored=2, attacked=2, attacks="apgd-ce",
-        per_class=1, settings=dict(suite.settings) | {"curvature": {"points": 3}},
+        chain=dict(suite.chain) | {"steps": 2}, images=4, scored=4, attacked=2,
+        outside="uniform", attacks="apgd-ce", per_class=1,
+        settings=dict(suite.settings) | {"curvature": {"points": 3}},
     )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jeat.drawing import Drawing, draw_to
 from jeat.measurement import Measurement, measure_to
@@ -12,9 +12,7 @@ from jeat.plan import Plan
 from jeat.recipes._progress import Progress
 from jeat.run import fit
 
-__all__ = ["Suite", "drawings", "measurements", "records", "runs", "work"]
-
-Tasks = dict[Path, Drawing] | dict[Path, Measurement]
+__all__ = ["Suite", "drawings", "kept", "measurements", "records", "runs", "work"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,9 @@ class Suite:
         attacks: the part of AutoAttack that is run; None is the standard set.
         attacked_seeds: so many seeds are put to AutoAttack.
         per_class: generated images of each class.
+        shape, classes, train_images: of the data, for the dry run, which loads none.
+        paper: whose numbers of the paper stand beside ours.
+        outside: images of none of the classes, as of :class:`jeat.measurement.Measurement`.
         radius: of Fig. 2, in pixel L2.
         settings: further settings of metrics, by name.
     """
@@ -49,8 +50,13 @@ class Suite:
     scored: int
     attacked: int
     per_class: int
+    shape: tuple[int, int, int]
+    classes: int
+    train_images: int
+    paper: Literal["cifar10", "cifar100"] = "cifar10"
     attacks: str | None = None
     attacked_seeds: int = 1
+    outside: str = "interpolated"
     radius: float = 2.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -125,19 +131,20 @@ def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
         how = {k: dict(suite.settings.get(k, {})) | dict(settings.get(k, {})) for k in metrics}
         return Measurement(net, metrics, how, number=number, seed=seed)
 
-    def attack(**how: Any) -> Measurement:
+    def attack(how: Mapping[str, Any], *, number: int = suite.images) -> Measurement:
         return measurement(
-            "robust_accuracy", number=suite.images, robust_accuracy={"eps": suite.eps} | how
+            "robust_accuracy", number=number, robust_accuracy={"eps": suite.eps, **how}
         )
 
-    once = {"steps": 1, "step_size": suite.eps, "random_start": False}
-    often = {"steps": 20, "step_size": suite.eps / 4}
+    energy = {"loss": "energy"}
+    once: dict[str, Any] = {"steps": 1, "step_size": suite.eps, "random_start": False}
+    often: dict[str, Any] = {"steps": 20, "step_size": suite.eps / 4}
     found = {
         "clean": measurement("accuracy", "calibration", "zero_gradient", number=suite.images),
-        "fgsm": attack(**once),
-        "energy_fgsm": attack(**once, loss="energy"),
-        "pgd_20": attack(**often),
-        "energy_pgd_20": attack(**often, loss="energy"),
+        "fgsm": attack(once),
+        "energy_fgsm": attack(once | energy),
+        "pgd_20": attack(often),
+        "energy_pgd_20": attack(often | energy),
         "fisher": measurement("fisher_score", number=suite.scored),
         "curvature": measurement(
             "curvature",
@@ -145,34 +152,42 @@ def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
             curvature={"images": suite.scored, "radius": suite.radius},
         ),
         "outside": replace(
-            measurement("out_of_distribution", number=suite.scored), outside="interpolated"
+            measurement("out_of_distribution", number=suite.scored), outside=suite.outside
         ),
     }
     if seed < suite.attacked_seeds:
         how = {"eps": suite.eps, "attacks": suite.attacks}
+        found["pgd_20_few"] = attack(often, number=suite.attacked)
         found["auto_attack"] = measurement("auto_attack", number=suite.attacked, auto_attack=how)
     return found
 
 
-def records(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
+def kept(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
+    """What each file of :func:`measurements` holds."""
+    files = measurements(suite, out, seeds=seeds)
+    return {file: json.loads(file.read_text()) for file in files}
+
+
+def records(measured: Mapping[Path, dict[str, Any]], out: Path) -> list[dict[str, Any]]:
     """Every number: method, seed, column, value, the command that recomputes it, its file.
 
     A column is the metric's figure; accuracies under PGD are named by the attack. What concerns
-    images drawn by Eq. 16 belongs to the method ``at, Eq. 16``.
+    images drawn by Eq. 16 belongs to the method ``at, Eq. 16``. ``images`` are test images, or
+    generated ones where the number is of those, and ``drawing`` the command that drew them.
     """
     found = []
-    for file in measurements(suite, out, seeds=seeds):
-        kept = json.loads(file.read_text())
+    for file, m in measured.items():
         folder, what = file.parents[1], file.stem
         method = f"{folder.name}, Eq. 16" if what == "eq16" else folder.name
-        for figure, value in kept["figures"].items():
+        for figure, value in m["figures"].items():
             found.append({
                 "method": method,
-                "seed": kept["seed"],
+                "seed": m["seed"],
                 "column": what if figure == "robust_accuracy" else figure,
                 "value": value,
-                "images": kept["images"],
-                "command": kept["command"],
+                "images": m["samples"] or m["images"],
+                "command": m["command"],
+                "drawing": m["inputs"].get("samples", {}).get("command"),
                 "file": str(file.relative_to(out)),
             })  # fmt: skip
     return found

@@ -14,4 +14,4 @@ def suite(*, data: str = "uoft-cs/cifar10", inception: str | None = None) -> Sui
         inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
             FID and KID.
     """
-    return at_scale("cifar10", data=data, inception=inception, per_class=5000)
+    return at_scale("cifar10", data=data, inception=inception, classes=10)

@@ -14,4 +14,4 @@ def suite(*, data: str = "uoft-cs/cifar100", inception: str | None = None) -> Su
         inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
             FID and KID.
     """
-    return at_scale("cifar100", data=data, inception=inception, per_class=500)
+    return at_scale("cifar100", data=data, inception=inception, classes=100)

@@ -59,5 +59,8 @@ def suite(*, data: str = "uoft-cs/cifar10", inception: str | None = None) -> Sui
         scored=200,
         attacked=200,
         per_class=100,
+        shape=(3, 32, 32),
+        classes=10,
+        train_images=50_000,
         settings={} if inception is None else {"sample_quality": {"inception": inception}},
     )  # fmt: skip

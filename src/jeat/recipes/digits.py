@@ -53,4 +53,7 @@ def suite() -> Suite:
         scored=360,
         attacked=50,
         per_class=50,
+        shape=(1, 8, 8),
+        classes=10,
+        train_images=1437,
     )  # fmt: skip

@@ -28,11 +28,7 @@ class Cell:
 
     def __str__(self) -> str:
         places = _places(self.mean)
-        return " ± ".join(
-            f"{v:.{places}f}" if places <= 5 else f"{v:.2e}"
-            for v in (self.mean, self.std)
-            if not math.isnan(v)
-        )
+        return " ± ".join(f"{v:.{places}f}" for v in (self.mean, self.std) if not math.isnan(v))
 
 
 Summary = dict[str, dict[str, Cell]]
@@ -84,7 +80,7 @@ def ordering(summary: Summary, column: str, claim: str) -> tuple[int, int] | Non
 
 
 def _places(value: float) -> int:
-    """Decimals that show three significant digits."""
+    """Decimals that show three significant digits, 4 at most."""
     if value == 0 or not math.isfinite(value):
         return 3
-    return max(0, 2 - math.floor(math.log10(abs(value))))
+    return min(4, max(0, 2 - math.floor(math.log10(abs(value)))))

@@ -8,7 +8,10 @@ __all__ = ["table"]
 def table(rows: Sequence[Mapping[str, object]]) -> str:
     """One line a row, one column a key of the first row; floats with three decimals."""
     keys = list(rows[0])
-    cells = [keys, *([_cell(row.get(key, "")) for key in keys] for row in rows)]
+    cells = [
+        [_cell(key) for key in keys],
+        *([_cell(row.get(key, "")) for key in keys] for row in rows),
+    ]
     widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
     lines = [
         "| " + " | ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)) + " |"
@@ -18,4 +21,5 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from jeat.report._paper import PAPER
 from jeat.report._summary import Summary
-from jeat.report._table import table as markdown_table
+from jeat.report._table import table as as_markdown
 
 __all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
 
@@ -25,12 +26,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to show: its rows are methods, some of which only the paper has."""
+    """A table to show: its rows are methods, some of which only the paper has.
+
+    Attributes:
+        title, note: what stands above it; a title that begins with ``"Table 1:"`` and the like
+            brings the paper's numbers of that table.
+        columns, methods: its columns and rows.
+    """
 
     title: str
     note: str
     columns: Sequence[Column]
     methods: Sequence[str]
+
+    def paper(self, data: str, column: str, method: str) -> float | None:
+        """The paper's number for ``data``, if it has one."""
+        numbers = PAPER[data].get(self.title.partition(":")[0], {})
+        return numbers.get(column, {}).get(method)
 
 
 @dataclass(frozen=True)
@@ -49,18 +61,29 @@ def page(
     about: str,
     protocol: Mapping[str, str],
     summary: Summary,
+    data: str,
     tables: Sequence[Table],
-    orderings: Sequence[tuple[str, int, int]],
+    claims: Mapping[str, tuple[int, int]],
     figures: Sequence[Figure],
     made_with: Mapping[str, str],
 ) -> str:
-    """The report: each number beside the paper's, its command below the table, figures within."""
+    """The report: each number beside the paper's, its command below the table, figures within.
+
+    Args:
+        title, about: what stands on top.
+        protocol: how the numbers were obtained, by what they are.
+        summary: of :func:`summarise`.
+        data: whose numbers of the paper are shown, ``"cifar10"`` or ``"cifar100"``.
+        tables, figures: in order.
+        claims: the paper's orderings in words: in how many seeds they held, of how many.
+        made_with: versions and machine.
+    """
     from jinja2 import Environment
 
     template = (Path(__file__).parent / "page.html").read_text()
     return Environment(autoescape=True).from_string(template).render(
-        title=title, summary=about, protocol=protocol,
-        tables=[_shown(table, summary) for table in tables], orderings=orderings,
+        title=title, about=about, protocol=protocol,
+        tables=[_shown(table, summary, data) for table in tables], claims=claims,
         figures=[
             vars(f) | {"data": base64.b64encode(f.file.read_bytes()).decode()} for f in figures
         ],
@@ -68,42 +91,40 @@ def page(
     )  # fmt: skip
 
 
-def _shown(table: Table, summary: Summary) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = []
+def _shown(table: Table, summary: Summary, data: str) -> dict[str, Any]:
+    """A table's columns that anybody has, rows of cells, and labels by command."""
+
+    def cell(method: str, column: Column) -> dict[str, str]:
+        ours = summary.get(method, {}).get(column.name)
+        paper = table.paper(data, column.name, method)
+        return {
+            "ours": "" if ours is None else str(ours),
+            "paper": "" if paper is None else f"{paper:.4g}",
+        }
+
+    columns = [c for c in table.columns if any("".join(cell(m, c).values()) for m in table.methods)]
     commands: dict[str, list[str]] = {}
-    for method in table.methods:
-        cells = []
-        for column in table.columns:
-            cell = summary.get(method, {}).get(column.name)
-            if cell is not None:
-                first = cell.commands[min(cell.commands)]
-                commands.setdefault(first, []).append(f"{method} {column.label}")
-            paper = PAPER.get(column.name, {}).get(method)
-            cells.append({
-                "ours": "" if cell is None else str(cell),
-                "paper": "" if paper is None else f"{paper:.4g}",
-            })  # fmt: skip
-        rows.append({"method": method, "cells": cells})
-    seeds = [s for cells in summary.values() for cell in cells.values() for s in cell.values]
-    return vars(table) | {"rows": rows, "commands": commands, "seed": min(seeds, default=0)}
+    for m in table.methods:
+        for c in columns:
+            ours = summary.get(m, {}).get(c.name)
+            for command in () if ours is None else ours.commands.values():
+                commands.setdefault(command, []).append(f"{m} {c.label}")
+    rows = [{"method": m, "cells": [cell(m, c) for c in columns]} for m in table.methods]
+    return vars(table) | {"columns": columns, "rows": rows, "commands": commands}
 
 
-def markdown(tables: Sequence[Table], summary: Summary) -> str:
-    """The tables in Markdown, a section each; columns that nobody has are left out."""
+def markdown(tables: Sequence[Table], summary: Summary, data: str) -> str:
+    """The tables in Markdown, a section each."""
     sections = []
     for table in tables:
-        shown = _shown(table, summary)
+        shown = _shown(table, summary, data)
         rows = [
             {"method": row["method"]}
-            | {
-                c.label: _beside(**cell)
-                for c, cell in zip(table.columns, row["cells"], strict=True)
-            }
+            | {c.label: _beside(**v) for c, v in zip(shown["columns"], row["cells"], strict=True)}
             for row in shown["rows"]
         ]
-        known = [k for k in rows[0] if any(row[k] for row in rows)]
-        text = markdown_table([{k: row[k] for k in known} for row in rows])
-        sections.append(f"## {table.title}\n\n{table.note}\n\n{text}\n")
+        notes = "; ".join(f"{c.label}: {c.note}" for c in shown["columns"])
+        sections.append(f"## {table.title}\n\n{table.note}\n\n{as_markdown(rows)}\n\n{notes}.\n")
     return "\n".join(sections)
 
 
@@ -111,22 +132,23 @@ def _beside(ours: str, paper: str) -> str:
     return f"{ours or '-'} (paper {paper})" if paper else ours
 
 
-def write_csv(file: Path, tables: Sequence[Table], summary: Summary) -> None:
-    """One line a number: table, method, column, mean, std, seeds, paper, command, note."""
+def write_csv(file: Path, tables: Sequence[Table], summary: Summary, data: str) -> None:
+    """One line a number: table, method, column, mean, std, seeds, paper, note, commands."""
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(
-            ["table", "method", "column", "mean", "std", "seeds", "paper", "command", "note"]
+            ["table", "method", "column", "mean", "std", "seeds", "paper", "note", "commands"]
         )
         for table in tables:
             for method in table.methods:
                 for c in table.columns:
                     cell = summary.get(method, {}).get(c.name)
-                    paper = PAPER.get(c.name, {}).get(method, "")
-                    if cell is None and paper == "":
-                        continue
-                    ours = ["", "", 0, paper, "not run here"]
+                    paper = table.paper(data, c.name, method)
+                    ours = ["", "", 0]
                     if cell is not None:
-                        first = cell.commands[min(cell.commands)]
-                        ours = [cell.mean, cell.std, len(cell.values), paper, first]
-                    writer.writerow([table.title, method, c.name, *ours, c.note])
+                        std = "" if math.isnan(cell.std) else cell.std
+                        ours = [cell.mean, std, len(cell.values)]
+                    elif paper is None:
+                        continue
+                    commands = "\n".join(cell.commands.values()) if cell else ""
+                    writer.writerow([table.title, method, c.name, *ours, paper, c.note, commands])
