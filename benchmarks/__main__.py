@@ -37,7 +37,9 @@ def main() -> None:
         "--data", type=Path, help="CIFAR-10 in parquet (default: $JEAT_DATA/cifar10)"
     )
     parser.add_argument("--net", default=ROOT / "results/cifar10-first/at.safetensors", type=Path)
-    parser.add_argument("--only", nargs="+", help="suites to run; nothing is written then")
+    parser.add_argument(
+        "--only", nargs="+", help="suites to run again; the rows of others are kept"
+    )
     args = parser.parse_args()
     folder = args.data or Path(os.environ.get("JEAT_DATA", "/nowhere")) / "cifar10"
     trained = jeat.load(args.net) if args.net.exists() else None
@@ -87,36 +89,43 @@ def main() -> None:
     show("hot paths", hot_paths.fused())
     show("hot paths", hot_paths.compiled())
     minutes = (time.time() - began) / 60
-    show("all", [Row("all", "minutes", minutes, minutes, minutes, 1, at_most=20)])
-    print(table([_cells(row) for row in rows]))
-    if not args.only:
-        _write(rows, points, seconds=time.time() - began, data=folder.name)
+    show("all", [Row("all", "minutes of the whole", minutes, minutes, minutes, 1, at_most=20)])
+    _write(rows, points, data=folder.name, only=args.only)
 
 
-def _cells(row: Row) -> dict[str, object]:
-    quartiles = f"{row.low:.3f}-{row.high:.3f}" if row.low != row.high else ""
+def _cells(row: dict[str, Any]) -> dict[str, object]:
+    """A row as it stands in the record, for the table."""
+    spread = "" if row["low"] == row["high"] else f"{row['low']:.3f}-{row['high']:.3f}"
+    value = float("nan") if row["value"] is None else row["value"]
     return {
-        "suite": row.suite, "what": row.what, "ratio": row.value, "quartiles": quartiles,
-        "goal": row.verdict, "note": row.note,
+        "suite": row["suite"], "what": row["what"], "ratio": value, "quartiles": spread,
+        "goal": row["verdict"], "note": row["note"],
     }  # fmt: skip
 
 
-def _write(rows: list[Row], points: dict[str, Any], *, seconds: float, data: str) -> None:
-    found = {
-        "rows": [_plain(asdict(row)) | {"verdict": row.verdict} for row in rows],
-        "growth": points,
-        "minutes": round(seconds / 60, 1),
+def _write(rows: list[Row], points: dict[str, Any], *, data: str, only: list[str] | None) -> None:
+    """Write what was found, with the rows of suites that were not run as they stood."""
+    file, now = ROOT / "results/bench.json", time.strftime("%Y-%m-%d %H:%M")
+    record = json.loads(file.read_text()) if only and file.exists() else {"rows": [], "growth": {}}
+    ran = {row.suite for row in rows}
+    new = [_plain(asdict(row)) | {"verdict": row.verdict, "at": now} for row in rows]
+    record |= {
+        "rows": [row for row in record["rows"] if row["suite"] not in ran] + new,
+        "growth": points or record["growth"],
         "data": data,
         "versions": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "cpu": _cpu(),
         "threads": torch.get_num_threads(),
     }
-    (ROOT / "results/bench.json").write_text(json.dumps(found, indent=1) + "\n")
-    (ROOT / "results/bench.md").write_text(table([_cells(row) for row in rows]) + "\n")
-    (ROOT / "results/profile.txt").write_text(_profile() + "\n")
-    if points:
-        growth.draw(points, ROOT / "docs/images/growth.png")
+    file.write_text(json.dumps(record, indent=1) + "\n")
+    text = table([_cells(row) for row in record["rows"]])
+    print(text)
+    (ROOT / "results/bench.md").write_text(text + "\n")
+    if record["growth"]:
+        growth.draw(record["growth"], ROOT / "docs/images/growth.png")
+    if not only:
+        (ROOT / "results/profile.txt").write_text(_profile() + "\n")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

@@ -101,8 +101,9 @@ def draw(points: dict[str, Any], file: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(points), figsize=(3 * len(points), 3), layout="constrained")
-    for ax, (name, curve) in zip(axes, points.items(), strict=True):
+    columns = -(-len(points) // 2)
+    figure, axes = plt.subplots(2, columns, figsize=(3.4 * columns, 6), layout="constrained")
+    for ax, (name, curve) in zip(axes.flat, points.items(), strict=False):
         x = [int(k) for k in curve["relative"]]
         y = list(curve["relative"].values())
         ideal = [y[0] * (v / x[0]) ** curve["expected"] for v in x]
@@ -112,7 +113,10 @@ def draw(points: dict[str, Any], file: Path) -> None:
         ax.set_xticks(x, [str(v) for v in x])
         ax.minorticks_off()
         ax.legend(fontsize=8)
-    axes[0].set_ylabel("time, least = 1")
+        if curve["expected"] == 0:
+            ax.set_ylim(0.5, 4)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("time, least = 1")
     figure.savefig(file, dpi=100)
 
 

@@ -177,10 +177,14 @@ def test_an_out_that_is_a_file_is_refused(tmp_path):
 
 def test_a_folder_that_was_moved_goes_on(out, tmp_path):
     shutil.copytree(out, tmp_path / "moved")
-    suite = recipes.smoke(small(SUITE))
-    for _ in recipes.reproduce(suite, tmp_path / "moved", seeds=1):
-        pass
-    assert (tmp_path / "moved/report.html").exists()
+    out.rename(tmp_path / "away")
+    try:
+        for _ in recipes.reproduce(recipes.smoke(small(SUITE)), tmp_path / "moved", seeds=1):
+            pass
+    finally:
+        (tmp_path / "away").rename(out)
+    plan = json.loads((tmp_path / "moved/seed0/jeat/run.json").read_text())["plan"]
+    assert Path(plan["init"]) == (out / "seed0/at").resolve()  # as it was begun
 
 
 class Sources(HTMLParser):
