@@ -59,9 +59,14 @@ def _told(row: dict[str, Any]) -> dict[str, object]:
     flops, disk = row.pop("FLOP"), row.pop("disk")
     told = {k: f"{v:,}" if isinstance(v, int) else v for k, v in row.items()}
     return told | {
-        "PFLOP": f"{flops / 1e15:,.3g}", "hours at 100 TFLOP/s": f"{flops / SUSTAINED / 3600:.3g}",
+        "PFLOP": _three(flops / 1e15), "hours at 100 TFLOP/s": _three(flops / SUSTAINED / 3600),
         "disk, MB": f"{disk / 1e6:,.0f}",
     }  # fmt: skip
+
+
+def _three(value: float) -> str:
+    """Three significant digits, or more before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def per_iteration(plan: Plan) -> tuple[int, int]:
