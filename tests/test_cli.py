@@ -304,7 +304,7 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["attack", "RUN", "--steps", "0"], 1, "at least 1 step"),
         (["attack", "RUN", "--norm", "l1"], 2, "norm"),
         (["reproduce", "imagenet", "--out", "OUT"], 2, "unknown suite"),
-        (["reproduce", "digits"], 2, "out"),
+        (["reproduce", "digits", "--seeds", "0"], 2, "--seeds must be at least 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
