@@ -23,7 +23,7 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
 
         OUT/report.html                 every table and figure, beside the paper's numbers
         OUT/results.json, tables.csv    the same numbers, with the command of each
-    OUT/tables.md                   the tables in Markdown
+        OUT/tables.md                   the tables in Markdown
         OUT/figures/*.png               Fig. 2 to 7
         OUT/judge/                      the run of the judge
         OUT/seed0/METHOD/               a run, its images (eq17.safetensors) and figures/*.json
