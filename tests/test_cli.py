@@ -216,7 +216,13 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     assert found["figures"]["nearest_l2"] == memorisation(images, x, train)["l2"]
     quality = sample_quality(images, train, net)
     assert found["figures"]["judge_fid"] == pytest.approx(quality["fid"])
+    fewer = ["--metrics", "nearest", "--samples", file, "--compared", "50", "--out", out]
+    assert main(["measure", run, "-n", "9", *fewer]) == 0
+    near = json.loads(Path(out).read_text())["figures"]["nearest_l2"]
+    assert near == memorisation(images, x, DIGITS.train.floats(50)[0])["l2"]
     capsys.readouterr()
+    assert main(["measure", run, *fewer[:-3], "0"]) == 1
+    assert "--compared must be at least 1" in capsys.readouterr().err
     assert main(["measure", run, *words[:3], *words[-2:]]) == 1
     assert "needs --judge" in capsys.readouterr().err
     assert main(["measure", run, *words, "--judge", run]) == 1

@@ -47,6 +47,8 @@ class Measurement:
         judge: another net, which looks at the samples.
         outside: images of none of the classes: a data set, or a kind of
             :func:`jeat.metrics.outside_of`.
+        compared: so many training images, spread evenly, that samples are compared with; None is
+            all of them.
     """
 
     net: str
@@ -58,6 +60,7 @@ class Measurement:
     samples: str | None = None
     judge: str | None = None
     outside: str | None = None
+    compared: int | None = None
 
     def command(self) -> str:
         """The command that measures it; settings at their defaults are left out."""
@@ -100,6 +103,8 @@ def measure(
         for need in constant_of("metrics", metric, "needs") or ():
             if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
                 raise ValueError(f"{metric} needs {_FLAGS[need]}")
+    if m.compared is not None and m.compared < 1:
+        raise ValueError(f"--compared must be at least 1, got {m.compared}")
     inputs = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m)
@@ -122,6 +127,7 @@ def measure(
         "samples": None if subject.samples is None else len(subject.samples),
         "judge": m.judge,
         "outside": m.outside,
+        "compared": m.compared,
         "inputs": inputs,
         "figures": figures,
         "made_with": provenance(),
@@ -153,7 +159,7 @@ def _complete(subject: Subject, data: Data, m: Measurement) -> Subject:
             subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
         )
     if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
-        subject = replace(subject, train=data.train.floats()[0].to(subject.x))
+        subject = replace(subject, train=data.train.floats(m.compared)[0].to(subject.x))
     if m.judge is not None:
         judge = net_of(m.judge)
         check_fit(m.judge, judge, data)

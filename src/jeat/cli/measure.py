@@ -42,6 +42,10 @@ def main(words: Sequence[str]) -> int:
         "--outside", type=str | None, default=None,
         help="images of none of the classes: a data set, or uniform, interpolated or inverted",
     )  # fmt: skip
+    parser.add_argument(
+        "--compared", type=int | None, default=None,
+        help="so many training images, spread evenly, that samples are compared with; null is all",
+    )  # fmt: skip
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     for name in known:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
@@ -54,7 +58,7 @@ def main(words: Sequence[str]) -> int:
     settings = {name: parser.group(args, name) for name in args.metrics}
     m = Measurement(
         args.net, tuple(args.metrics), settings, args.data, args.number, args.seed, args.samples,
-        args.judge, args.outside,
+        args.judge, args.outside, args.compared,
     )  # fmt: skip
     out = parser.place(args.out)
     with bar() as show:

@@ -95,7 +95,8 @@ def protocol(
         "generated images": f"{by_name['eq17']['samples']} a method and seed, "
         f"{suite.per_class} of each class, fresh chains, unselected; "
         + ", ".join(f"{k} {v}" for k, v in suite.chain.items())
-        + f"; start {', '.join(sorted(starts))}; compared with the whole training split",
+        + f"; start {', '.join(sorted(starts))}; "
+        f"compared with {suite.compared or 'all'} training images",
         "extractor": "torch-fidelity's Inception" if inception else "the judge",
         "judge": f"{suite.judge.net} ({suite.judge.activation}), {suite.judge.method} training on "
         f"the same data, seed {suite.judge.optimisation.seed}, accuracy "

@@ -35,6 +35,7 @@ class Suite:
         shape, classes, train_images: of the data, for the dry run, which loads none.
         paper: whose numbers of the paper stand beside ours.
         outside: images of none of the classes, as of :class:`jeat.measurement.Measurement`.
+        compared: training images that generated ones are compared with; None is all of them.
         radius: of Fig. 2, in pixel L2.
         settings: further settings of metrics, by name.
     """
@@ -57,6 +58,7 @@ class Suite:
     attacks: str | None = None
     attacked_seeds: int = 1
     outside: str = "interpolated"
+    compared: int | None = None
     radius: float = 2.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -121,7 +123,7 @@ def measurements(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Measureme
             found[out / name / f"figures/{equation}.json"] = Measurement(
                 str(out / name), ("judge_accuracy", "sample_quality", "nearest"),
                 suite.settings, number=suite.images, seed=seed, judge=str(out / "judge"),
-                samples=str(out / name / f"{equation}.safetensors"),
+                samples=str(out / name / f"{equation}.safetensors"), compared=suite.compared,
             )  # fmt: skip
     return found
 
