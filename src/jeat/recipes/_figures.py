@@ -79,7 +79,9 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
         "fig7", "Fig. 7: JEAT's images and their nearest training images",
         "First column: the first image of each class; then its ten nearest training images in L2 "
         "(left block) and in SSIM (right block), nearest first.",
-        _neighbours(runs / "jeat/eq17.safetensors", data),
+        _neighbours(
+            runs / "jeat/eq17.safetensors", data.train.floats(suite.compared)[0]
+        ),
     )  # fmt: skip
     return made
 
@@ -89,9 +91,14 @@ def _landscape(suite: Suite, data: Data, runs: Path) -> "MatplotlibFigure":
     x, y = images.x[:1].float() / 255, images.y[:1]
     directions = plane(x, seed=0)
     energies = {
-        m: grid(net_of(str(runs / m)), x, y, directions=directions, radius=suite.radius, points=41)[
-            0
-        ]
+        m: grid(
+            net_of(str(runs / m)),
+            x,
+            y,
+            directions=directions,
+            radius=suite.radius,
+            points=suite.points,
+        )[0]
         for m in ("normal", *HYBRIDS)
     }
     return draw(energies, radius=suite.radius)
@@ -115,12 +122,11 @@ def _grids(files: Mapping[str, Path], columns: int = 3) -> Image.Image:
     return panels({name: rows(file) for name, file in files.items()}, columns=columns)
 
 
-def _neighbours(file: Path, data: Data) -> Image.Image:
-    images = _firsts(file, 1)
-    train = data.train.floats()[0]
+def _neighbours(file: Path, train: Tensor) -> Image.Image:
+    images, shown = _firsts(file, 1), min(SHOWN, len(train))
     blocks = {}
     for name, distance in (("L2", "l2"), ("SSIM", "ssim")):
-        _, at = nearest(images, train, k=SHOWN, distance=distance)  # type: ignore[arg-type]
+        _, at = nearest(images, train, k=shown, distance=distance)  # type: ignore[arg-type]
         rows = [torch.cat([x[None], train[i]]) for x, i in zip(images, at, strict=True)]
-        blocks[name] = image_grid(torch.cat(rows), columns=SHOWN + 1)
+        blocks[name] = image_grid(torch.cat(rows), columns=shown + 1)
     return panels(blocks, columns=2)

@@ -36,7 +36,7 @@ class Suite:
         paper: whose numbers of the paper stand beside ours.
         outside: images of none of the classes, as of :class:`jeat.measurement.Measurement`.
         compared: training images that generated ones are compared with; None is all of them.
-        radius: of Fig. 2, in pixel L2.
+        radius, points: of Fig. 2, in pixel L2; so many points a side.
         settings: further settings of metrics, by name.
     """
 
@@ -60,6 +60,7 @@ class Suite:
     outside: str = "interpolated"
     compared: int | None = None
     radius: float = 2.0
+    points: int = 41
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
