@@ -38,6 +38,8 @@ class Suite:
         compared: training images that generated ones are compared with; None is all of them.
         radius, points: of Fig. 2, in pixel L2; so many points a side.
         settings: further settings of metrics, by name.
+        models: the nets of seed 0 are handed on as NAME-METHOD, with a card; "" hands on none.
+        licence: of the data, for those cards.
     """
 
     title: str
@@ -62,6 +64,8 @@ class Suite:
     radius: float = 2.0
     points: int = 41
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    models: str = ""
+    licence: str = ""
 
 
 def work(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
