@@ -61,19 +61,19 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
         f"{suite.eps:.3g}, net in eval mode) for every method.",
     )  # fmt: skip
     eq_16 = {"at, Eq. 16": runs / "at/eq16.safetensors"}
-    eq_17 = {f"{m}, Eq. 17": runs / m / "eq17.safetensors" for m in ("at", "prejeat")}
+    eq_17 = {f"{m}, Eq. 17": file for m, file in _drawn(runs, "at", "prejeat").items()}
     keep(
         "fig4", "Fig. 4: Eq. 16 against Eq. 17",
-        f"AT by both from the same starts, and PreJEAT. {unselected}", _grids(eq_16 | eq_17),
+        f"AT by both from the same starts; PreJEAT. {unselected}", _grids(eq_16 | eq_17),
     )  # fmt: skip
-    noises = {m: runs / m / "eq17.safetensors" for m in ("noise-24", "noise-16", "noise-8")}
+    if noises := _drawn(runs, "noise-24", "noise-16", "noise-8"):
+        keep(
+            "fig5", "Fig. 5: noise in training",
+            f"Noise of 24, 16 and 8 / 255. {unselected}", _grids(noises),
+        )  # fmt: skip
     keep(
-        "fig5", "Fig. 5: noise in training",
-        f"Noise of 24, 16 and 8 / 255. {unselected}", _grids(noises),
-    )  # fmt: skip
-    keep(
-        "fig6", "Fig. 6: the four methods", unselected,
-        _grids({m: runs / m / "eq17.safetensors" for m in HYBRIDS}, columns=2),
+        "fig6", "Fig. 6: robust classifiers and joint energy models", unselected,
+        _grids(_drawn(runs, *HYBRIDS), columns=2),
     )  # fmt: skip
     keep(
         "fig7", "Fig. 7: JEAT's images and their nearest training images",
@@ -99,9 +99,15 @@ def _landscape(suite: Suite, data: Data, runs: Path) -> "MatplotlibFigure":
             radius=suite.radius,
             points=suite.points,
         )[0]
-        for m in ("normal", *HYBRIDS)
+        for m in _drawn(runs, "normal", *HYBRIDS)
     }
     return draw(energies, radius=suite.radius)
+
+
+def _drawn(runs: Path, *methods: str) -> dict[str, Path]:
+    """The images of those methods that the suite has."""
+    files = {m: runs / m / "eq17.safetensors" for m in methods}
+    return {m: file for m, file in files.items() if file.exists()}
 
 
 def _log(run: Path) -> list[dict[str, float]]:
