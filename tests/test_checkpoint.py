@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from jeat.checkpoint import load_net, load_weights, save_net, shipped
@@ -41,6 +42,17 @@ def test_a_net_comes_back_exactly_and_in_eval_mode(trained, file):
     assert (loaded.start.shape, loaded.start.grain) == ((3, 8, 8), 4)
     x = torch.rand(5, 3, 8, 8)
     torch.testing.assert_close(loaded(x), net.eval()(x))
+
+
+def test_fp16_halves_the_file_and_rounds_to_11_bits(trained, file):
+    net, start = trained
+    half = file.with_name("half")
+    save_net(net, start, half, about=ABOUT, precision="fp16")
+    assert half.stat().st_size < 0.62 * file.stat().st_size
+    loaded, x = load_net(half), torch.rand(5, 3, 8, 8)
+    torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=2**-11, atol=1e-7)
+    assert loaded(x).dtype == loaded.start(torch.tensor([0, 1])).dtype == torch.float32
+    torch.testing.assert_close(loaded.start.factor, start.factor, rtol=2**-11, atol=1e-7)
 
 
 def test_a_net_that_starts_from_uniform_noise_has_no_start_to_keep(trained, tmp_path):
@@ -141,3 +153,9 @@ def test_every_shipped_net_loads_and_says_what_it_is():
         x = torch.rand(2, net.spec.channels, side, side)
         assert net(x).shape == (2, len(net.spec.classes))
         assert net.about
+        card = ModelCard.load(file.with_suffix(".md"))
+        figures = {r.metric_type for r in card.data.eval_results}
+        assert "accuracy" in figures
+        assert card.data.license == "mit"
+        for title in ("How it was made", "Figures", "Weaknesses"):
+            assert f"\n## {title}\n" in card.text

@@ -25,7 +25,7 @@ from jeat.metrics import (
 
 from .conftest import DIGITS
 
-COMMANDS = ["attack", "landscape", "measure", "reproduce", "sample", "train"]
+COMMANDS = ["attack", "landscape", "list", "measure", "reproduce", "sample", "train"]
 METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
 

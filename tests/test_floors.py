@@ -7,7 +7,18 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
-    {"energy", "balls", "data", "nets", "plan", "shards", "_signature", "_stop", "_words"},
+    {
+        "energy",
+        "balls",
+        "data",
+        "nets",
+        "plan",
+        "shards",
+        "_images",
+        "_signature",
+        "_stop",
+        "_words",
+    },
     {"attacks", "samplers", "buffer", "sources", "landscape"},
     {"objectives", "metrics", "generate", "checkpoint", "report", "deltas"},
     {"train", "subject"},

@@ -12,7 +12,11 @@ from torch.func import hessian, vmap
 from jeat import nets
 from jeat.nets import Spec, autocast, build, evaluating, is_piecewise_linear
 
-SMALLEST = {"convnet": "convnet-4", "wrn": "wrn-10-1"}  # else an architecture's own defaults
+SMALLEST = {
+    "convnet": "convnet-4",
+    "vgg": "vgg-4",
+    "wrn": "wrn-10-1",
+}  # else an architecture's own defaults
 FILES = sorted(m.name for m in pkgutil.iter_modules(nets.__path__) if m.name[0] != "_")
 NAMES = [SMALLEST.get(file, file) for file in FILES]
 CLASSES = ("one", "two", "three")
@@ -143,6 +147,28 @@ def test_wrn_10_2_has_three_stages_on_any_image_size(channels, size):
         (16, size, size), (32, size, size), (64, half, half), (128, quarter, quarter)
     ]  # fmt: skip
     assert shapes[-1] == (3,)
+
+
+def test_a_fold_of_2_sees_2_by_2_pixels_at_once():
+    """Its first convolution works on half the size, and a shift by 2 pixels is one there."""
+    net = build(Spec("wrn-10-1-2", 3, 32, CLASSES))
+    seen = []
+    net[2].register_forward_hook(lambda m, x, out: seen.append(out))
+    x = torch.rand(1, 3, 32, 32)
+    net(x), net(x.roll(2, dims=3))
+    assert seen[0].shape == (1, 16, 16, 16)
+    torch.testing.assert_close(seen[0].roll(1, dims=3)[..., 2:-2], seen[1][..., 2:-2])
+    count = sum(p.numel() for p in net.parameters())
+    plain = sum(p.numel() for p in build(Spec("wrn-10-1", 3, 32, CLASSES)).parameters())
+    assert count - plain == 16 * 9 * (12 - 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("wrn-10-1-2", 9), ("wrn-10-1-2", 6), ("wrn-10-1-0", 8)]
+)
+def test_a_fold_that_does_not_fit_is_refused(name, size):
+    with pytest.raises(ValueError, match=r"cannot be built: .*(fold|small)"):
+        build(Spec(name, 3, size, CLASSES))
 
 
 def test_evaluating_restores_each_modules_own_mode_after_an_error_too():

@@ -52,6 +52,20 @@ def gradients(loss, net):
     return nn.utils.parameters_to_vector(torch.autograd.grad(loss, list(net.parameters())))
 
 
+@pytest.mark.parametrize("file", ["jem", "jeat"])
+def test_a_joint_energy_model_keeps_the_statistics_of_its_batch_normalisation(file, net, batch):
+    """E(x) is a function of x: what the loss sees of an image depends on no other."""
+    net.train()
+    net[5].running_mean.uniform_()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    seen = []
+    net[5].register_forward_hook(lambda m, x, out: seen.append(m.training))
+    objective_of(file)(net, batch)
+    assert seen
+    assert not any(seen)
+    assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
 @contextmanager
 def inputs_of(net):
     """What the net sees, and whether it is in train mode then."""

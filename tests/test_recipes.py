@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from PIL import Image
 
 import jeat
 from jeat import drawing, measurement, recipes
 from jeat._signature import files_of
+from jeat.checkpoint import file_of
 from jeat.cli import main
 from jeat.drawing import load_images
 from jeat.plan import Optimisation, Plan
@@ -39,7 +41,7 @@ def small(suite):
     def plans(out, seed):
         return {k: replace(p, net="convnet-4") for k, p in suite.plans(out, seed).items()}
 
-    return replace(suite, plans=plans)
+    return replace(suite, plans=plans, models="toy")
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,20 @@ def test_other_images_or_another_net_under_the_same_command_are_measured_again(o
     assert [f["samples"] for f in found] == [10, 20, 20]
     assert len({f["inputs"]["net_sha256"] for f in found}) == 2
     assert len({f["figures"]["nearest_l2"] for f in found}) == 3
+
+
+def test_the_nets_of_seed_0_are_handed_on_with_a_card_of_their_figures(out, results):
+    names = {f.stem for f in (out / "models").iterdir()}
+    assert names == {f"toy-{m}" for m in [*METHODS, "judge"]}
+    for method in METHODS:
+        file = out / f"models/toy-{method}.safetensors"
+        assert file.read_bytes() == file_of(out / f"seed0/{method}").read_bytes()
+        card = ModelCard.load(file.with_suffix(".md"))
+        told = {r.metric_type: r.metric_value for r in card.data.eval_results}
+        own = [r for r in results["records"] if r["method"] == method and r["seed"] == 0]
+        assert told == pytest.approx({r["column"]: r["value"] for r in own}, rel=1e-4, abs=1e-5)
+        assert f"jeat measure toy-{method} " in card.text
+        assert str(out) not in card.content
 
 
 def test_an_out_that_is_a_file_is_refused(tmp_path):

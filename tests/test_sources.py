@@ -339,6 +339,19 @@ def test_a_missing_npz_is_refused(tmp_path):
         load_data(tmp_path / "set.npz")
 
 
+def test_a_folder_in_jeat_data_stands_for_a_data_set_of_the_hub(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    for i, image in enumerate(pixels):
+        folder = tmp_path / "mirror/toy" / "ab"[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{i:02d}.png")
+    monkeypatch.setenv("JEAT_DATA", str(tmp_path / "mirror"))
+    found = load_data("someone/toy")
+    assert torch.equal(found.train.x, load_data(tmp_path / "mirror/toy").train.x)
+    with pytest.raises(FileNotFoundError, match="no data at"):
+        load_data("./someone/toy")
+
+
 @pytest.mark.skipif("JEAT_DATA" not in os.environ, reason="JEAT_DATA names no folder of cifar10")
 def test_cifar_10_has_its_sizes_its_classes_and_its_mean():
     """The channel means of the training images are published: 0.4914, 0.4822, 0.4465."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,13 +21,25 @@ __all__ = [
 ]  # fmt: skip
 
 
-def save_net(net: nn.Module, start: Start, file: Path, *, about: dict[str, Any]) -> None:
-    """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``."""
+def save_net(
+    net: nn.Module,
+    start: Start,
+    file: Path,
+    *,
+    about: dict[str, Any],
+    precision: Literal["fp32", "fp16"] = "fp32",
+) -> None:
+    """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
+
+    Numbers are rounded to ``precision``; a net that is loaded computes in fp32 whatever it was.
+    """
     tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
     if isinstance(start, ClassGaussian):
         tensors |= {"start.mean": start.mean, "start.factor": start.factor}
         header["grain"] = start.grain
+    if precision == "fp16":
+        tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
     save_file(tensors, file, metadata={"jeat": json.dumps(header)})
 
 
@@ -104,7 +116,9 @@ def load_net(file: Path) -> nn.Module:
     start = None
     if grain:
         shape = (spec.channels, spec.size, spec.size)
-        start = ClassGaussian(tensors["start.mean"], tensors["start.factor"], shape, grain)
+        start = ClassGaussian(
+            tensors["start.mean"].float(), tensors["start.factor"].float(), shape, grain
+        )
     net.start, net.about = start, about  # type: ignore[assignment]  # plain values
     return net.to(memory_format=torch.channels_last).eval()
 

@@ -26,6 +26,8 @@ class Optimisation:
         clip: largest gradient norm; null does not clip.
         ema: decay of the average of weights that is evaluated and saved; null keeps no average.
         precision: fp32, or bf16 autocast (energies stay in fp32).
+        kept: precision of the weights in the net that a checkpoint holds for use; fp16 halves its
+            file. Resuming does not depend on it.
         pad: reflect-pad by so many pixels and crop back at random; 0 does not.
         flip: flip images left-right at random.
         seed: of everything random in the run.
@@ -47,6 +49,7 @@ class Optimisation:
     clip: float | None = None
     ema: float | None = None
     precision: Literal["fp32", "bf16"] = "fp32"
+    kept: Literal["fp32", "fp16"] = "fp32"
     pad: int = 0
     flip: bool = False
     seed: int = 0

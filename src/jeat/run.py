@@ -188,7 +188,8 @@ def _save(out: Path, training: Training, start: Start, plan: Plan) -> None:
     shutil.rmtree(part, ignore_errors=True)
     training.accelerator.save_state(str(part))
     about = {"plan": asdict(plan), "iteration": training.iteration}
-    save_net(training.net, start, part / "net.safetensors", about=about)
+    kept = plan.optimisation.kept
+    save_net(training.net, start, part / "net.safetensors", about=about, precision=kept)
     part.rename(final)
     for old in folder.iterdir():
         if old != final:

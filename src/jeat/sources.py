@@ -8,19 +8,19 @@ name or path (parquet, or an image folder with one folder a class); an ``.npz`` 
 import hashlib
 import json
 import os
+import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from io import BytesIO
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from jeat._images import decoded, line
 from jeat.data import Data, Images, from_arrays
 
 __all__ = ["load_data"]
@@ -32,7 +32,8 @@ def load_data(source: str | Path) -> Data:
     The test split is ``test``, else ``validation``; a source with one split gives every tenth
     image of each class to the test. Decoded pixels of Hugging Face sources are cached in
     ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with local files; a hub
-    data set is decoded once under its name.
+    data set is decoded once under its name. A folder ``$JEAT_DATA/name`` stands for the hub's
+    ``owner/name``.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
@@ -41,7 +42,7 @@ def load_data(source: str | Path) -> Data:
     """
     if str(source) == "digits":
         return _digits()
-    path = Path(source).expanduser()
+    path = _place(str(source))
     if path.suffix == ".npz":
         return _npz(path)
     key = hashlib.sha256(_fingerprint(str(source), path).encode()).hexdigest()[:24]
@@ -52,6 +53,13 @@ def load_data(source: str | Path) -> Data:
     data = _decode(str(source), path)
     _write(file, data)
     return data
+
+
+def _place(source: str) -> Path:
+    path = Path(source).expanduser()
+    mirror = Path(os.environ.get("JEAT_DATA", "/nowhere")).expanduser() / path.name
+    of_hub = not path.exists() and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source)
+    return mirror if of_hub and mirror.is_dir() else path
 
 
 def _digits() -> Data:
@@ -121,7 +129,7 @@ def _decode(source: str, path: Path) -> Data:
             f"there is no folder {source!r}, and the hub cannot be reached to look there"
         ) from error
     except Exception as error:  # load_dataset raises dozens of kinds for a folder it cannot read
-        raise ValueError(f"{source} cannot be read as a data set: {_line(error)}") from error
+        raise ValueError(f"{source} cannot be read as a data set: {line(error)}") from error
     features = next(iter(splits.values())).features
     image = [k for k, f in features.items() if isinstance(f, datasets.Image)]
     label = [k for k, f in features.items() if isinstance(f, datasets.ClassLabel)]
@@ -135,7 +143,7 @@ def _decode(source: str, path: Path) -> Data:
             f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
         )
     parts = {
-        name: from_arrays(_pixels(_files(split, image[0])), np.array(split[label[0]]), classes)
+        name: from_arrays(decoded(_files(split, image[0])), np.array(split[label[0]]), classes)
         for name, split in splits.items()
         if name in ("train", "test", "validation") or len(splits) == 1
     }
@@ -149,45 +157,6 @@ def _files(split: Any, column: str) -> Iterator[Mapping[str, Any]]:
     """The image files of a column, undecoded."""
     for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
         yield from table[column].to_pylist()
-
-
-def _pixels(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
-    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are."""
-    formats: list[str] | None = None
-    arrays: list[np.ndarray] = []
-    try:
-        for file in files:
-            image, formats = _open(file, formats)
-            if image.mode[0] in "IF":
-                raise ValueError(f"pixels must be uint8, image {len(arrays)} is {image.mode}")
-            arrays.append(np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")))
-            if arrays[-1].shape[:2] != arrays[0].shape[:2]:
-                raise ValueError(
-                    f"images differ in size ({arrays[0].shape[:2]} and {arrays[-1].shape[:2]}): "
-                    "resize them to one square size first"
-                )
-    except OSError as error:
-        raise ValueError(f"image {len(arrays)} cannot be decoded: {_line(error)}") from error
-    if any(a.ndim == 3 for a in arrays):
-        arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
-    return np.stack(arrays)
-
-
-def _open(file: Mapping[str, Any], formats: list[str] | None) -> tuple[Image.Image, list[str]]:
-    """An image, upright, and its format: to be tried first on the next file, which is faster."""
-    source = BytesIO(file["bytes"]) if file["bytes"] else file["path"]
-    try:
-        image: Image.Image = Image.open(source, formats=formats)
-    except UnidentifiedImageError:
-        if formats is None:
-            raise
-        return _open(file, None)
-    upright = ImageOps.exif_transpose(image) if image.getexif() else image
-    return upright, [image.format or ""]
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _write(file: Path, data: Data) -> None:

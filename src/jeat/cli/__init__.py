@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 after a failure; 2 after a usage error; 130 after Ctrl-C.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = [*(sys.argv[1:] if argv is None else argv)]
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: list[str]) -> int:
+def _run(words: Sequence[str]) -> int:
     commands = {name: import_module(f"{__name__}.{name}") for name in files_of("cli")}
     if not words or words[0] in ("-h", "--help"):
         print("usage: jeat COMMAND ...\n\nJoint energy models from classifiers.\n\ncommands:")

@@ -136,7 +136,8 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
 
 _PIECEWISE_LINEAR = (
     nn.Identity, nn.Linear, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Flatten,
-    nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.Dropout, nn.Sequential,
+    nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.AdaptiveMaxPool2d, nn.Dropout,
+    nn.PixelUnshuffle, nn.Sequential,
 )  # fmt: skip
 
 

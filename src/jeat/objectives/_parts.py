@@ -1,5 +1,7 @@
 """What several objectives do: report energies, train on adversarial examples, advance chains."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -13,8 +15,8 @@ from jeat.nets import evaluating
 from jeat.samplers import Sampler, langevin, last
 
 __all__ = [
-    "Metrics", "adversarial_cross_entropy", "chains", "clean", "energy_difference", "gap",
-    "negatives", "noisy", "report",
+    "Metrics", "adversarial_cross_entropy", "chains", "clean", "energy_difference",
+    "fixed_statistics", "gap", "negatives", "noisy", "report",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
@@ -74,6 +76,19 @@ def chains(*, steps: int, step_size: float, noise: float | None, clamp: bool) ->
     """Langevin chains, kept in [0, 1] where ``clamp``."""
     bounds = (0.0, 1.0) if clamp else None
     return partial(langevin, steps=steps, step_size=step_size, noise=noise, bounds=bounds)
+
+
+@contextmanager
+def fixed_statistics(net: nn.Module) -> Iterator[None]:
+    """Batch normalisation by the statistics that the net has: p(x) is of an image, not a batch."""
+    training = [m for m in net.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+    for m in training:
+        m.eval()
+    try:
+        yield
+    finally:
+        for m in training:
+            m.train()
 
 
 def noisy(x: Tensor, sigma: float) -> Tensor:

@@ -14,6 +14,7 @@ from jeat.objectives._parts import (
     chains,
     clean,
     energy_difference,
+    fixed_statistics,
     gap,
     negatives,
     report,
@@ -79,10 +80,11 @@ class JEAT(nn.Module):
             x_adv = self.attack(net, batch.x, batch.y)
         x_neg = negatives(net, self.buffer, len(x_adv), self.sampler)
         metrics = clean(net, batch)
-        logits = net(x_adv)
-        loss, parts = energy_difference(
-            net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
-        )
+        with fixed_statistics(net):
+            logits = net(x_adv)
+            loss, parts = energy_difference(
+                net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+            )
         metrics |= parts | report(logits, batch.y, "adv")
         for above, below in (("E_y_adv", "E_y_clean"), ("E_neg", "E_adv"), ("E_neg", "E_clean")):
             metrics |= gap(metrics, above, below)

@@ -6,7 +6,16 @@ from torch import Tensor, nn
 
 from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
-from jeat.objectives._parts import Metrics, chains, clean, energy_difference, gap, negatives, noisy
+from jeat.objectives._parts import (
+    Metrics,
+    chains,
+    clean,
+    energy_difference,
+    fixed_statistics,
+    gap,
+    negatives,
+    noisy,
+)  # fmt: skip
 
 __all__ = ["JEM"]
 
@@ -54,8 +63,9 @@ class JEM(nn.Module):
         x = noisy(batch.x, self.input_noise)
         x_neg = negatives(net, self.buffer, len(x), self.sampler)
         metrics = clean(net, batch)
-        loss, parts = energy_difference(
-            net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
-        )
+        with fixed_statistics(net):
+            loss, parts = energy_difference(
+                net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+            )
         metrics |= parts
         return loss, metrics | gap(metrics, "E_neg", "E_clean")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jeat.recipes._cost import cost
+from jeat.recipes._models import models
 from jeat.recipes._progress import Progress
 from jeat.recipes._report import write
 from jeat.recipes._smoke import smoke
@@ -27,6 +28,7 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
         OUT/figures/*.png               Fig. 2 to 7
         OUT/judge/                      the run of the judge
         OUT/seed0/METHOD/               a run, its images (eq17.safetensors) and figures/*.json
+        OUT/models/NAME-METHOD.*        nets to hand on and their cards, where the suite has a NAME
 
     A second call neither trains, draws nor measures what is there; it writes the report anew.
 
@@ -41,6 +43,8 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
     yield from work(suite, out, seeds=seeds)
     yield Progress("report", 0, 1)
     write(suite, out, seeds=seeds)
+    if suite.models:
+        models(suite, out)
     yield Progress("report", 1, 1)
 
 

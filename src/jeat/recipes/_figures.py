@@ -61,25 +61,27 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
         f"{suite.eps:.3g}, net in eval mode) for every method.",
     )  # fmt: skip
     eq_16 = {"at, Eq. 16": runs / "at/eq16.safetensors"}
-    eq_17 = {f"{m}, Eq. 17": runs / m / "eq17.safetensors" for m in ("at", "prejeat")}
+    eq_17 = {f"{m}, Eq. 17": file for m, file in _drawn(runs, "at", "prejeat").items()}
     keep(
         "fig4", "Fig. 4: Eq. 16 against Eq. 17",
-        f"AT by both from the same starts, and PreJEAT. {unselected}", _grids(eq_16 | eq_17),
+        f"AT by both from the same starts; PreJEAT. {unselected}", _grids(eq_16 | eq_17),
     )  # fmt: skip
-    noises = {m: runs / m / "eq17.safetensors" for m in ("noise-24", "noise-16", "noise-8")}
+    if noises := _drawn(runs, "noise-24", "noise-16", "noise-8"):
+        keep(
+            "fig5", "Fig. 5: noise in training",
+            f"Noise of 24, 16 and 8 / 255. {unselected}", _grids(noises),
+        )  # fmt: skip
     keep(
-        "fig5", "Fig. 5: noise in training",
-        f"Noise of 24, 16 and 8 / 255. {unselected}", _grids(noises),
-    )  # fmt: skip
-    keep(
-        "fig6", "Fig. 6: the four methods", unselected,
-        _grids({m: runs / m / "eq17.safetensors" for m in HYBRIDS}, columns=2),
+        "fig6", "Fig. 6: robust classifiers and joint energy models", unselected,
+        _grids(_drawn(runs, *HYBRIDS), columns=2),
     )  # fmt: skip
     keep(
         "fig7", "Fig. 7: JEAT's images and their nearest training images",
         "First column: the first image of each class; then its ten nearest training images in L2 "
         "(left block) and in SSIM (right block), nearest first.",
-        _neighbours(runs / "jeat/eq17.safetensors", data),
+        _neighbours(
+            runs / "jeat/eq17.safetensors", data.train.floats(suite.compared)[0]
+        ),
     )  # fmt: skip
     return made
 
@@ -89,12 +91,23 @@ def _landscape(suite: Suite, data: Data, runs: Path) -> "MatplotlibFigure":
     x, y = images.x[:1].float() / 255, images.y[:1]
     directions = plane(x, seed=0)
     energies = {
-        m: grid(net_of(str(runs / m)), x, y, directions=directions, radius=suite.radius, points=41)[
-            0
-        ]
-        for m in ("normal", *HYBRIDS)
+        m: grid(
+            net_of(str(runs / m)),
+            x,
+            y,
+            directions=directions,
+            radius=suite.radius,
+            points=suite.points,
+        )[0]
+        for m in _drawn(runs, "normal", *HYBRIDS)
     }
     return draw(energies, radius=suite.radius)
+
+
+def _drawn(runs: Path, *methods: str) -> dict[str, Path]:
+    """The images of those methods that the suite has."""
+    files = {m: runs / m / "eq17.safetensors" for m in methods}
+    return {m: file for m, file in files.items() if file.exists()}
 
 
 def _log(run: Path) -> list[dict[str, float]]:
@@ -115,12 +128,11 @@ def _grids(files: Mapping[str, Path], columns: int = 3) -> Image.Image:
     return panels({name: rows(file) for name, file in files.items()}, columns=columns)
 
 
-def _neighbours(file: Path, data: Data) -> Image.Image:
-    images = _firsts(file, 1)
-    train = data.train.floats()[0]
+def _neighbours(file: Path, train: Tensor) -> Image.Image:
+    images, shown = _firsts(file, 1), min(SHOWN, len(train))
     blocks = {}
     for name, distance in (("L2", "l2"), ("SSIM", "ssim")):
-        _, at = nearest(images, train, k=SHOWN, distance=distance)  # type: ignore[arg-type]
+        _, at = nearest(images, train, k=shown, distance=distance)  # type: ignore[arg-type]
         rows = [torch.cat([x[None], train[i]]) for x, i in zip(images, at, strict=True)]
-        blocks[name] = image_grid(torch.cat(rows), columns=SHOWN + 1)
+        blocks[name] = image_grid(torch.cat(rows), columns=shown + 1)
     return panels(blocks, columns=2)

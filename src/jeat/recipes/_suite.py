@@ -36,8 +36,10 @@ class Suite:
         paper: whose numbers of the paper stand beside ours.
         outside: images of none of the classes, as of :class:`jeat.measurement.Measurement`.
         compared: training images that generated ones are compared with; None is all of them.
-        radius: of Fig. 2, in pixel L2.
+        radius, points: of Fig. 2, in pixel L2; so many points a side.
         settings: further settings of metrics, by name.
+        models: the nets of seed 0 are handed on as NAME-METHOD, with a card; "" hands on none.
+        licence: of the data, for those cards.
     """
 
     title: str
@@ -60,7 +62,10 @@ class Suite:
     outside: str = "interpolated"
     compared: int | None = None
     radius: float = 2.0
+    points: int = 41
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    models: str = ""
+    licence: str = ""
 
 
 def work(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:

@@ -1,0 +1,50 @@
+"""Image files to pixels."""
+
+from collections.abc import Iterable, Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+__all__ = ["decoded", "line"]
+
+
+def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
+    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are."""
+    formats: list[str] | None = None
+    arrays: list[np.ndarray] = []
+    try:
+        for file in files:
+            image, formats = _open(file, formats)
+            if image.mode[0] in "IF":
+                raise ValueError(f"pixels must be uint8, image {len(arrays)} is {image.mode}")
+            arrays.append(np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")))
+            if arrays[-1].shape[:2] != arrays[0].shape[:2]:
+                raise ValueError(
+                    f"images differ in size ({arrays[0].shape[:2]} and {arrays[-1].shape[:2]}): "
+                    "resize them to one square size first"
+                )
+    except OSError as error:
+        raise ValueError(f"image {len(arrays)} cannot be decoded: {line(error)}") from error
+    if any(a.ndim == 3 for a in arrays):
+        arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
+    return np.stack(arrays)
+
+
+def _open(file: Mapping[str, Any], formats: list[str] | None) -> tuple[Image.Image, list[str]]:
+    """An image, upright, and its format: to be tried first on the next file, which is faster."""
+    source = BytesIO(file["bytes"]) if file["bytes"] else file["path"]
+    try:
+        image: Image.Image = Image.open(source, formats=formats)
+    except UnidentifiedImageError:
+        if formats is None:
+            raise
+        return _open(file, None)
+    upright = ImageOps.exif_transpose(image) if image.getexif() else image
+    return upright, [image.format or ""]
+
+
+def line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,129 @@
+"""The nets of a suite as files to hand on: weights, and a card that says what they are."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from jeat.checkpoint import file_of, load
+from jeat.nets import spec_of
+from jeat.plan import Plan
+from jeat.recipes._suite import Suite, kept, records, runs
+from jeat.recipes._tables import TABLES
+from jeat.report import table
+
+__all__ = ["models"]
+
+NOTES = {column.name: f"{column.label}: {column.note}" for t in TABLES for column in t.columns}
+
+DRAWS = (
+    "Its images are samples of no density that could be evaluated: chains are short, their noise "
+    "is far below what the energy's temperature asks for, and where they start decides much."
+)
+WEAKNESSES = {
+    "normal": "Attacks of eps 8/255 fool it on nearly every image, and its chains end in noise "
+    "that it is sure of.",
+    "noise": "Noise in training is no defence: attacks of eps 8/255 fool it on most images.",
+    "at": "It withstands the attack it was trained on, a single step; stronger ones are in the "
+    f"table. {DRAWS}",
+    "prejeat": "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy "
+    f"less well than a net that was trained on those. {DRAWS}",
+    "jem": f"Attacks of eps 8/255 fool it on many images. {DRAWS}",
+    "jeat": f"It classifies less well than the adversarially trained net that it began as. {DRAWS}",
+    "judge": "It is no measure of image quality outside of these tables: features of a classifier "
+    "of the same ten classes see what separates the classes, and little else.",
+}
+
+
+def models(suite: Suite, out: Path) -> None:
+    """``OUT/models/NAME-METHOD.safetensors`` and ``.md`` of seed 0 and of the judge."""
+    place = out / "models"
+    place.mkdir(exist_ok=True)
+    measured = kept(suite, out, seeds=1)
+    for folder, plan in runs(suite, out, seeds=1).items():
+        method = Path(folder).name
+        name = f"{suite.models}-{method}"
+        shutil.copyfile(file_of(out / folder), place / f"{name}.safetensors")
+        own = {f: m for f, m in measured.items() if f.is_relative_to(out / folder)}
+        text = _card(suite, name, method, plan, out / folder, records(own, out))
+        (place / f"{name}.md").write_text(text)
+
+
+def _card(
+    suite: Suite, name: str, method: str, plan: Plan, run: Path, found: list[dict[str, Any]]
+) -> str:
+    """A card in the hub's format: figures in its head for programs, the same below for people."""
+    own = [r for r in found if r["method"] == method]
+    data = ModelCardData(
+        language=None, license="mit", library_name="jeat", datasets=[plan.data], model_name=name,
+        tags=["adversarial-robustness", "energy-based-model", method],
+        eval_results=[
+            EvalResult(
+                "image-classification", plan.data, plan.data, r["column"], round(r["value"], 6)
+            )
+            for r in own
+        ],
+    )  # fmt: skip
+    rows = [
+        {
+            "figure": r["column"], "value": f"{r['value']:.4g}", "images": r["images"],
+            "what": NOTES.get(r["column"], ""),
+        }
+        for r in own
+    ]  # fmt: skip
+    commands = sorted({r["drawing"] for r in own if r["drawing"]})
+    commands += sorted({r["command"] for r in own})
+    here = {f"{run}/": "", str(run): name, str(run.parents[1] / "judge"): f"{suite.models}-judge"}
+    for path, word in here.items():
+        commands = [c.replace(path, word) for c in commands]
+    first = spec_of(load(run)).classes[0]
+    use = (
+        f"net = jeat.load({name!r})" if method == "judge"
+        else f"jeat sample {name} {first}.png --class {first} -n 64"
+    )  # fmt: skip
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    made = json.loads((run / "run.json").read_text())
+    settings = {k: v for k, v in made["plan"].items() if k not in ("optimisation", "objective")}
+    recipe = settings | made["plan"]["objective"] | made["plan"]["optimisation"]
+    machine = {k: v for k, v in made.items() if k != "plan"}
+    return "\n".join([
+        f"---\n{data.to_yaml()}\n---", f"# {name}", "",
+        f"{_summary(method, plan)} {suite.about}", "", f"```\n{use}\n```", "",
+        "## How it was made", "",
+        f"`jeat reproduce {suite.title} --seeds 1`, run `{run.name}`, seed "
+        f"{plan.optimisation.seed}; {log[-1]['iteration']:,} iterations in {_minutes(log)} minutes "
+        f"({', '.join(f'{k} {v}' for k, v in machine.items())}). Weights are rounded to "
+        f"{plan.optimisation.kept}; the figures are of the rounded ones.", "",
+        table([{"setting": k, "value": _plain(v)} for k, v in recipe.items()]), "",
+        "## Figures", "",
+        "On test images spread evenly over the test split, or on generated ones, fresh and "
+        f"unselected ({', '.join(f'{k} {v}' for k, v in suite.chain.items())}).", "",
+        table(rows), "", "Found by", "", "```", *commands, "```", "",
+        "## Weaknesses", "", WEAKNESSES[method.partition("-")[0]], "",
+        "A small net for two CPU cores, not the state of the art. Licence: MIT for weights and "
+        f"code; {suite.licence}", "",
+    ])  # fmt: skip
+
+
+def _summary(method: str, plan: Plan) -> str:
+    what = (
+        "A plainly trained classifier that judges the images of others"
+        if method == "judge"
+        else (f"A classifier trained by `{method}`")
+    )
+    began = f", from the weights of `{Path(plan.init).name}`" if plan.init else ""
+    return f"{what}: {plan.net} ({plan.activation}, norm {plan.norm}) on {plan.data}{began}."
+
+
+def _minutes(log: list[Mapping[str, float]]) -> int:
+    """Of all of a run's sittings: seconds count from the start of each."""
+    seconds = [row["seconds"] for row in log]
+    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
+    return max(1, round(sum(ends) / 60))
+
+
+def _plain(value: object) -> object:
+    return Path(value).name if isinstance(value, str) and value.startswith("/") else value
