@@ -1,0 +1,21 @@
+"""AT and JEAT on CIFAR-100 with small nets: an hour or two on two CPU cores."""
+
+from jeat.recipes._suite import Suite
+from jeat.recipes._two_cores import on_two_cores
+
+__all__ = ["suite"]
+
+
+def suite(*, data: str = "uoft-cs/cifar100", inception: str | None = None) -> Suite:
+    """AT and JEAT with the nets of cifar10-cpu on CIFAR-100, or some of it: two cores.
+
+    Args:
+        data: a data set like it, by hub name or path.
+        inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
+            FID and KID.
+    """
+    return on_two_cores(
+        "cifar100", data=data, inception=inception, methods=("at", "jeat"), images=2000,
+        scored=200, attacked=200, per_class=10, shape=(3, 32, 32), classes=100,
+        train_images=50_000,
+    )  # fmt: skip
