@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from huggingface_hub import EvalResult, ModelCardData
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -82,6 +83,26 @@ def test_help_names_every_command_and_every_method(capsys):
     assert main(["train", "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(f"\n  {method} " in shown for method in METHODS)
+
+
+def test_list_shows_the_shipped_nets_with_their_figures_data_and_licence(
+    tmp_path, monkeypatch, capsys
+):
+    """As the cards beside the weights say; a net without a figure has an empty cell."""
+    results = [EvalResult("image-classification", "toys", "toys", "accuracy", 0.625)]
+    data = ModelCardData(
+        model_name="toy-at", license="mit", datasets=["someone/toys"], eval_results=results
+    )
+    (tmp_path / "toy-at.md").write_text(f"---\n{data.to_yaml()}\n---\n# toy-at\n")
+    shipped = {"toy-at": tmp_path / "toy-at.safetensors"}
+    monkeypatch.setattr("jeat.checkpoint.shipped", lambda: shipped)
+    assert main(["list"]) == 0
+    row = capsys.readouterr().out.splitlines()[2]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["toy-at", "0.625", "", "", "someone/toys", "mit"]
+    shipped.clear()
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == "no net comes with this installation\n"
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -83,7 +83,7 @@ def page(
     template = (Path(__file__).parent / "page.html").read_text()
     return Environment(autoescape=True).from_string(template).render(
         title=title, about=about, protocol=protocol,
-        tables=[_shown(table, summary, data) for table in tables], claims=claims,
+        tables=_shown(tables, summary, data), claims=claims,
         figures=[
             vars(f) | {"data": base64.b64encode(f.file.read_bytes()).decode()} for f in figures
         ],
@@ -91,8 +91,14 @@ def page(
     )  # fmt: skip
 
 
-def _shown(table: Table, summary: Summary, data: str) -> dict[str, Any]:
-    """A table's columns that anybody has, rows of cells, and labels by command."""
+def _shown(tables: Sequence[Table], summary: Summary, data: str) -> list[dict[str, Any]]:
+    """The tables that have a row."""
+    every = [_filled(table, summary, data) for table in tables]
+    return [table for table in every if table["rows"]]
+
+
+def _filled(table: Table, summary: Summary, data: str) -> dict[str, Any]:
+    """A table's rows and columns that anybody has, and labels by command."""
 
     def cell(method: str, column: Column) -> dict[str, str]:
         ours = summary.get(method, {}).get(column.name)
@@ -102,29 +108,33 @@ def _shown(table: Table, summary: Summary, data: str) -> dict[str, Any]:
             "paper": "" if paper is None else f"{paper:.4g}",
         }
 
-    columns = [c for c in table.columns if any("".join(cell(m, c).values()) for m in table.methods)]
+    def has(method: str, column: Column) -> bool:
+        return any(cell(method, column).values())
+
+    columns = [c for c in table.columns if any(has(m, c) for m in table.methods)]
+    methods = [m for m in table.methods if any(has(m, c) for c in columns)]
     commands: dict[str, list[str]] = {}
-    for m in table.methods:
+    for m in methods:
         for c in columns:
             ours = summary.get(m, {}).get(c.name)
             for command in () if ours is None else ours.commands.values():
                 commands.setdefault(command, []).append(f"{m} {c.label}")
-    rows = [{"method": m, "cells": [cell(m, c) for c in columns]} for m in table.methods]
+    rows = [{"method": m, "cells": [cell(m, c) for c in columns]} for m in methods]
     return vars(table) | {"columns": columns, "rows": rows, "commands": commands}
 
 
 def markdown(tables: Sequence[Table], summary: Summary, data: str) -> str:
     """The tables in Markdown, a section each."""
     sections = []
-    for table in tables:
-        shown = _shown(table, summary, data)
+    for shown in _shown(tables, summary, data):
         rows = [
             {"method": row["method"]}
             | {c.label: _beside(**v) for c, v in zip(shown["columns"], row["cells"], strict=True)}
             for row in shown["rows"]
         ]
         notes = "; ".join(f"{c.label}: {c.note}" for c in shown["columns"])
-        sections.append(f"## {table.title}\n\n{table.note}\n\n{as_markdown(rows)}\n\n{notes}.\n")
+        head = f"## {shown['title']}\n\n{shown['note']}"
+        sections.append(f"{head}\n\n{as_markdown(rows)}\n\n{notes}.\n")
     return "\n".join(sections)
 
 
