@@ -61,27 +61,14 @@ def gap(metrics: Metrics, above: str, below: str) -> Metrics:
 
 
 def energy_difference(
-    net: nn.Module,
-    logits: Tensor,
-    y: Tensor,
-    x_neg: Tensor,
-    *,
-    w_clf: float,
-    w_px: float,
-    w_l2: float,
+    net: nn.Module, logits: Tensor, y: Tensor, x_neg: Tensor, *, w_clf: float, w_px: float
 ) -> tuple[Tensor, Metrics]:
-    """The loss of a joint energy model, ``logits`` being of x, as means over the batch.
-
-    w_clf [E(x, y) - E(x)] + w_px [E(x) - E(x_neg)] + w_l2 [E(x)^2 + E(x_neg)^2]
-    """
-    E, E_neg = marginal_energy(logits), marginal_energy(net(x_neg))
-    clf, px = cross_entropy(logits, y).mean(), E.mean() - E_neg.mean()
+    """w_clf * mean [E(x, y) - E(x)] + w_px * [mean E(x) - mean E(x_neg)], ``logits`` being of x."""
+    E_neg = marginal_energy(net(x_neg)).mean()
+    clf = cross_entropy(logits, y).mean()
+    px = marginal_energy(logits).mean() - E_neg
     loss = w_clf * clf + w_px * px
-    parts = {"loss_clf": clf, "loss_px": px, "E_neg": E_neg.mean()}
-    if w_l2:
-        parts["loss_l2"] = E.square().mean() + E_neg.square().mean()
-        loss = loss + w_l2 * parts["loss_l2"]
-    parts["loss"] = loss
+    parts = {"loss": loss, "loss_clf": clf, "loss_px": px, "E_neg": E_neg}
     return loss, {name: value.detach() for name, value in parts.items()}
 
 

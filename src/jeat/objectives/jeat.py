@@ -48,7 +48,6 @@ class JEAT(nn.Module):
         rho: restart probability.
         w_clf: weight of -log p(y|x_adv).
         w_px: weight of -log p(x_adv).
-        w_l2: weight of the squared energies, E(x_adv)^2 + E(x_neg)^2 (Du & Mordatch 2019).
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class JEAT(nn.Module):
         rho: float = 0.05,
         w_clf: float = 1.0,
         w_px: float = 1.0,
-        w_l2: float = 0.0,
     ) -> None:
         super().__init__()
         self.attack = partial(
@@ -75,7 +73,7 @@ class JEAT(nn.Module):
         )
         self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
-        self.weights = {"w_clf": w_clf, "w_px": w_px, "w_l2": w_l2}
+        self.w_clf, self.w_px = w_clf, w_px
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         with evaluating(net):
@@ -84,7 +82,9 @@ class JEAT(nn.Module):
         metrics = clean(net, batch)
         with fixed_statistics(net):
             logits = net(x_adv)
-            loss, parts = energy_difference(net, logits, batch.y, x_neg, **self.weights)
+            loss, parts = energy_difference(
+                net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+            )
         metrics |= parts | report(logits, batch.y, "adv")
         for above, below in (("E_y_adv", "E_y_clean"), ("E_neg", "E_adv"), ("E_neg", "E_clean")):
             metrics |= gap(metrics, above, below)

@@ -38,7 +38,6 @@ class JEM(nn.Module):
         input_noise: standard deviation of the noise added to training images.
         w_clf: weight of cross-entropy.
         w_px: weight of the energy difference.
-        w_l2: weight of the squared energies, E(x)^2 + E(x_neg)^2 (Du & Mordatch 2019).
     """
 
     def __init__(
@@ -54,19 +53,19 @@ class JEM(nn.Module):
         input_noise: float = 0.015,
         w_clf: float = 1.0,
         w_px: float = 1.0,
-        w_l2: float = 0.0,
     ) -> None:
         super().__init__()
         self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
-        self.input_noise = input_noise
-        self.weights = {"w_clf": w_clf, "w_px": w_px, "w_l2": w_l2}
+        self.input_noise, self.w_clf, self.w_px = input_noise, w_clf, w_px
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         x = noisy(batch.x, self.input_noise)
         x_neg = negatives(net, self.buffer, len(x), self.sampler)
         metrics = clean(net, batch)
         with fixed_statistics(net):
-            loss, parts = energy_difference(net, net(x), batch.y, x_neg, **self.weights)
+            loss, parts = energy_difference(
+                net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+            )
         metrics |= parts
         return loss, metrics | gap(metrics, "E_neg", "E_clean")
