@@ -226,10 +226,7 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     assert main(["measure", run, "-n", "9", *words, "--judge", judge, "--out", out]) == 0
     found = json.loads(Path(out).read_text())
     assert found["samples"] == 20
-    assert (
-        found["inputs"]["samples"]["command"]
-        == f"jeat sample {run} {file} --number 2 --steps 2 --seed 5"
-    )
+    assert found["drawing"] == f"jeat sample {run} {file} --number 2 --steps 2 --seed 5"
     images, labels, _ = load_images(Path(file))
     net, (x, _) = jeat.load(judge), DIGITS.test.floats(9)
     assert found["figures"]["judge_accuracy"] == judge_accuracy(net, images, labels)

@@ -49,7 +49,7 @@ def out(tmp_path_factory):
     """A finished smoke run of two seeds."""
     out = tmp_path_factory.mktemp("suite") / "digits"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(digits, "suite", lambda: small(SUITE))
+        patch.setattr(digits, "suite", lambda **_: small(SUITE))
         words = ["reproduce", "digits", "--out", str(out), "--smoke", "--seeds", str(SEEDS)]
         assert main(words) == 0
     return out
@@ -116,9 +116,7 @@ def test_the_command_of_a_drawing_redraws_it(equation, out, tmp_path):
 
 def test_eq_16_starts_where_eq_17_does(out):
     plans = [json.loads((out / f"seed0/at/figures/{e}.json").read_text()) for e in ("eq16", "eq17")]
-    commands = [
-        p["inputs"]["samples"]["command"].replace(" --energy cross-entropy", "") for p in plans
-    ]
+    commands = [p["drawing"].replace(" --energy cross-entropy", "") for p in plans]
     assert commands[0].replace("eq16", "eq17") == commands[1]
 
 
@@ -141,7 +139,8 @@ def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
     (figures / "fgsm.json").unlink()
     (figures / "pgd_20.json").write_text("{cut sho")
     old = json.loads((figures / "clean.json").read_text())
-    (figures / "clean.json").write_text(json.dumps(old | {"command": "another"}))
+    other = {"inputs": old["inputs"] | {"what": "jeat measure another"}}
+    (figures / "clean.json").write_text(json.dumps(old | other))
     for _ in _suite.work(suite, out, seeds=SEEDS):
         pass
     assert json.loads((figures / "fgsm.json").read_text())["figures"] == kept["figures"]
@@ -191,14 +190,22 @@ def test_an_out_that_is_a_file_is_refused(tmp_path):
         next(recipes.reproduce(SUITE, tmp_path / "file", seeds=1))
 
 
-def test_a_folder_that_was_moved_goes_on(out, tmp_path):
+@pytest.mark.parametrize("original", ["is kept", "is gone"])
+def test_a_folder_that_was_copied_or_moved_goes_on(original, out, tmp_path, monkeypatch):
+    """And recomputes nothing; its commands name the files as they are seen from here."""
     shutil.copytree(out, tmp_path / "moved")
-    out.rename(tmp_path / "away")
+    monkeypatch.setattr(measurement, "measure", None)
+    monkeypatch.setattr(drawing, "draw", None)
+    monkeypatch.chdir(tmp_path)
+    away = tmp_path / "away" if original == "is gone" else out
+    out.rename(away)
     try:
         for _ in recipes.reproduce(recipes.smoke(small(SUITE)), tmp_path / "moved", seeds=1):
             pass
     finally:
-        (tmp_path / "away").rename(out)
+        away.rename(out)
+    records = json.loads((tmp_path / "moved/results.json").read_text())["records"]
+    assert any(r["command"].startswith("jeat measure moved/seed0/at ") for r in records)
     plan = json.loads((tmp_path / "moved/seed0/jeat/run.json").read_text())["plan"]
     assert Path(plan["init"]) == (out / "seed0/at").resolve()  # as it was begun
 

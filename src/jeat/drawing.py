@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
 
@@ -91,8 +91,8 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
 def draw_to(file: Path, d: Drawing) -> None:
     """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
     try:
-        about = load_images(file)[2]
-        if about == _about(file, d):
+        kept, about = load_images(file)[2], _about(file, d)
+        if all(kept[k] == about[k] for k in ("what", "net_sha256")):
             return
     except ValueError:
         pass
@@ -108,11 +108,14 @@ def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
 
 
 def _about(file: Path, d: Drawing) -> dict[str, str]:
-    return {"command": d.command(str(file)), "net_sha256": digest(d.net)}
+    what = replace(d, net="NET").command("FILE")
+    return {"command": d.command(str(file)), "what": what, "net_sha256": digest(d.net)}
 
 
 def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Images (N, C, H, W) in [0, 1], labels, and ``{"command": ..., "net_sha256": ...}``.
+    """Images (N, C, H, W) in [0, 1], labels, and how they came.
+
+    That is ``"command"``, the same without paths as ``"what"``, and ``"net_sha256"``.
 
     Raises:
         ValueError: no such file, or not one of :func:`save_images`.
@@ -121,7 +124,11 @@ def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
         with safe_open(file, framework="pt") as f:
             about = dict(json.loads((f.metadata() or {})["jeat"]))
             images, labels = f.get_tensor("images"), f.get_tensor("labels")
-        return images.float() / 255, labels, {k: about[k] for k in ("command", "net_sha256")}
+        return (
+            images.float() / 255,
+            labels,
+            {k: about[k] for k in ("command", "what", "net_sha256")},
+        )
     except KeyError as error:
         raise ValueError(f"{file} was not made by jeat sample") from error
     except (SafetensorError, OSError, TypeError, ValueError) as error:

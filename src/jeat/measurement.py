@@ -128,6 +128,7 @@ def measure(
         "judge": m.judge,
         "outside": m.outside,
         "compared": m.compared,
+        "drawing": None if m.samples is None else load_images(Path(m.samples))[2]["command"],
         "inputs": inputs,
         "figures": figures,
         "made_with": provenance(),
@@ -135,19 +136,21 @@ def measure(
 
 
 def _inputs(m: Measurement) -> dict[str, Any]:
-    """What the figures depend on beside the command: the nets' files, how samples were drawn.
+    """What the figures depend on, wherever the files lie: settings, nets, how samples were drawn.
 
     Raises:
         ValueError: the net as its own judge; a file of other samples.
         FileNotFoundError: no such net.
     """
-    found: dict[str, Any] = {"net_sha256": digest(m.net)}
+    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=m.samples and "SAMPLES")
+    found: dict[str, Any] = {"what": named.command(), "net_sha256": digest(m.net)}
     if m.judge is not None:
         found["judge_sha256"] = digest(m.judge)
         if found["judge_sha256"] == found["net_sha256"]:
             raise ValueError("a net is no judge of its own samples: give another --judge")
     if m.samples is not None:
-        found["samples"] = load_images(Path(m.samples))[2]
+        about = load_images(Path(m.samples))[2]
+        found["samples"] = {k: about[k] for k in ("what", "net_sha256")}
     return found
 
 
@@ -184,7 +187,7 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
     """
     try:
         kept: dict[str, Any] = json.loads(file.read_text())
-        if kept["command"] == m.command() and kept["inputs"] == _inputs(m):
+        if kept["inputs"] == _inputs(m):
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass

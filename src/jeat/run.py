@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
-from jeat.checkpoint import load, load_weights, newest, save_net
+from jeat.checkpoint import digest, load, load_weights, newest, save_net
 from jeat.data import Batch, Images, augment
 from jeat.deltas import watch
 from jeat.metrics import accuracy, robust_accuracy
@@ -143,10 +143,15 @@ def _check_place(out: Path, plan: Plan, resume: bool) -> None:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
     old, new = _leaves(old), _leaves(new)
-    if old.get("init") and not Path(old["init"]).exists():
-        new["init"] = old["init"]  # moved since; the run has its weights
+    if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):
+        new["init"] = old["init"]
     if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in new if old.get(k, new[k]) != new[k]]:
         raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
+
+
+def _same_net(old: str, new: str) -> bool:
+    """Whether two places hold one net, as after a copy; an old one that is gone cannot differ."""
+    return not Path(old).exists() or (Path(new).exists() and digest(old) == digest(new))
 
 
 def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
@@ -207,6 +212,8 @@ def _cut_log(file: Path, iteration: int) -> None:
                 kept.append(line + "\n")
         except json.JSONDecodeError:
             break
+    if "".join(kept) == file.read_text():
+        return
     part = file.with_suffix(".part")
     part.write_text("".join(kept))
     part.replace(file)

@@ -7,6 +7,7 @@ trained, and how it is measured. :func:`reproduce` carries it out.
 from collections.abc import Iterator
 from pathlib import Path
 
+from jeat.metrics.sample_quality import reference_inception
 from jeat.recipes._cost import cost
 from jeat.recipes._models import models
 from jeat.recipes._progress import Progress
@@ -34,12 +35,18 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
 
     Raises:
         ValueError: fewer than 1 seed, or a file where the folder should be.
+        FileNotFoundError: Inception's weights are wanted and not there; nothing is trained then.
     """
     if seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {seeds}")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: give --out a folder")
     out = _as_seen_from_here(out)
+    inception = suite.settings.get("sample_quality", {}).get("inception")
+    if inception == "reference":
+        reference_inception()
+    elif inception is not None and not Path(inception).is_file():
+        raise FileNotFoundError(f"no file of Inception's weights at {inception}")
     yield from work(suite, out, seeds=seeds)
     yield Progress("report", 0, 1)
     write(suite, out, seeds=seeds)

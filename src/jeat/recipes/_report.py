@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jeat.plan import Plan
 from jeat.recipes._figures import figures
 from jeat.recipes._suite import Suite, kept, records
 from jeat.recipes._tables import CLAIMS, TABLES
@@ -81,6 +82,7 @@ def protocol(
     inception = suite.settings.get("sample_quality", {}).get("inception")
     return {
         "data": suite.data,
+        "training": "; ".join(_told(m, p) for m, p in suite.plans(Path(), 0).items()),
         "paper": f"numbers marked paper are of a {PAPER[suite.paper]}",
         "seeds": f"{seeds} (0 to {seeds - 1}): of training, attacks, probes, starts and noise; "
         "means and sample standard deviations over seeds",
@@ -100,5 +102,15 @@ def protocol(
         "extractor": "torch-fidelity's Inception" if inception else "the judge",
         "judge": f"{suite.judge.net} ({suite.judge.activation}), {suite.judge.method} training on "
         f"the same data, seed {suite.judge.optimisation.seed}, accuracy "
-        f"{judge['figures']['accuracy']:.4f} on {judge['images']} test images",
+        f"{judge['figures']['accuracy']:.4f} on {judge['images']} test images "
+        f"({judge['command']})",
     }
+
+
+def _told(method: str, plan: Plan) -> str:
+    """A run in words: what it starts from, how long, with which settings of its own."""
+    o = plan.optimisation
+    began = f"from the trained {Path(plan.init).name}" if plan.init else "from scratch"
+    how = {"epochs": o.epochs, "optimizer": o.optimizer, "lr": o.lr} | plan.objective
+    told = [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in how.items()]
+    return f"{method} {began} ({', '.join(told)})"

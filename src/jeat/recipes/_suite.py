@@ -170,9 +170,14 @@ def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
 
 
 def kept(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
-    """What each file of :func:`measurements` holds."""
-    files = measurements(suite, out, seeds=seeds)
-    return {file: json.loads(file.read_text()) for file in files}
+    """What each file of :func:`measurements` holds, its commands as they are from here."""
+    drawn = {str(f): d.command(str(f)) for f, d in drawings(suite, out, seeds=seeds).items()}
+    found = {}
+    for file, m in measurements(suite, out, seeds=seeds).items():
+        here = {"command": m.command(), "net": m.net, "judge": m.judge}
+        here["drawing"] = drawn.get(m.samples or "")
+        found[file] = json.loads(file.read_text()) | here
+    return found
 
 
 def records(measured: Mapping[Path, dict[str, Any]], out: Path) -> list[dict[str, Any]]:
@@ -194,7 +199,7 @@ def records(measured: Mapping[Path, dict[str, Any]], out: Path) -> list[dict[str
                 "value": value,
                 "images": m["samples"] or m["images"],
                 "command": m["command"],
-                "drawing": m["inputs"].get("samples", {}).get("command"),
+                "drawing": m["drawing"],
                 "file": str(file.relative_to(out)),
             })  # fmt: skip
     return found

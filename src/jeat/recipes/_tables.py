@@ -44,10 +44,10 @@ TABLES = (
         (
             Column("jfs", "JFS", "joint Fisher score"),
             Column("jfs_gradient", "JFS gradient term", "1/2 |grad E(x, y)|^2"),
-            Column("jfs_trace", "JFS trace term", "tr Hess E(x, y)"),
+            Column("jfs_trace", "JFS trace term", "tr Hess E(x, y), which is taken off"),
             Column("mfs", "MFS", "marginal Fisher score"),
             Column("mfs_gradient", "MFS gradient term", "1/2 |grad E(x)|^2"),
-            Column("mfs_trace", "MFS trace term", "tr Hess E(x)"),
+            Column("mfs_trace", "MFS trace term", "tr Hess E(x), which is taken off"),
             Column("is", "IS", "Inception Score, higher is better"),
             Column("fid", "FID", "Frechet Inception Distance, lower is better"),
             Column("kid", "KID", "lower is better"),

@@ -24,8 +24,18 @@ ADAM = replace(
     SGD, epochs=3, optimizer="adamw", lr=2e-4, weight_decay=0.0, warmup=100, clip=1.0, ema=0.99,
     pad=0, save_every=100,
 )  # fmt: skip
-ATTACK = {"eps": EPS, "steps": 2, "ratio": 0.75}  # one step is outgrown as lr falls to zero
-CHAINS = {"steps": 10, "step_size": 2.0, "clamp": True, "buffer_size": 10_000, "w_px": 0.5}
+ATTACK: Mapping[str, Any] = {
+    "eps": EPS,
+    "steps": 2,
+    "ratio": 0.75,
+}  # one step is outgrown as lr falls to zero
+CHAINS: Mapping[str, Any] = {
+    "steps": 10,
+    "step_size": 2.0,
+    "clamp": True,
+    "buffer_size": 10_000,
+    "w_px": 0.5,
+}
 ALL = ("normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat")
 
 

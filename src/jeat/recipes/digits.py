@@ -34,8 +34,13 @@ def plans(out: Path, seed: int) -> dict[str, Plan]:
     }
 
 
-def suite() -> Suite:
-    """Tables 1-3 and Fig. 2-7 on the embedded digits."""
+def suite(*, inception: str | None = None) -> Suite:
+    """Tables 1-3 and Fig. 2-7 on the embedded digits.
+
+    Args:
+        inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
+            FID and KID.
+    """
     return Suite(
         title="digits",
         about="Six ways to train a small SiLU net on scikit-learn's 8 x 8 digits, seen as joint "
@@ -56,4 +61,5 @@ def suite() -> Suite:
         shape=(1, 8, 8),
         classes=10,
         train_images=1437,
+        settings={} if inception is None else {"sample_quality": {"inception": inception}},
     )  # fmt: skip

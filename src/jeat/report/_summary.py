@@ -18,7 +18,7 @@ class Cell:
         mean: over seeds.
         std: sample standard deviation over seeds; nan for one.
         values: by seed.
-        commands: by seed, what recomputes the value.
+        commands: by seed, what recomputes the value, images and all.
     """
 
     mean: float
@@ -36,13 +36,17 @@ Summary = dict[str, dict[str, Cell]]
 
 
 def summarise(records: Iterable[Mapping[str, object]]) -> Summary:
-    """Records with ``method``, ``seed``, ``column``, ``value`` and ``command`` -> cells."""
+    """Records with ``method``, ``seed``, ``column``, ``value`` and ``command`` -> cells.
+
+    Where a record has a ``drawing``, the command that drew its images, that comes first.
+    """
     values: dict[tuple[str, str], dict[int, float]] = {}
     commands: dict[tuple[str, str], dict[int, str]] = {}
     for r in records:
         key, seed = (str(r["method"]), str(r["column"])), int(str(r["seed"]))
         values.setdefault(key, {})[seed] = float(str(r["value"]))
-        commands.setdefault(key, {})[seed] = str(r["command"])
+        steps = (r.get("drawing"), r["command"])
+        commands.setdefault(key, {})[seed] = " && ".join(str(s) for s in steps if s)
     found: Summary = {}
     for (method, column), by_seed in values.items():
         several = list(by_seed.values())
