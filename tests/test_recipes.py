@@ -289,6 +289,20 @@ def test_the_short_suite_is_the_same_for_less():
         assert plan == replace(plans[method], optimisation=replace(o, epochs=o.epochs / 4))
 
 
+def test_the_protocol_says_what_each_method_began_from(results):
+    told = dict(run.split(" ", 1) for run in results["protocol"]["training"].split("; "))
+    assert list(told) == METHODS
+    assert told["jeat"].startswith("from the trained at (epochs ")
+    assert told["noise-8"].startswith("from scratch (")
+    assert "sigma 0.03137" in told["noise-8"]
+
+
+def test_minutes_are_those_of_all_sittings(tmp_path):
+    rows = [{"seconds": s} for s in (10.0, 20.0, 30.0, 5.0, 15.0, 3.0)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert _suite.minutes(tmp_path) == (30.0 + 15.0 + 3.0) / 60
+
+
 def test_figures_over_seeds_and_orderings():
     records = [
         {"method": m, "column": "c", "seed": s, "value": v, "command": f"{m}{s}"}

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from jeat.checkpoint import file_of, load
 from jeat.nets import spec_of
 from jeat.plan import Plan
-from jeat.recipes._suite import Suite, kept, records, runs
+from jeat.recipes._suite import Suite, kept, minutes, records, runs
 from jeat.recipes._tables import TABLES
 from jeat.report import table
 
@@ -84,7 +83,6 @@ def _card(
         f"net = jeat.load({name!r})" if method == "judge"
         else f"jeat sample {name} {first}.png --class {first} -n 64"
     )  # fmt: skip
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     made = json.loads((run / "run.json").read_text())
     settings = {k: v for k, v in made["plan"].items() if k not in ("optimisation", "objective")}
     recipe = settings | made["plan"]["objective"] | made["plan"]["optimisation"]
@@ -94,16 +92,17 @@ def _card(
         f"{_summary(method, plan)} {suite.about}", "", f"```\n{use}\n```", "",
         "## How it was made", "",
         f"`jeat reproduce {suite.title} --seeds 1`, run `{run.name}`, seed "
-        f"{plan.optimisation.seed}; {log[-1]['iteration']:,} iterations in {_minutes(log)} minutes "
+        f"{plan.optimisation.seed}, {minutes(run):.3g} minutes "
         f"({', '.join(f'{k} {v}' for k, v in machine.items())}). Weights are rounded to "
         f"{plan.optimisation.kept}; the figures are of the rounded ones.", "",
         table([{"setting": k, "value": _plain(v)} for k, v in recipe.items()]), "",
         "## Figures", "",
         "On test images spread evenly over the test split, or on generated ones, fresh and "
-        f"unselected ({', '.join(f'{k} {v}' for k, v in suite.chain.items())}).", "",
+        f"unselected ({', '.join(f'{k} {v}' for k, v in suite.chain.items())}). Attacks have eps "
+        f"{suite.eps:.4g} (linf, [0, 1] pixels).", "",
         table(rows), "", "Found by", "", "```", *commands, "```", "",
         "## Weaknesses", "", WEAKNESSES[method.partition("-")[0]], "",
-        "A small net for two CPU cores, not the state of the art. Licence: MIT for weights and "
+        f"Licence: MIT for weights and "
         f"code; {suite.licence}", "",
     ])  # fmt: skip
 
@@ -118,12 +117,7 @@ def _summary(method: str, plan: Plan) -> str:
     return f"{what}: {plan.net} ({plan.activation}, norm {plan.norm}) on {plan.data}{began}."
 
 
-def _minutes(log: list[Mapping[str, float]]) -> int:
-    """Of all of a run's sittings: seconds count from the start of each."""
-    seconds = [row["seconds"] for row in log]
-    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
-    return max(1, round(sum(ends) / 60))
-
-
 def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return Path(value).name if isinstance(value, str) and value.startswith("/") else value

@@ -8,7 +8,7 @@ from typing import Any
 
 from jeat.plan import Plan
 from jeat.recipes._figures import figures
-from jeat.recipes._suite import Suite, kept, records
+from jeat.recipes._suite import Suite, kept, minutes, records, runs
 from jeat.recipes._tables import CLAIMS, TABLES
 from jeat.report import markdown, ordering, page, summarise, write_csv
 
@@ -30,7 +30,9 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         for column, order, what in CLAIMS
         if (seen := ordering(summary, column, order)) is not None
     }
+    spent = sum(minutes(out / name) for name in runs(suite, out, seeds=seeds))
     how = protocol(suite, measured, seeds=seeds)
+    how["time"] = f"{spent:.3g} minutes of training in all, with the judge"
     made_with = joined(m["made_with"] for m in measured.values())
     (out / "report.html").write_text(
         page(

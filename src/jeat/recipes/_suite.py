@@ -12,7 +12,7 @@ from jeat.plan import Plan
 from jeat.recipes._progress import Progress
 from jeat.run import fit
 
-__all__ = ["Suite", "drawings", "kept", "measurements", "records", "runs", "work"]
+__all__ = ["Suite", "drawings", "kept", "measurements", "minutes", "records", "runs", "work"]
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,14 @@ def kept(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
         here["drawing"] = drawn.get(m.samples or "")
         found[file] = json.loads(file.read_text()) | here
     return found
+
+
+def minutes(run: Path) -> float:
+    """How long a run trained, in all its sittings: the log counts seconds anew in each."""
+    log = (run / "log.jsonl").read_text().splitlines()
+    seconds: list[float] = [json.loads(line)["seconds"] for line in log]
+    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
+    return sum(ends) / 60
 
 
 def records(measured: Mapping[Path, dict[str, Any]], out: Path) -> list[dict[str, Any]]:

@@ -31,10 +31,10 @@ ATTACK: Mapping[str, Any] = {
 }  # one step is outgrown as lr falls to zero
 CHAINS: Mapping[str, Any] = {
     "steps": 10,
-    "step_size": 2.0,
+    "step_size": 2.5,
     "clamp": True,
     "buffer_size": 10_000,
-    "w_px": 0.5,
+    "w_px": 0.3,
 }
 ALL = ("normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat")
 
@@ -74,7 +74,7 @@ def on_two_cores(
             "at": plan("at", SGD, **ATTACK),
             "prejeat": plan("prejeat", SGD, **ATTACK),
             "jem": plan("jem", ADAM, "normal", **CHAINS),
-            "jeat": plan("jeat", ADAM, "at", eps=EPS, attack_steps=3, ratio=0.5, **CHAINS),
+            "jeat": plan("jeat", ADAM, "at", eps=EPS, attack_steps=2, ratio=0.75, **CHAINS),
         }
         return {method: every[method] for method in methods}
 
