@@ -121,6 +121,8 @@ CLAIMS = (
     ("pgd_20", "jeat > jem", "PGD-20 (Table 3)"),
     ("jfs_gradient", "normal > at > jem > jeat", "gradient term of JFS (not in the paper)"),
     ("mfs_gradient", "normal > at > jem > jeat", "gradient term of MFS (not in the paper)"),
+    ("curvature_absolute", "normal > at > prejeat > jeat", "absolute curvature (Fig. 2)"),
+    ("curvature_minimum_distance", "normal > at > prejeat", "distance of minimum (Fig. 2)"),
     ("judge_is", "jeat >= jem > at", "judge-IS, in place of IS"),
     ("judge_fid", "at > jem >= jeat", "judge-FID, in place of FID"),
     ("judge_is", "at > at, Eq. 16", "judge-IS, for what Fig. 4 shows: Eq. 17 better than Eq. 16"),
