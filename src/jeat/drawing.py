@@ -2,9 +2,11 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +21,7 @@ from jeat.nets import Precision, spec_of
 from jeat.samplers import Start, Uniform
 from jeat.subject import net_of, seed_all
 
-__all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
+__all__ = ["Drawing", "draw", "draw_to", "load_images", "origin_of", "save_images"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
 def draw_to(file: Path, d: Drawing) -> None:
     """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
     try:
-        kept, about = load_images(file)[2], _about(file, d)
+        kept, about = origin_of(file), _about(file, d)
         if all(kept[k] == about[k] for k in ("what", "net_sha256")):
             return
     except ValueError:
@@ -113,22 +115,34 @@ def _about(file: Path, d: Drawing) -> dict[str, str]:
 
 
 def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Images (N, C, H, W) in [0, 1], labels, and how they came.
+    """Images (N, C, H, W) in [0, 1], labels, and how they came (:func:`origin_of`).
+
+    Raises:
+        ValueError: no such file, or not one of :func:`save_images`.
+    """
+    with _opened(file) as (f, about):
+        images, labels = f.get_tensor("images"), f.get_tensor("labels")
+    return images.float() / 255, labels, about
+
+
+def origin_of(file: Path) -> dict[str, str]:
+    """How the images in ``file`` came, none of which is read.
 
     That is ``"command"``, the same without paths as ``"what"``, and ``"net_sha256"``.
 
     Raises:
         ValueError: no such file, or not one of :func:`save_images`.
     """
+    with _opened(file) as (_, about):
+        return about
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[Any, dict[str, str]]]:
     try:
         with safe_open(file, framework="pt") as f:
             about = dict(json.loads((f.metadata() or {})["jeat"]))
-            images, labels = f.get_tensor("images"), f.get_tensor("labels")
-        return (
-            images.float() / 255,
-            labels,
-            {k: about[k] for k in ("command", "what", "net_sha256")},
-        )
+            yield f, {k: about[k] for k in ("command", "what", "net_sha256")}
     except KeyError as error:
         raise ValueError(f"{file} was not made by jeat sample") from error
     except (SafetensorError, OSError, TypeError, ValueError) as error:

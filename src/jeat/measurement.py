@@ -15,7 +15,7 @@ from jeat._signature import constant_of, signature_of
 from jeat._words import flag
 from jeat.checkpoint import digest
 from jeat.data import Data
-from jeat.drawing import load_images
+from jeat.drawing import load_images, origin_of
 from jeat.metrics import Subject, find, means_over_images, outside_of, split
 from jeat.metrics.out_of_distribution import Outside
 from jeat.report import provenance
@@ -128,7 +128,7 @@ def measure(
         "judge": m.judge,
         "outside": m.outside,
         "compared": m.compared,
-        "drawing": None if m.samples is None else load_images(Path(m.samples))[2]["command"],
+        "drawing": None if m.samples is None else origin_of(Path(m.samples))["command"],
         "inputs": inputs,
         "figures": figures,
         "made_with": provenance(),
@@ -149,7 +149,7 @@ def _inputs(m: Measurement) -> dict[str, Any]:
         if found["judge_sha256"] == found["net_sha256"]:
             raise ValueError("a net is no judge of its own samples: give another --judge")
     if m.samples is not None:
-        about = load_images(Path(m.samples))[2]
+        about = origin_of(Path(m.samples))
         found["samples"] = {k: about[k] for k in ("what", "net_sha256")}
     return found
 

@@ -26,7 +26,7 @@ WEAKNESSES = {
     "normal": "Attacks of eps 8/255 fool it on nearly every image, and its chains end in noise "
     "that it is sure of.",
     "noise": "Noise in training is no defence: attacks of eps 8/255 fool it on most images.",
-    "at": "It withstands the attack it was trained on, a single step; stronger ones are in the "
+    "at": "It withstands the attack it was trained on, of few steps; stronger ones are in the "
     f"table. {DRAWS}",
     "prejeat": "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy "
     f"less well than a net that was trained on those. {DRAWS}",
@@ -102,8 +102,7 @@ def _card(
         f"{suite.eps:.4g} (linf, [0, 1] pixels).", "",
         table(rows), "", "Found by", "", "```", *commands, "```", "",
         "## Weaknesses", "", WEAKNESSES[method.partition("-")[0]], "",
-        f"Licence: MIT for weights and "
-        f"code; {suite.licence}", "",
+        f"Licence: MIT for weights and code; {suite.licence}", "",
     ])  # fmt: skip
 
 
@@ -111,7 +110,7 @@ def _summary(method: str, plan: Plan) -> str:
     what = (
         "A plainly trained classifier that judges the images of others"
         if method == "judge"
-        else (f"A classifier trained by `{method}`")
+        else f"A classifier trained by `{method}`"
     )
     began = f", from the weights of `{Path(plan.init).name}`" if plan.init else ""
     return f"{what}: {plan.net} ({plan.activation}, norm {plan.norm}) on {plan.data}{began}."
