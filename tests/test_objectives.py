@@ -195,21 +195,26 @@ def test_with_nothing_added_each_objective_is_cross_entropy(objective, smooth_ne
 
 
 WEIGHTS = pytest.mark.parametrize(
-    ("w_clf", "w_px"), [(1.0, 1.0), (1.0, 0.0), (0.0, 1.0), (0.3, 2.0)]
+    ("w_clf", "w_px", "w_l2"),
+    [(1.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.3, 2.0, 0.1)],
 )
 
 
 @WEIGHTS
-def test_jeat_climbs_eq_19_with_its_weights(w_clf, w_px, smooth_net, batch):
-    """w_clf * [E(x_adv, y) - E(x_adv)] + w_px * [E(x_adv) - E(x_neg)]."""
+def test_jeat_climbs_eq_19_with_its_weights(w_clf, w_px, w_l2, smooth_net, batch):
+    """w_clf L(x_adv, y) + w_px [E(x_adv) - E(x_neg)] + w_l2 [E(x_adv)^2 + E(x_neg)^2]."""
     net, double = smooth_net.double(), Batch(batch.x.double(), batch.y)
     objective, seen = watched(
-        JEAT(lambda n: restart(n).double(), steps=3, buffer_size=40, w_clf=w_clf, w_px=w_px)
-    )
+        JEAT(
+            lambda n: restart(n).double(), steps=3, buffer_size=40,
+            w_clf=w_clf, w_px=w_px, w_l2=w_l2,
+        )
+    )  # fmt: skip
     loss, _ = objective(net, double)
     logits = net(seen["x_adv"])
-    px = marginal_energy(logits).mean() - marginal_energy(net(seen["x_neg"])).mean()
-    expected = w_clf * cross_entropy(logits, batch.y).mean() + w_px * px
+    E, E_neg = marginal_energy(logits), marginal_energy(net(seen["x_neg"]))
+    px, l2 = E.mean() - E_neg.mean(), (E**2).mean() + (E_neg**2).mean()
+    expected = w_clf * cross_entropy(logits, batch.y).mean() + w_px * px + w_l2 * l2
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradients(loss, net), gradients(expected, net))
 
@@ -226,16 +231,19 @@ def test_at_equal_weights_jeats_gradient_is_that_of_e_y_up_and_e_neg_down(smooth
 
 
 @WEIGHTS
-def test_jem_climbs_eq_6_with_its_weights(w_clf, w_px, smooth_net, batch):
-    """w_clf * [E(x, y) - E(x)] + w_px * [E(x) - E(x_neg)], both terms at one noisy x."""
-    objective, seen = watched(JEM(restart, steps=3, buffer_size=40, w_clf=w_clf, w_px=w_px))
+def test_jem_climbs_eq_6_with_its_weights(w_clf, w_px, w_l2, smooth_net, batch):
+    """w_clf [E(x, y) - E(x)] + w_px [E(x) - E(x_neg)] + w_l2 [E(x)^2 + E(x_neg)^2], one noisy x."""
+    objective, seen = watched(
+        JEM(restart, steps=3, buffer_size=40, w_clf=w_clf, w_px=w_px, w_l2=w_l2)
+    )
     with inputs_of(smooth_net) as inputs:
         loss, _ = objective(smooth_net, Batch(batch.x, batch.y, logged=False))
     x, x_neg = (image for image, training in inputs if training)
     assert torch.equal(x_neg, seen["x_neg"])
     logits = smooth_net(x)
-    px = marginal_energy(logits).mean() - marginal_energy(smooth_net(x_neg)).mean()
-    expected = w_clf * cross_entropy(logits, batch.y).mean() + w_px * px
+    E, E_neg = marginal_energy(logits), marginal_energy(smooth_net(x_neg))
+    px, l2 = E.mean() - E_neg.mean(), (E**2).mean() + (E_neg**2).mean()
+    expected = w_clf * cross_entropy(logits, batch.y).mean() + w_px * px + w_l2 * l2
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradients(loss, smooth_net), gradients(expected, smooth_net))
 

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from jeat.generate import Chain
 from jeat.nets import Spec, build, spec_of
 from jeat.samplers import ClassGaussian, Start, Stored
 
@@ -27,14 +28,19 @@ def save_net(
     file: Path,
     *,
     about: dict[str, Any],
+    chain: Chain | None = None,
     precision: Literal["fp32", "fp16"] = "fp32",
 ) -> None:
     """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
+
+    ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise.
 
     Numbers are rounded to ``precision``; a net that is loaded computes in fp32 whatever it was.
     """
     tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
+    if chain:
+        header["chain"] = chain
     if isinstance(start, ClassGaussian):
         tensors |= {"start.mean": start.mean, "start.factor": start.factor}
         header["grain"] = start.grain
@@ -95,7 +101,7 @@ def digest(name_or_path: str | Path) -> str:
 
 
 def load_net(file: Path) -> nn.Module:
-    """The net in ``file``, in eval mode, with its ``spec``, ``start`` and ``about``.
+    """The net in ``file``, in eval mode, with its ``spec``, ``start``, ``chain`` and ``about``.
 
     Raises:
         ValueError: not a checkpoint of this package, or one whose weights do not fit its spec.
@@ -106,6 +112,7 @@ def load_net(file: Path) -> nn.Module:
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
         fields, about = header["spec"], dict(header["about"])
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
+        chain = _chain(header["chain"]) if "chain" in header else None
         grain = header["grain"] if "start.mean" in tensors else 0
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
@@ -119,8 +126,17 @@ def load_net(file: Path) -> nn.Module:
         start = ClassGaussian(
             tensors["start.mean"].float(), tensors["start.factor"].float(), shape, grain
         )
-    net.start, net.about = start, about  # type: ignore[assignment]  # plain values
+    net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
     return net.to(memory_format=torch.channels_last).eval()
+
+
+def _chain(kept: dict[str, Any]) -> Chain:
+    noise = kept["noise"]
+    return {
+        "steps": int(kept["steps"]),
+        "step_size": float(kept["step_size"]),
+        "noise": None if noise is None else float(noise),
+    }
 
 
 def newest(run: Path) -> Path | None:

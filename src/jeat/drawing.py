@@ -16,7 +16,7 @@ from torch import Tensor
 from jeat import shards
 from jeat._words import flag
 from jeat.checkpoint import digest, load_buffer
-from jeat.generate import sample
+from jeat.generate import Own, sample
 from jeat.nets import Precision, spec_of
 from jeat.samplers import Start, Uniform
 from jeat.subject import net_of, seed_all
@@ -40,9 +40,9 @@ class Drawing:
     net: str
     classes: tuple[str, ...] = ()
     number: int = 10
-    steps: int = 150
-    step_size: float = 0.25
-    noise: float | None = 0.005
+    steps: int | Own = "own"
+    step_size: float | Own = "own"
+    noise: float | Own | None = "own"
     energy: Literal["joint", "cross-entropy"] = "joint"
     start: Literal["own", "uniform", "buffer"] = "own"
     precision: Precision = "fp32"

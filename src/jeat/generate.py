@@ -1,6 +1,7 @@
 """Conditional generation (Algorithm 1's second half): Langevin down E(x, y) from a start."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, TypedDict
 
 import torch
 from jaxtyping import Float, Int
@@ -10,16 +11,29 @@ from jeat.energy import Energy, cross_entropy, energy_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Start, Uniform, langevin, last
 
-__all__ = ["sample"]
+__all__ = ["JEM_CHAIN", "Chain", "Own", "sample"]
+
+Own = Literal["own"]
+
+
+class Chain(TypedDict):
+    """How long a chain is, and how far a step goes: see :func:`sample`."""
+
+    steps: int
+    step_size: float
+    noise: float | None
+
+
+JEM_CHAIN: Chain = {"steps": 150, "step_size": 0.25, "noise": 0.005}
 
 
 def sample(
     net: nn.Module,
     labels: Int[Tensor, " b"],
     *,
-    steps: int = 150,
-    step_size: float = 0.25,
-    noise: float | None = 0.005,
+    steps: int | Own = "own",
+    step_size: float | Own = "own",
+    noise: float | Own | None = "own",
     energy: Literal["joint", "cross-entropy"] = "joint",
     start: Start | None = None,
     precision: Precision = "fp32",
@@ -32,8 +46,9 @@ def sample(
     Args:
         net: of :func:`jeat.checkpoint.load` or :func:`jeat.nets.build`; run in eval mode.
         labels: one class index an image.
-        steps: length of the chain.
-        step_size, noise: as :func:`jeat.samplers.langevin`; JEM's by default.
+        steps: length of the chain; by default what the net's file asks for, else 150.
+        step_size, noise: as :func:`jeat.samplers.langevin`; by default what the net's file asks
+            for, else JEM's 0.25 and 0.005.
         energy: ``"joint"`` is Eq. 17, ``"cross-entropy"`` is Eq. 16.
         start: labels -> first states; by default what the net was trained to start from,
             uniform noise where it knows none.
@@ -50,15 +65,18 @@ def sample(
         raise ValueError(f"labels must be one or more of 0..{classes - 1}")
     labels = labels.to(next(net.parameters()).device)
     start = start or getattr(net, "start", None) or Uniform((spec.channels, spec.size, spec.size))
+    given = {"steps": steps, "step_size": step_size, "noise": noise}
+    chain = _filled(given, getattr(net, "chain", None) or JEM_CHAIN)
     finished = []
     with autocast(precision, labels.device), evaluating(net):
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else _loss_of(net, y)
-            chain = langevin(
-                E, start(y), steps=steps, step_size=step_size, noise=noise, bounds=(0, 1)
-            )
-            finished.append(last(chain))
+            finished.append(last(langevin(E, start(y), **chain, bounds=(0, 1))))
     return torch.cat(finished)
+
+
+def _filled(given: Mapping[str, int | float | Own | None], own: Chain) -> Chain:
+    return own | {k: v for k, v in given.items() if v != "own"}  # type: ignore[return-value]
 
 
 def _loss_of(net: nn.Module, y: Tensor) -> Energy:

@@ -14,6 +14,8 @@ from typing import Literal
 from jeat import shards
 from jeat.cli._parser import Parser
 
+Own = Literal["own"]
+
 __all__ = ["main"]
 
 
@@ -24,14 +26,17 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("out", type=str, help="PNG or .safetensors file to write")
     parser.add_argument("--class", type=str, nargs="+", help="class names; all by default")
     parser.add_argument("-n", "--number", type=int, default=10, help="images of each class")
-    parser.add_argument("--steps", type=int, default=150, help="length of the chain")
-    parser.add_argument("--step_size", type=float, default=0.25, help="factor of the gradient")
+    own = "own is what the net's file asks for, else"
     parser.add_argument(
-        "--noise",
-        type=float | None,
-        default=0.005,
-        help="noise of the chain; null couples it to the step, sqrt(2 * step_size)",
+        "--steps", type=int | Own, default="own", help=f"length of the chain; {own} 150"
     )
+    parser.add_argument(
+        "--step_size", type=float | Own, default="own", help=f"factor of the gradient; {own} 0.25"
+    )
+    parser.add_argument(
+        "--noise", type=float | Own | None, default="own",
+        help=f"noise of the chain; null couples it to the step, sqrt(2 * step_size); {own} 0.005",
+    )  # fmt: skip
     parser.add_argument(
         "--energy", type=Literal["joint", "cross-entropy"], default="joint",
         help="descend E(x, y) (joint, Eq. 17) or E(x, y) - E(x) (cross-entropy, Eq. 16)",

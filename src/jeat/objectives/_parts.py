@@ -61,14 +61,24 @@ def gap(metrics: Metrics, above: str, below: str) -> Metrics:
 
 
 def energy_difference(
-    net: nn.Module, logits: Tensor, y: Tensor, x_neg: Tensor, *, w_clf: float, w_px: float
+    net: nn.Module,
+    logits: Tensor,
+    y: Tensor,
+    x_neg: Tensor,
+    *,
+    w_clf: float,
+    w_px: float,
+    w_l2: float,
 ) -> tuple[Tensor, Metrics]:
-    """w_clf * mean [E(x, y) - E(x)] + w_px * [mean E(x) - mean E(x_neg)], ``logits`` being of x."""
-    E_neg = marginal_energy(net(x_neg)).mean()
+    """w_clf * mean [E(x, y) - E(x)] + w_px * [mean E(x) - mean E(x_neg)], ``logits`` being of x.
+
+    And w_l2 * mean [E(x)^2 + E(x_neg)^2], the penalty of Du and Mordatch (2019) on large energies.
+    """
+    E, E_neg = marginal_energy(logits), marginal_energy(net(x_neg))
     clf = cross_entropy(logits, y).mean()
-    px = marginal_energy(logits).mean() - E_neg
-    loss = w_clf * clf + w_px * px
-    parts = {"loss": loss, "loss_clf": clf, "loss_px": px, "E_neg": E_neg}
+    px = E.mean() - E_neg.mean()
+    loss = w_clf * clf + w_px * px + w_l2 * (E.square() + E_neg.square()).mean()
+    parts = {"loss": loss, "loss_clf": clf, "loss_px": px, "E_neg": E_neg.mean()}
     return loss, {name: value.detach() for name, value in parts.items()}
 
 

@@ -48,6 +48,8 @@ class JEAT(nn.Module):
         rho: restart probability.
         w_clf: weight of -log p(y|x_adv).
         w_px: weight of -log p(x_adv).
+        w_l2: weight of E(x_adv)^2 + E(x_neg)^2, which keeps energies from running away; 0 in
+            the paper.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class JEAT(nn.Module):
         rho: float = 0.05,
         w_clf: float = 1.0,
         w_px: float = 1.0,
+        w_l2: float = 0.0,
     ) -> None:
         super().__init__()
         self.attack = partial(
@@ -73,7 +76,7 @@ class JEAT(nn.Module):
         )
         self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
-        self.w_clf, self.w_px = w_clf, w_px
+        self.w_clf, self.w_px, self.w_l2 = w_clf, w_px, w_l2
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         with evaluating(net):
@@ -83,7 +86,7 @@ class JEAT(nn.Module):
         with fixed_statistics(net):
             logits = net(x_adv)
             loss, parts = energy_difference(
-                net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+                net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px, w_l2=self.w_l2
             )
         metrics |= parts | report(logits, batch.y, "adv")
         for above, below in (("E_y_adv", "E_y_clean"), ("E_neg", "E_adv"), ("E_neg", "E_clean")):

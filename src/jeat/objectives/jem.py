@@ -38,6 +38,7 @@ class JEM(nn.Module):
         input_noise: standard deviation of the noise added to training images.
         w_clf: weight of cross-entropy.
         w_px: weight of the energy difference.
+        w_l2: weight of E(x)^2 + E(x_neg)^2, which keeps energies from running away; 0 in JEM.
     """
 
     def __init__(
@@ -53,11 +54,13 @@ class JEM(nn.Module):
         input_noise: float = 0.015,
         w_clf: float = 1.0,
         w_px: float = 1.0,
+        w_l2: float = 0.0,
     ) -> None:
         super().__init__()
         self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
-        self.input_noise, self.w_clf, self.w_px = input_noise, w_clf, w_px
+        self.input_noise = input_noise
+        self.w_clf, self.w_px, self.w_l2 = w_clf, w_px, w_l2
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         x = noisy(batch.x, self.input_noise)
@@ -65,7 +68,7 @@ class JEM(nn.Module):
         metrics = clean(net, batch)
         with fixed_statistics(net):
             loss, parts = energy_difference(
-                net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px
+                net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px, w_l2=self.w_l2
             )
         metrics |= parts
         return loss, metrics | gap(metrics, "E_neg", "E_clean")

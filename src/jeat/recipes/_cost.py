@@ -43,7 +43,7 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     gradients, flops = 0, 0.0
     for file, drawing in drawn.items():
         plan = training[str(file.parent.relative_to(out))]
-        n = drawing.number * suite.classes * drawing.steps
+        n = drawing.number * suite.classes * suite.chain_of(file.parent.name)["steps"]
         gradients, flops = gradients + n, flops + 2 * n * passes[plan.net, plan.norm][0]
     images = len(drawn) * suite.per_class * suite.classes
     rows.append({

@@ -42,8 +42,7 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
             picture.save(file)
         made.append(Figure(title, caption, file, "images" if picture else "plot"))
 
-    chain = ", ".join(f"{k} {v}" for k, v in suite.chain.items())
-    unselected = f"A row a class, drawn as in the protocol ({chain}), seed 0, nothing selected."
+    unselected = "A row a class, drawn as the protocol says, seed 0, nothing selected."
     _landscape(suite, data, runs).savefig(place / "fig2.png", dpi=100)
     shown = f"test image 0 (star), of class {data.classes[int(data.test.y[0])]}"
     keep(

@@ -1,13 +1,13 @@
 """The nets of a suite as files to hand on: weights, and a card that says what they are."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from jeat.checkpoint import file_of, load
+from jeat.checkpoint import load, save_net
+from jeat.generate import Chain
 from jeat.nets import spec_of
 from jeat.plan import Plan
 from jeat.recipes._suite import Suite, kept, minutes, records, runs
@@ -45,7 +45,13 @@ def models(suite: Suite, out: Path) -> None:
     for folder, plan in runs(suite, out, seeds=1).items():
         method = Path(folder).name
         name = f"{suite.models}-{method}"
-        shutil.copyfile(file_of(out / folder), place / f"{name}.safetensors")
+        net: Any = load(out / folder)
+        how = suite.chain_of(method)
+        save_net(
+            net, net.start, place / f"{name}.safetensors", about=net.about,
+            chain=Chain(steps=how["steps"], step_size=how["step_size"], noise=how["noise"]),
+            precision=plan.optimisation.kept,
+        )  # fmt: skip
         own = {f: m for f, m in measured.items() if f.is_relative_to(out / folder)}
         text = _card(suite, name, method, plan, out / folder, records(own, out))
         (place / f"{name}.md").write_text(text)
@@ -83,6 +89,7 @@ def _card(
         f"net = jeat.load({name!r})" if method == "judge"
         else f"jeat sample {name} {first}.png --class {first} -n 64"
     )  # fmt: skip
+    chain = ", ".join(f"{k} {v}" for k, v in suite.chain_of(method).items())
     made = json.loads((run / "run.json").read_text())
     settings = {k: v for k, v in made["plan"].items() if k not in ("optimisation", "objective")}
     recipe = settings | made["plan"]["objective"] | made["plan"]["optimisation"]
@@ -98,8 +105,7 @@ def _card(
         table([{"setting": k, "value": _plain(v)} for k, v in recipe.items()]), "",
         "## Figures", "",
         "On test images spread evenly over the test split, or on generated ones, fresh and "
-        f"unselected ({', '.join(f'{k} {v}' for k, v in suite.chain.items())}). Attacks have eps "
-        f"{suite.eps:.4g} (linf, [0, 1] pixels).", "",
+        f"unselected ({chain}). Attacks have eps {suite.eps:.4g} (linf, [0, 1] pixels).", "",
         table(rows), "", "Found by", "", "```", *commands, "```", "",
         "## Weaknesses", "", WEAKNESSES[method.partition("-")[0]], "",
         f"Licence: MIT for weights and code; {suite.licence}", "",

@@ -98,7 +98,7 @@ def protocol(
         "at the test images",
         "generated images": f"{by_name['eq17']['samples']} a method and seed, "
         f"{suite.per_class} of each class, fresh chains, unselected; "
-        + ", ".join(f"{k} {v}" for k, v in suite.chain.items())
+        + _chains(suite)
         + f"; start {', '.join(sorted(starts))}; "
         f"compared with {suite.compared or 'all'} training images",
         "extractor": "torch-fidelity's Inception" if inception else "the judge",
@@ -107,6 +107,12 @@ def protocol(
         f"{judge['figures']['accuracy']:.4f} on {judge['images']} test images "
         f"({judge['command']})",
     }
+
+
+def _chains(suite: Suite) -> str:
+    told = [", ".join(f"{k} {v}" for k, v in suite.chain.items())]
+    told += [f"of {m} {k} {v}" for m, how in suite.chains.items() for k, v in how.items()]
+    return ", ".join(told)
 
 
 def _told(method: str, plan: Plan) -> str:

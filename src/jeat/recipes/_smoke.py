@@ -32,7 +32,7 @@ def smoke(suite: Suite) -> Suite:
     return replace(
         suite, title=f"{suite.title}, smoke test", plans=plans, judge=short(suite.judge),
         about=f"A few steps of each stage; the figures mean nothing. {suite.about}",
-        chain=dict(suite.chain) | {"steps": 2}, images=2, scored=2, attacked=1, compared=8,
-        outside="uniform", attacks="apgd-ce", per_class=1, points=5,
+        chain=dict(suite.chain) | {"steps": 2}, chains={}, images=2, scored=2, attacked=1,
+        compared=8, outside="uniform", attacks="apgd-ce", per_class=1, points=5,
         settings=dict(suite.settings) | {"curvature": {"points": 3}},
     )  # fmt: skip

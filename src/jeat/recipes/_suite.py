@@ -25,7 +25,9 @@ class Suite:
         plans: (folder of a seed, seed) -> runs by method, in the order they need each other.
         judge: the classifier that looks at generated images; its seed is its own.
         eps: attack radius of every measurement, in [0, 1] pixels.
-        chain: settings of :class:`jeat.drawing.Drawing` for generated images.
+        chain: settings of :class:`jeat.drawing.Drawing` for generated images: steps, step_size,
+            noise, precision.
+        chains: what of those is different, by method.
         images: test images of accuracy and PGD, spread evenly.
         scored: test images of Fisher scores, curvature and out-of-distribution scores.
         attacked: test images of AutoAttack.
@@ -64,8 +66,13 @@ class Suite:
     radius: float = 2.0
     points: int = 41
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    chains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: str = ""
     licence: str = ""
+
+    def chain_of(self, method: str) -> dict[str, Any]:
+        """The chain of a method's images."""
+        return dict(self.chain) | dict(self.chains.get(method, {}))
 
 
 def work(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
@@ -104,7 +111,10 @@ def drawings(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Drawing]:
         if name == "judge":
             continue
         eq_17 = Drawing(
-            str(out / name), number=suite.per_class, seed=plan.optimisation.seed, **suite.chain
+            str(out / name),
+            number=suite.per_class,
+            seed=plan.optimisation.seed,
+            **suite.chain_of(Path(name).name),
         )
         found[out / name / "eq17.safetensors"] = eq_17
         if Path(name).name == "at":
