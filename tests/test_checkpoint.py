@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from jeat.checkpoint import load_net, load_weights, save_net, shipped
+from jeat.generate import JEM_CHAIN
 from jeat.nets import Spec, build
 from jeat.samplers import ClassGaussian, Uniform
 
@@ -122,8 +123,19 @@ def test_what_is_no_net_is_refused_in_one_line(file, damage, said):
         {"spec": vars(SPEC), "about": {}},
         {"spec": {"name": "convnet-4"}, "about": {}, "grain": 4},
         {"spec": vars(SPEC) | {"dropout": 0.1}, "about": {}, "grain": 4},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {"steps": 3}},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {k: [] for k in JEM_CHAIN}},
     ],
-    ids=["a list", "empty", "no about", "no grain", "half a spec", "a later version's spec"],
+    ids=[
+        "a list",
+        "empty",
+        "no about",
+        "no grain",
+        "half a spec",
+        "a later version's spec",
+        "half a chain",
+        "no numbers",
+    ],
 )
 def test_a_header_of_another_version_is_refused_in_one_line(file, header):
     rewrite(file, change_header=lambda _: header)

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 import jeat
+from jeat.checkpoint import load_net, save_net
 from jeat.energy import cross_entropy, joint_energy
 from jeat.nets import Spec, build
-from jeat.samplers import langevin, last
+from jeat.samplers import Uniform, langevin, last
 
 LABELS = torch.arange(12) % 10
 
@@ -46,6 +47,18 @@ def test_it_is_the_clamped_chain_from_uniform_noise_with_jems_settings(
         steps=4, step_size=0.25, noise=noise, bounds=(0, 1),
     )  # fmt: skip
     assert torch.equal(images, last(chain))
+
+
+def test_a_net_that_asks_for_a_chain_is_drawn_by_it_unless_told_otherwise(smooth_net, tmp_path):
+    own = {"steps": 3, "step_size": 0.5, "noise": 0.1}
+    save_net(smooth_net, Uniform((1, 8, 8)), tmp_path / "net", about={}, chain=own)
+    asks = load_net(tmp_path / "net")
+    for given in ({}, {"steps": 2}, {"step_size": 0.1}, {"noise": None}):
+        images = []
+        for net, how in ((asks, given), (smooth_net.eval(), own | given)):
+            torch.manual_seed(1)
+            images.append(jeat.sample(net, LABELS, **how))
+        torch.testing.assert_close(*images)
 
 
 def test_bf16_passes_draw_nearly_the_same_images_in_fp32(smooth_net):

@@ -15,14 +15,15 @@ NET: Mapping[str, Any] = {
     "net": "wrn-16-2-2", "norm": "batch", "activation": "leaky_relu", "std": 0.25,
     "start": "gaussian", "eps": EPS,
 }  # fmt: skip
-CHAIN = {"steps": 100, "step_size": 0.25, "noise": 0.005, "precision": "bf16"}
+CHAIN = {"steps": 40, "step_size": 4.0, "noise": 0.001, "precision": "bf16"}
 SGD = Optimisation(
     epochs=20, batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4, warmup=400, ema=0.998,
     precision="bf16", kept="fp16", pad=4, flip=True, save_every=390, deltas_every=20,
 )  # fmt: skip
+HALF = replace(SGD, epochs=10)
 ADAM = replace(
-    SGD, epochs=3, optimizer="adamw", lr=2e-4, weight_decay=0.0, warmup=100, clip=1.0, ema=0.99,
-    pad=0, save_every=100,
+    SGD, epochs=1.5, optimizer="adamw", lr=2e-4, weight_decay=0.0, warmup=50, clip=1.0, ema=0.99,
+    pad=0, save_every=100, deltas_every=5,
 )  # fmt: skip
 ATTACK: Mapping[str, Any] = {
     "eps": EPS,
@@ -31,10 +32,12 @@ ATTACK: Mapping[str, Any] = {
 }  # one step is outgrown as lr falls to zero
 CHAINS: Mapping[str, Any] = {
     "steps": 10,
-    "step_size": 2.5,
+    "step_size": 5.0,
+    "noise": 0.003,
     "clamp": True,
     "buffer_size": 10_000,
-    "w_px": 0.3,
+    "w_px": 0.5,
+    "w_l2": 0.01,
 }
 ALL = ("normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat")
 
@@ -70,11 +73,11 @@ def on_two_cores(
 
         every = {
             "normal": plan("normal", SGD),
-            **{f"noise-{n}": plan("noise", SGD, sigma=n / 255) for n in (8, 16, 24)},
+            **{f"noise-{n}": plan("noise", HALF, sigma=n / 255) for n in (8, 16, 24)},
             "at": plan("at", SGD, **ATTACK),
-            "prejeat": plan("prejeat", SGD, **ATTACK),
+            "prejeat": plan("prejeat", HALF, **ATTACK),
             "jem": plan("jem", ADAM, "normal", **CHAINS),
-            "jeat": plan("jeat", ADAM, "at", eps=EPS, attack_steps=2, ratio=0.75, **CHAINS),
+            "jeat": plan("jeat", ADAM, "at", eps=EPS, ratio=1.25, **CHAINS),
         }
         return {method: every[method] for method in methods}
 
