@@ -16,6 +16,6 @@ def suite(*, data: str = "uoft-cs/cifar100", inception: str | None = None) -> Su
     """
     return on_two_cores(
         "cifar100", data=data, inception=inception, methods=("at", "jeat"), images=2000,
-        scored=200, attacked=200, per_class=10, shape=(3, 32, 32), classes=100,
+        scored=200, attacked=200, joint=4.0, per_class=10, shape=(3, 32, 32), classes=100,
         train_images=50_000,
     )  # fmt: skip

@@ -15,14 +15,15 @@ def suite(
         data: a data set like it, by hub name or path.
         inception: file of torch-fidelity's Inception weights, or "reference" to fetch it, for IS,
             FID and KID.
-        short: a quarter of the training, a tenth of the images, and only normal, AT, JEM and JEAT:
-            for more seeds.
+        short: normal, AT, JEM and JEAT only, by 0.15 of the epochs and half of them for the last
+            two, with a tenth of the images: for more seeds.
     """
     few = 10 if short else 1
     return on_two_cores(
         "cifar10", data=data, inception=inception, images=10_000 // few, scored=1000 // few,
         attacked=1000 // few, per_class=1000 // few, shape=(3, 32, 32), classes=10,
-        train_images=50_000, models="" if short else "cifar10", part=0.25 if short else 1.0,
+        train_images=50_000, models="" if short else "cifar10",
+        classifiers=0.15 if short else 1.0, joint=0.5 if short else 1.0,
         methods=("normal", "at", "jem", "jeat") if short else ALL,
         licence="CIFAR-10 (Krizhevsky 2009) is published for research, without a licence of its "
         "own.",
