@@ -41,7 +41,7 @@ def small(suite):
     def plans(out, seed):
         return {k: replace(p, net="convnet-4") for k, p in suite.plans(out, seed).items()}
 
-    return replace(suite, plans=plans, models="toy")
+    return replace(suite, plans=plans, models="toy", chains={"jeat": {"step_size": 1.0}})
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,8 @@ def test_the_nets_of_seed_0_are_handed_on_with_a_card_of_their_figures(out, resu
         file = out / f"models/toy-{method}.safetensors"
         handed, own = load_net(file), load_net(file_of(out / f"seed0/{method}"))
         torch.testing.assert_close(handed.state_dict(), own.state_dict(), rtol=0, atol=0)
-        assert handed.chain == {"steps": 2, "step_size": 0.25, "noise": 0.005}
+        step = 1.0 if method == "jeat" else 0.25
+        assert handed.chain == {"steps": 2, "step_size": step, "noise": 0.01}
         assert handed.about == own.about
         card = ModelCard.load(file.with_suffix(".md"))
         told = {r.metric_type: r.metric_value for r in card.data.eval_results}
@@ -299,6 +300,15 @@ def test_the_protocol_says_what_each_method_began_from(results):
     assert told["jeat"].startswith("from the trained at (epochs ")
     assert told["noise-8"].startswith("from scratch (")
     assert "sigma 0.03137" in told["noise-8"]
+
+
+def test_a_method_may_have_a_step_of_its_own_which_the_protocol_names(out, results):
+    for method, said in (("jeat", "--step_size 1.0 "), ("jem", "--step_size 0.25 ")):
+        assert said in load_images(out / f"seed0/{method}/eq17.safetensors")[2]["command"]
+    assert (
+        "step_size 0.25, noise 0.01, of jeat step_size 1.0;"
+        in results["protocol"]["generated images"]
+    )
 
 
 def test_minutes_are_those_of_all_sittings(tmp_path):

@@ -24,7 +24,7 @@ __all__ = [
 
 def save_net(
     net: nn.Module,
-    start: Start,
+    start: Start | None,
     file: Path,
     *,
     about: dict[str, Any],

@@ -29,10 +29,11 @@ def smoke(suite: Suite) -> Suite:
     def plans(out: Path, seed: int) -> dict[str, Plan]:
         return {name: short(plan) for name, plan in suite.plans(out, seed).items()}
 
+    own = {m: {k: v for k, v in how.items() if k != "steps"} for m, how in suite.chains.items()}
     return replace(
         suite, title=f"{suite.title}, smoke test", plans=plans, judge=short(suite.judge),
         about=f"A few steps of each stage; the figures mean nothing. {suite.about}",
-        chain=dict(suite.chain) | {"steps": 2}, chains={}, images=2, scored=2, attacked=1,
+        chain=dict(suite.chain) | {"steps": 2}, chains=own, images=2, scored=2, attacked=1,
         compared=8, outside="uniform", attacks="apgd-ce", per_class=1, points=5,
         settings=dict(suite.settings) | {"curvature": {"points": 3}},
     )  # fmt: skip
