@@ -30,10 +30,11 @@ WEAKNESSES = {
     f"table. {DRAWS}",
     "prejeat": "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy "
     f"less well than a net that was trained on those. {DRAWS}",
-    "jem": f"Attacks of eps 8/255 fool it on many images. {DRAWS}",
+    "jem": f"Attacks of eps 8/255 fool it on nearly every image. {DRAWS}",
     "jeat": f"It classifies less well than the adversarially trained net that it began as. {DRAWS}",
     "judge": "It is no measure of image quality outside of these tables: features of a classifier "
-    "of the same ten classes see what separates the classes, and little else.",
+    "of the same ten classes see what separates the classes, and little else; and noise "
+    "that was drawn from another plain classifier convinces it.",
 }
 
 
