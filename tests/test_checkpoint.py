@@ -9,9 +9,8 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 from jeat.checkpoint import load_net, load_weights, save_net, shipped
-from jeat.generate import JEM_CHAIN
 from jeat.nets import Spec, build
-from jeat.samplers import ClassGaussian, Uniform
+from jeat.samplers import JEM_CHAIN, ClassGaussian, Uniform
 
 SPEC = Spec("convnet-4", 3, 8, ("cat", "dog"), "batch", "silu", 0.4, 0.25)
 ABOUT = {"plan": {"method": "jeat"}, "iteration": 7, "note": "naïve"}

@@ -13,9 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from jeat.generate import Chain
 from jeat.nets import Spec, build, spec_of
-from jeat.samplers import ClassGaussian, Start, Stored
+from jeat.samplers import Chain, ClassGaussian, Start, Stored
 
 __all__ = [
     "load", "load_buffer", "load_net", "load_weights", "newest", "save_net", "shipped",

@@ -1,7 +1,7 @@
 """Conditional generation (Algorithm 1's second half): Langevin down E(x, y) from a start."""
 
 from collections.abc import Mapping
-from typing import Literal, TypedDict
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -9,22 +9,11 @@ from torch import Tensor, nn
 
 from jeat.energy import Energy, cross_entropy, energy_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
-from jeat.samplers import Start, Uniform, langevin, last
+from jeat.samplers import JEM_CHAIN, Chain, Start, Uniform, langevin, last
 
-__all__ = ["JEM_CHAIN", "Chain", "Own", "sample"]
+__all__ = ["Own", "sample"]
 
 Own = Literal["own"]
-
-
-class Chain(TypedDict):
-    """How long a chain is, and how far a step goes: see :func:`sample`."""
-
-    steps: int
-    step_size: float
-    noise: float | None
-
-
-JEM_CHAIN: Chain = {"steps": 150, "step_size": 0.25, "noise": 0.005}
 
 
 def sample(

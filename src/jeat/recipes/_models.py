@@ -7,12 +7,12 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from jeat.checkpoint import load, save_net
-from jeat.generate import Chain
 from jeat.nets import spec_of
 from jeat.plan import Plan
 from jeat.recipes._suite import Suite, kept, minutes, records, runs
 from jeat.recipes._tables import TABLES
 from jeat.report import table
+from jeat.samplers import Chain
 
 __all__ = ["models"]
 

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from jeat.energy import Energy
-from jeat.samplers.langevin import langevin, last
+from jeat.samplers.langevin import JEM_CHAIN, Chain, langevin, last
 from jeat.samplers.starts import ClassGaussian, Stored, Uniform, start_of
 
-__all__ = ["ClassGaussian", "Sampler", "Start", "Stored", "Uniform", "langevin", "last", "start_of"]
+__all__ = [
+    "JEM_CHAIN", "Chain", "ClassGaussian", "Sampler", "Start", "Stored", "Uniform", "langevin",
+    "last", "start_of",
+]  # fmt: skip
 
 Sampler = Callable[[Energy, Tensor], Iterator[Tensor]]
 Start = Callable[[Tensor], Tensor]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import TypedDict
 
 import torch
 from jaxtyping import Float
@@ -9,7 +10,18 @@ from torch import Tensor
 
 from jeat.energy import Energy, score
 
-__all__ = ["langevin", "last"]
+__all__ = ["JEM_CHAIN", "Chain", "langevin", "last"]
+
+
+class Chain(TypedDict):
+    """Settings of :func:`langevin` by which a net draws its images."""
+
+    steps: int
+    step_size: float
+    noise: float | None
+
+
+JEM_CHAIN: Chain = {"steps": 150, "step_size": 0.25, "noise": 0.005}
 
 
 def langevin(
