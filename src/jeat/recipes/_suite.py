@@ -25,8 +25,7 @@ class Suite:
         plans: (folder of a seed, seed) -> runs by method, in the order they need each other.
         judge: the classifier that looks at generated images; its seed is its own.
         eps: attack radius of every measurement, in [0, 1] pixels.
-        chain: settings of :class:`jeat.drawing.Drawing` for generated images: steps, step_size,
-            noise, precision.
+        chain: settings of :class:`jeat.drawing.Drawing` for generated images.
         chains: what of those is different, by method.
         images: test images of accuracy and PGD, spread evenly.
         scored: test images of Fisher scores, curvature and out-of-distribution scores.
@@ -110,12 +109,8 @@ def drawings(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Drawing]:
     for name, plan in runs(suite, out, seeds=seeds).items():
         if name == "judge":
             continue
-        eq_17 = Drawing(
-            str(out / name),
-            number=suite.per_class,
-            seed=plan.optimisation.seed,
-            **suite.chain_of(Path(name).name),
-        )
+        chain, seed = suite.chain_of(Path(name).name), plan.optimisation.seed
+        eq_17 = Drawing(str(out / name), number=suite.per_class, seed=seed, **chain)
         found[out / name / "eq17.safetensors"] = eq_17
         if Path(name).name == "at":
             found[out / name / "eq16.safetensors"] = replace(eq_17, energy="cross-entropy")
