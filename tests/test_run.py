@@ -224,6 +224,17 @@ def test_a_plan_that_means_nothing_is_refused():
         Plan("at", eps=8.0)
 
 
+def test_a_finished_run_is_left_as_it_is_even_where_only_its_net_was_kept(tmp_path):
+    for _ in fit(JEAT_PLAN, tmp_path):
+        pass
+    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    for file in set(checkpoint.iterdir()) - {checkpoint / "net.safetensors"}:
+        file.unlink()
+    before = {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
+    assert list(fit(JEAT_PLAN, tmp_path, resume=True)) == []
+    assert {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()} == before
+
+
 def test_a_run_resumes_where_its_first_weights_are_gone_or_moved(tmp_path):
     for _ in fit(replace(JEAT_PLAN, optimisation=replace(SHORT, epochs=0.1)), tmp_path / "at"):
         pass

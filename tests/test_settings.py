@@ -255,6 +255,16 @@ def test_a_run_multiplies_in_its_precision_and_keeps_weights_and_energies_in_fp3
     assert {p.grad.dtype for p in net.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize(("able", "multiplies"), [(False, torch.float32), (True, torch.bfloat16)])
+def test_auto_is_bf16_where_the_machine_has_instructions_for_it(
+    net, able, multiplies, monkeypatch
+):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: able)
+    watched = Watched()
+    next(logs(net, watched, Optimisation(precision="auto")))
+    assert {f.dtype for f in watched.logits} == {multiplies}
+
+
 def test_the_bf16_loss_is_near_the_fp32_loss_and_not_the_same(net):
     o = Optimisation(log_every=1)
     fp32, bf16 = (

@@ -15,7 +15,7 @@ _TYPES = {
     "Norm": Literal["linf", "l2"],
     "GradAt": Literal["start", "clean"],
     "AttackLoss": Literal["ce", "energy"],
-    "Precision": Literal["fp32", "bf16"],
+    "Precision": Literal["fp32", "bf16", "auto"],
 }
 
 

@@ -25,7 +25,8 @@ class Optimisation:
         warmup: iterations over which the rate rises linearly.
         clip: largest gradient norm; null does not clip.
         ema: decay of the average of weights that is evaluated and saved; null keeps no average.
-        precision: fp32, or bf16 autocast (energies stay in fp32).
+        precision: fp32, or bf16 autocast (energies stay in fp32); auto is bf16 where the device has
+            instructions for it, else fp32.
         kept: precision of the weights in the net that a checkpoint holds for use; fp16 halves its
             file. Resuming does not depend on it.
         pad: reflect-pad by so many pixels and crop back at random; 0 does not.
@@ -48,7 +49,7 @@ class Optimisation:
     warmup: int = 0
     clip: float | None = None
     ema: float | None = None
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
     kept: Literal["fp32", "fp16"] = "fp32"
     pad: int = 0
     flip: bool = False
@@ -58,6 +59,10 @@ class Optimisation:
     evaluate_images: int = 500
     save_every: int = 200
     deltas_every: int = 0
+
+    def iterations(self, images: int) -> int:
+        """How many there are in a run on so many training images."""
+        return max(1, round(self.epochs * (images // self.batch_size)))
 
     def __post_init__(self) -> None:
         _check_kinds(self)

@@ -77,10 +77,13 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     _check_place(out, plan, resume)
     torch.manual_seed(o.seed)
     data = load_data(plan.data)
+    last = newest(out)
+    if last is not None and int(last.name) >= o.iterations(len(data.train)):
+        return
     channels, size, _ = data.shape
     spec = Spec(plan.net, channels, size, data.classes, plan.norm, plan.activation, std=plan.std)
     net = build(spec)
-    if plan.init is not None and newest(out) is None:
+    if plan.init is not None and last is None:
         load_weights(net, load(plan.init))
     start = start_of(plan.start, data)
     objective = make(plan.method, partial(_restart, start, len(data.classes)), plan.objective)
@@ -88,8 +91,8 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     evaluate = partial(_evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps)
     training = prepare(net, objective, o, images=len(data.train))
     _begin(out, plan)
-    if checkpoint := newest(out):
-        training.accelerator.load_state(str(checkpoint))
+    if last is not None:
+        training.accelerator.load_state(str(last))
     _cut_log(out / "log.jsonl", training.iteration)
     began = time.monotonic()
     with stop_asked() as stop, (out / "log.jsonl").open("a") as log_file:

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jeat import shards
 from jeat.data import Batch, Images, augment, batches
+from jeat.nets import in_bf16
 from jeat.plan import Optimisation
 
 __all__ = ["Log", "Step", "Training", "prepare", "train"]
@@ -81,8 +82,9 @@ def prepare(net: nn.Module, objective: nn.Module, o: Optimisation, *, images: in
         raise ValueError("training runs in one process: start it without a launcher")
     if images < o.batch_size:
         raise ValueError(f"{images} training images do not fill a batch of {o.batch_size}")
+    bf16 = in_bf16(o.precision, shards.device())
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
-    accelerator = Accelerator(mixed_precision="bf16" if o.precision == "bf16" else "no")
+    accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
     step = Step(net, objective).to(memory_format=torch.channels_last)
     parameters = [p for p in net.parameters() if p.requires_grad]
     optimizer: Optimizer
@@ -90,7 +92,7 @@ def prepare(net: nn.Module, objective: nn.Module, o: Optimisation, *, images: in
         optimizer = SGD(parameters, o.lr, momentum=0.9, nesterov=True, weight_decay=o.weight_decay)
     else:
         optimizer = AdamW(parameters, o.lr, weight_decay=o.weight_decay)
-    total = max(1, round(o.epochs * (images // o.batch_size)))
+    total = o.iterations(images)
     scheduler = LambdaLR(optimizer, lambda i: rate(i, total, o.schedule, o.warmup))
     step, optimizer = accelerator.prepare(step, optimizer)
     ema = None

@@ -46,7 +46,10 @@ def main(words: Sequence[str]) -> int:
         help="what the net was trained to start from, uniform noise, or a run's replay buffer",
     )  # fmt: skip
     parser.add_argument(
-        "--precision", type=Literal["fp32", "bf16"], default="fp32", help="of the net's passes"
+        "--precision",
+        type=Literal["fp32", "bf16", "auto"],
+        default="fp32",
+        help="of the net's passes; auto is bf16 where the device has instructions for it",
     )
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")
     args = parser.parse(words)

@@ -90,7 +90,8 @@ def measure(
         norm: linf or l2.
         loss: what the attack climbs, ce or energy.
         random_start: start inside the ball; false with one step of eps is FGSM.
-        precision: of the attack's gradients, fp32 or bf16; predictions are in fp32.
+        precision: of the attack's gradients, predictions are in fp32; auto is bf16 where the device
+            has instructions for it, else fp32.
     """
     return {
         "robust_accuracy": robust_accuracy(

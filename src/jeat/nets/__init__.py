@@ -17,10 +17,11 @@ import torch
 from torch import nn
 
 __all__ = [
-    "Precision", "Spec", "autocast", "build", "evaluating", "is_piecewise_linear", "spec_of",
+    "Precision", "Spec", "autocast", "build", "evaluating", "in_bf16", "is_piecewise_linear",
+    "spec_of",
 ]  # fmt: skip
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "auto"]
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,19 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
     Logits come out in bf16 and :mod:`jeat.energy` takes them to fp32; images, chains and
     gradients with respect to images stay in fp32.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16, enabled=in_bf16(precision, device))
+
+
+def in_bf16(precision: Precision, device: torch.device) -> bool:
+    """Whether nets multiply in bf16: ``"auto"`` does where the device has instructions for it.
+
+    A CPU without them emulates it, twenty times slower than fp32.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 _PIECEWISE_LINEAR = (

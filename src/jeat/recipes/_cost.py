@@ -27,7 +27,7 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for name, plan in training.items():
         o = plan.optimisation
-        iterations = max(1, round(o.epochs * (suite.train_images // o.batch_size)))
+        iterations = o.iterations(suite.train_images)
         n, (gradients, trained) = iterations * o.batch_size, per_iteration(plan)
         forward, parameters = passes[plan.net, plan.norm]
         states = (

@@ -15,11 +15,11 @@ NET: Mapping[str, Any] = {
     "net": "wrn-16-2-2", "norm": "batch", "activation": "leaky_relu", "std": 0.25,
     "start": "gaussian", "eps": EPS,
 }  # fmt: skip
-CHAIN = {"steps": 40, "step_size": 0.1, "noise": 0.001, "precision": "bf16"}
+CHAIN = {"steps": 40, "step_size": 0.1, "noise": 0.001, "precision": "auto"}
 OWN = {"at": 0.25, "prejeat": 4.0, "jem": 0.25, "jeat": 8.0}
 SGD = Optimisation(
     epochs=20, batch_size=128, optimizer="sgd", lr=0.1, weight_decay=5e-4, warmup=400, ema=0.998,
-    precision="bf16", kept="fp16", pad=4, flip=True, save_every=390, deltas_every=20,
+    precision="auto", kept="fp16", pad=4, flip=True, save_every=390, deltas_every=20,
 )  # fmt: skip
 HALF = replace(SGD, epochs=10)
 ADAM = replace(

@@ -16,6 +16,7 @@ def provenance() -> dict[str, str]:
         "jeat": jeat.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
+        "machine": f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, "
+        f"{os.cpu_count()} cores, "
         f"{torch.get_num_threads()} threads",
     }
