@@ -1,5 +1,6 @@
 """What the README shows works as it stands, shortened to a few iterations."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -49,3 +50,19 @@ def test_the_table_of_the_readme_is_the_committed_one():
     tables = (ROOT / "results/digits/tables.md").read_text()
     (shown,) = re.findall(r"^\| method .*?(?=\n\n)", README, re.DOTALL | re.MULTILINE)
     assert shown in tables
+
+
+def test_the_steps_tried_are_those_of_the_committed_measurements():
+    page = (ROOT / "docs/cifar10.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", page, re.M)
+    folder = ROOT / "results/cifar10-cpu/chains"
+    assert {f"{method}-{step}.json" for method, step, *_ in rows} == {
+        file.name for file in folder.iterdir()
+    }
+    for method, step, fid, score, accuracy in rows:
+        found = json.loads((folder / f"{method}-{step}.json").read_text())
+        assert f"--step_size {float(step)}" in found["drawing"]
+        figures = found["figures"]
+        assert fid == f"{figures['judge_fid']:.1f}", (method, step)
+        assert score == f"{figures['judge_is']:.2f}", (method, step)
+        assert accuracy == f"{figures['judge_accuracy']:.3f}", (method, step)
