@@ -21,7 +21,7 @@ from benchmarks._measure import Row
 from jeat.cli._memory import keep_memory
 from jeat.data import Batch
 from jeat.report import table
-from jeat.train import iterate
+from jeat.step import iterate
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -137,9 +137,9 @@ def _profile() -> str:
     """Where the time of a JEAT iteration (K=10, batch 128, wrn-10-2) goes, by operator."""
     training, (x, y) = hot_paths.jeat_iteration("wrn-10-2", 128), hot_paths.batch_of(128)
     batch = Batch(x, y, logged=False)
-    iterate(training, batch, None)
+    iterate(training, batch)
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
-        iterate(training, batch, None)
+        iterate(training, batch)
     table: str = profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15)
     return table
 

@@ -14,7 +14,8 @@ from jeat.nets import Spec, autocast, build, evaluating
 from jeat.objectives import make
 from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
-from jeat.train import Training, iterate, prepare, train
+from jeat.step import Training, iterate, prepare
+from jeat.train import train
 
 __all__ = [
     "NETS",
@@ -99,7 +100,7 @@ def measure() -> Iterator[Row]:
                 "PGD": attack,
                 "Langevin": chain,
                 "bare iteration": bare_iteration,
-                "JEAT iteration (K=10)": lambda t=training, b=batch: iterate(t, b, None),
+                "JEAT iteration (K=10)": lambda t=training, b=batch: iterate(t, b),
             },
             rounds,
         )
@@ -156,11 +157,11 @@ def loop(rounds: int = 5) -> Iterator[Row]:
     objective = make("at", lambda k: x, {})
     training = prepare(net, objective, o, images=n * batches)
     images = Images((torch.rand(n * batches, 3, 32, 32) * 255).byte(), y.repeat(batches))
-    logs = train(training, images, o)
+    logs = train(training, images)
 
     def iterations() -> None:
         for _ in range(batches):
-            iterate(training, Batch(x, y, logged=False), None)
+            iterate(training, Batch(x, y, logged=False))
 
     t = interleaved(
         {"bare": iterations, "loop": lambda: [next(logs) for _ in range(batches)]}, rounds

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchmarks._measure import Row, interleaved, ratio
 from benchmarks.hot_paths import batch_of, jeat_iteration, net_of
 from jeat.data import Batch
-from jeat.train import iterate
+from jeat.step import iterate
 
 __all__ = ["measure"]
 
@@ -65,7 +65,7 @@ def measure(rounds: int = 2) -> Iterator[Row]:
         t = interleaved(
             {
                 "published": lambda p=published, x=plain, y=y: p.iterate(x, x, y),
-                "ours": lambda o=ours, b=batch: iterate(o, b, None),
+                "ours": lambda o=ours, b=batch: iterate(o, b),
             },
             rounds,
         )

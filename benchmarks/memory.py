@@ -13,7 +13,7 @@ from jeat.nets import autocast, evaluating
 from jeat.objectives import make
 from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
-from jeat.train import iterate, prepare
+from jeat.step import iterate, prepare
 
 __all__ = ["measure", "peak"]
 
@@ -52,8 +52,8 @@ def measure() -> Iterator[Row]:
     joint = jeat_iteration("wrn-10-2", 64)
     o = Optimisation(precision="bf16", batch_size=128)
     plain = prepare(net_of("wrn-10-2"), make("normal", lambda n: x, {}), o, images=128)
-    above = peak(lambda: iterate(joint, Batch(x[:64], y[:64], logged=False), None))
-    below = peak(lambda: iterate(plain, Batch(x, y, logged=False), None))
+    above = peak(lambda: iterate(joint, Batch(x[:64], y[:64], logged=False)))
+    below = peak(lambda: iterate(plain, Batch(x, y, logged=False)))
     value = above / below
     what = "JEAT of 64 images and 64 negatives / normal training of 128: peak"
     yield Row("memory", what, value, value, value, 1, at_most=1.2)

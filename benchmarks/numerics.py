@@ -16,7 +16,8 @@ from jeat.objectives import make
 from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
 from jeat.sources import load_data
-from jeat.train import prepare, train
+from jeat.step import prepare
+from jeat.train import train
 
 __all__ = ["measure", "of_training"]
 
@@ -57,7 +58,7 @@ def of_training(seeds: int = 3) -> Iterator[Row]:
         settings = {"steps": 5, "buffer_size": 500, "clamp": True} if method == "jeat" else {}
         objective = make(method, lambda n: torch.rand(n, 1, 8, 8), {"eps": EPS} | settings)
         training = prepare(net, objective, o, images=len(data.train))
-        for _ in train(training, data.train, o):
+        for _ in train(training, data.train):
             pass
         return training.net
 

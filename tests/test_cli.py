@@ -181,7 +181,7 @@ def test_sample_can_start_from_noise_or_from_the_replay_buffer(run, tmp_path):
         pictures[start] = torch.from_numpy(picture.copy())
     torch.manual_seed(0)
     assert torch.equal(pictures["uniform"], (torch.rand(8, 8) * 255).round().byte())
-    stored = (jeat.checkpoint.load_buffer(run).states[:, 0].clamp(0, 1) * 255).round().byte()
+    stored = (jeat.state.load_buffer(run).states[:, 0].clamp(0, 1) * 255).round().byte()
     assert (stored == pictures["buffer"]).flatten(1).all(1).any()
     assert not torch.equal(pictures["own"], pictures["buffer"])
 

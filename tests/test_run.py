@@ -13,13 +13,16 @@ import torch
 from safetensors.torch import load_file
 
 import jeat
+from jeat._place import read_plan
 from jeat._stop import stop_asked
+from jeat.checkpoint import newest
 from jeat.nets import Spec, build
 from jeat.objectives import make
-from jeat.plan import Optimisation, Plan
-from jeat.run import _rehearse, _save, fit, read_plan
+from jeat.plan import Optimisation, Plan, Recovery
+from jeat.run import _rehearse, _save, fit
 from jeat.samplers import Uniform
-from jeat.train import Step, prepare
+from jeat.state import load_buffer
+from jeat.step import Step, prepare
 
 from .conftest import DIGITS
 
@@ -47,10 +50,10 @@ def figures(out):
 
 
 def weights(out):
-    """Every tensor of the last checkpoint: net, average, buffer and what is loaded for use."""
-    (last,) = (out / "checkpoints").iterdir()
-    used = load_file(last / "net.safetensors")
-    return load_file(last / "model.safetensors") | {f"used.{k}": v for k, v in used.items()}
+    """Every tensor of the last checkpoint."""
+    files = {file.stem: load_file(file) for file in newest(out).glob("*.safetensors")}
+    assert files.keys() == {"model", "net", "process-0"}
+    return {f"{name}.{k}": v for name, tensors in files.items() for k, v in tensors.items()}
 
 
 def assert_same_run(a, b):
@@ -146,8 +149,8 @@ def test_the_average_of_weights_is_what_is_loaded(tmp_path):
     for _ in fit(JEAT_PLAN, out):
         pass
     tensors = weights(out)
-    assert not torch.equal(tensors["net.1.weight"], tensors["used.net.1.weight"])
-    assert torch.equal(jeat.load(out).state_dict()["1.weight"], tensors["used.net.1.weight"])
+    assert not torch.equal(tensors["model.net.1.weight"], tensors["net.net.1.weight"])
+    assert torch.equal(jeat.load(out).state_dict()["1.weight"], tensors["net.net.1.weight"])
 
 
 def test_init_takes_the_weights_of_another_run(whole, tmp_path):
@@ -187,7 +190,7 @@ def test_the_rehearsal_of_the_first_batch_leaves_no_trace():
     torch.manual_seed(3)
     net = build(Spec("convnet-4", 1, 8, DIGITS.classes, norm="batch"))
     objective = make("jem", lambda n: torch.rand(n, 1, 8, 8), {"steps": 2, "buffer_size": 40})
-    step = Step(net, objective)
+    step = Step(net, objective, ema=None, limits=Recovery())
     before = {k: v.clone() for k, v in step.state_dict().items()}
     state = torch.get_rng_state()
     _rehearse(net, objective, DIGITS.train, replace(SHORT, batch_size=32))
@@ -227,7 +230,7 @@ def test_a_plan_that_means_nothing_is_refused():
 def test_a_finished_run_is_left_as_it_is_even_where_only_its_net_was_kept(tmp_path):
     for _ in fit(JEAT_PLAN, tmp_path):
         pass
-    (checkpoint,) = (tmp_path / "checkpoints").iterdir()
+    checkpoint = newest(tmp_path)
     for file in set(checkpoint.iterdir()) - {checkpoint / "net.safetensors"}:
         file.unlink()
     before = {f: f.read_bytes() for f in tmp_path.rglob("*") if f.is_file()}
@@ -264,7 +267,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     with torch.no_grad():
         net[1].weight[0, 0, 0, 0] = float("inf")
     with pytest.raises(FloatingPointError, match="weights are not finite"):
-        _save(tmp_path, training, Uniform((1, 8, 8)), JEAT_PLAN)
+        _save(tmp_path, training, Uniform((1, 8, 8)), JEAT_PLAN, rollbacks=0)
     assert not list(tmp_path.iterdir())
 
 
@@ -305,5 +308,4 @@ def test_a_checkpoint_holds_the_replay_buffer(tmp_path):
     for log in fit(JEAT_PLAN, tmp_path / "run"):
         if log.iteration == 8:
             break
-    held = load_file(tmp_path / "run/checkpoints/00000008/model.safetensors")
-    assert held["objective.buffer.states"].shape == (300, 1, 8, 8)
+    assert load_buffer(tmp_path / "run").states.shape == (300, 1, 8, 8)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import jeat
-from jeat.checkpoint import load_buffer
+from jeat.checkpoint import newest
 from jeat.data import Batch, batches
 from jeat.energy import cross_entropy, marginal_energy
 from jeat.metrics import accuracy, robust_accuracy
@@ -20,7 +20,9 @@ from jeat.objectives import Normal
 from jeat.plan import Optimisation, Plan
 from jeat.run import fit
 from jeat.samplers import ClassGaussian, Uniform
-from jeat.train import prepare, train
+from jeat.state import load_buffer
+from jeat.step import prepare
+from jeat.train import train
 
 from .conftest import DIGITS
 from .test_run import JEAT_PLAN, SHORT, assert_same_run
@@ -36,7 +38,7 @@ def run(plan, out):
 
 def logs(net, objective, o, **how):
     """The iterations of training ``net``, each once it is done."""
-    return train(prepare(net, objective, o, images=len(IMAGES)), IMAGES, o, **how)
+    return train(prepare(net, objective, o, images=len(IMAGES)), IMAGES, **how)
 
 
 class Watched(nn.Module):
@@ -90,9 +92,9 @@ def test_the_logged_figures_are_the_averaged_nets_on_test_images_under_pgd_20_at
 
 def test_the_raw_weights_have_other_figures(evaluated):
     out, last = evaluated
-    raw = load_file(next((out / "checkpoints").iterdir()) / "model.safetensors")
+    raw = load_file(newest(out) / "model.safetensors")
     net = jeat.load(out)
-    net.load_state_dict({k.removeprefix("net."): v for k, v in raw.items()})
+    net.load_state_dict({k: raw[f"net.{k}"] for k in net.state_dict()})
     assert last | figures(net) != last
 
 
@@ -256,9 +258,7 @@ def test_a_run_multiplies_in_its_precision_and_keeps_weights_and_energies_in_fp3
 
 
 @pytest.mark.parametrize(("able", "multiplies"), [(False, torch.float32), (True, torch.bfloat16)])
-def test_auto_is_bf16_where_the_machine_has_instructions_for_it(
-    net, able, multiplies, monkeypatch
-):
+def test_auto_is_bf16_where_the_machine_has_instructions_for_it(net, able, multiplies, monkeypatch):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: able)
     watched = Watched()
     next(logs(net, watched, Optimisation(precision="auto")))

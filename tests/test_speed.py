@@ -14,7 +14,7 @@ from jeat.nets import Spec, autocast, build, evaluating
 from jeat.objectives import make
 from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
-from jeat.train import iterate, prepare
+from jeat.step import iterate, prepare
 
 STEPS = 5
 
@@ -86,4 +86,4 @@ def test_an_iteration_of_jeat_costs_its_passes(subject, benchmark):
         bare(net, x, STEPS + 1)
         (net(x).mean() + net(x).mean()).backward()
 
-    assert over(benchmark, lambda: iterate(training, batch, None), below) < 1.6
+    assert over(benchmark, lambda: iterate(training, batch), below) < 1.6

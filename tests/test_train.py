@@ -13,7 +13,8 @@ from jeat.nets import Spec, build
 from jeat.objectives import Normal
 from jeat.plan import Optimisation
 from jeat.sources import load_data
-from jeat.train import prepare, rate, train
+from jeat.step import prepare, rate
+from jeat.train import train
 
 IMAGES = load_data("digits").train
 SPEC = Spec("convnet-4", 1, 8, tuple("0123456789"))
@@ -22,7 +23,7 @@ SPEC = Spec("convnet-4", 1, 8, tuple("0123456789"))
 def logs(o: Optimisation, net: nn.Module | None = None, **how):
     net = net or build(SPEC)
     training = prepare(net, Normal(), o, images=len(IMAGES))
-    return training, train(training, IMAGES, o, **how)
+    return training, train(training, IMAGES, **how)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_clipping_bounds_a_plain_gradient_step():
     before = [p.detach().clone() for p in net.parameters()]
     o = Optimisation(optimizer="sgd", lr=0.1, clip=0.5, schedule="constant")
     training = prepare(net, Steep(), o, images=len(IMAGES))
-    next(train(training, IMAGES, o))
+    next(train(training, IMAGES))
     steps = [(p - b).norm() for p, b in zip(net.parameters(), before, strict=True)]
     assert float(torch.stack(steps).norm()) == pytest.approx(
         0.1 * 0.5 * 1.9, rel=1e-3
@@ -139,7 +140,7 @@ def test_a_loss_that_is_not_finite_is_named():
     o = Optimisation()
     training = prepare(build(SPEC), Broken(), o, images=len(IMAGES))
     with pytest.raises(FloatingPointError, match="nan at iteration 1"):
-        next(train(training, IMAGES, o))
+        next(train(training, IMAGES))
 
 
 def test_too_few_images_for_a_batch():

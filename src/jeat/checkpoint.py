@@ -11,13 +11,14 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from jeat.nets import Spec, build, spec_of
-from jeat.samplers import Chain, ClassGaussian, Start, Stored
+from jeat.samplers import Chain, ClassGaussian, Start
 
 __all__ = [
-    "load", "load_buffer", "load_net", "load_weights", "newest", "save_net", "shipped",
+    "checkpoint_of", "checkpoints", "digest", "load", "load_net", "load_weights", "newest",
+    "save_net", "shipped",
 ]  # fmt: skip
 
 
@@ -45,7 +46,8 @@ def save_net(
         header["grain"] = start.grain
     if precision == "fp16":
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-    save_file(tensors, file, metadata={"jeat": json.dumps(header)})
+    text = json.dumps(header)
+    save_file(tensors, file, metadata={"jeat": text, "sha256": _sum(text, tensors)})
 
 
 def load(name_or_path: str | Path) -> nn.Module:
@@ -73,7 +75,7 @@ def file_of(name_or_path: str | Path) -> Path:
     if (path / "net.safetensors").is_file():
         return path / "net.safetensors"
     if path.is_dir():
-        return _checkpoint(path) / "net.safetensors"
+        return checkpoint_of(path) / "net.safetensors"
     if path.is_file():
         return path
     if str(name_or_path) in shipped():
@@ -107,8 +109,11 @@ def load_net(file: Path) -> nn.Module:
     """
     try:
         with safe_open(file, framework="pt") as f:
-            header = json.loads((f.metadata() or {})["jeat"])
+            metadata = f.metadata() or {}
+            header = json.loads(metadata["jeat"])
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+        if metadata.get("sha256") not in (None, _sum(metadata["jeat"], tensors)):
+            raise ValueError("what it holds is not what was saved; fetch or train it anew")
         fields, about = header["spec"], dict(header["about"])
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None
@@ -138,26 +143,23 @@ def _chain(kept: dict[str, Any]) -> Chain:
     }
 
 
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run directory, in order."""
+    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdigit())
+
+
 def newest(run: Path) -> Path | None:
     """The last checkpoint of a run directory; None where there is none yet."""
-    found = sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdigit())
+    found = checkpoints(run)
     return found[-1] if found else None
 
 
-def load_buffer(run: str | Path) -> Stored:
-    """A start that draws from the replay buffer of a run directory's last checkpoint.
+def checkpoint_of(run: Path) -> Path:
+    """The last checkpoint of a run directory.
 
     Raises:
-        FileNotFoundError: no checkpoint there.
-        ValueError: the run's method keeps no buffer.
+        FileNotFoundError: there is none.
     """
-    with safe_open(_checkpoint(Path(run)) / "model.safetensors", framework="pt") as f:
-        if "objective.buffer.states" not in f.keys():  # noqa: SIM118
-            raise ValueError(f"the method of {run} keeps no replay buffer to start from")
-        return Stored(f.get_tensor("objective.buffer.states"))
-
-
-def _checkpoint(run: Path) -> Path:
     if (found := newest(run)) is None:
         raise FileNotFoundError(f"{run} is no run directory: it holds no checkpoint")
     return found
@@ -174,6 +176,16 @@ def load_weights(net: nn.Module, source: nn.Module) -> None:
     if odd := [f"{k} {other[k]} and not {own[k]}" for k in own if own[k] != other[k]]:
         raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
     net.load_state_dict(source.state_dict())
+
+
+def _sum(text: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of all that a file of a net holds."""
+    found = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        t = tensors[name].contiguous()
+        found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        found.update(t.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def shipped() -> dict[str, Path]:

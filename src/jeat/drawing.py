@@ -15,10 +15,11 @@ from torch import Tensor
 
 from jeat import shards
 from jeat._words import flag
-from jeat.checkpoint import digest, load_buffer
+from jeat.checkpoint import digest
 from jeat.generate import Own, sample
 from jeat.nets import Precision, spec_of
 from jeat.samplers import Start, Uniform
+from jeat.state import load_buffer
 from jeat.subject import net_of, seed_all
 
 __all__ = ["Drawing", "draw", "draw_to", "load_images", "origin_of", "save_images"]

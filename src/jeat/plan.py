@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin
 
-__all__ = ["Optimisation", "Plan"]
+__all__ = ["Optimisation", "Plan", "Recovery"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,51 @@ class Optimisation:
 
 
 @dataclass(frozen=True)
+class Recovery:
+    """When a run counts as diverged, and what changes as it goes on from its last good checkpoint.
+
+    The seed changes every time. What is not finite counts at once.
+
+    Attributes:
+        tries: so often it goes back; then it gives up.
+        lr: factor of the learning rate, every time.
+        steps: so many Langevin steps more, every time, of methods that have chains.
+        w_l2: least weight of the penalty on large energies after the first time, of methods that
+            have it.
+        patience: iterations in a row that one of the limits below must be exceeded.
+        max_energy: of the loss and of mean energies, in absolute value.
+        max_gap: of loss_px, the mean of E(x) less that of E(x_neg), in absolute value.
+        max_gradient: of the gradient's norm, before it is clipped.
+        max_saturated: of the share of the chains' pixels that are at 0 or 1, or beyond.
+        check_every: iterations between looks for catastrophic overfitting, of methods that attack
+            as they train (PGD-10 at eps on 128 training images, also before every checkpoint); 0
+            never looks.
+    """
+
+    tries: int = 3
+    lr: float = 0.5
+    steps: int = 0
+    w_l2: float = 0.0
+    patience: int = 5
+    max_energy: float = 1e3
+    max_gap: float = 20.0
+    max_gradient: float = 1e5
+    max_saturated: float = 0.99
+    check_every: int = 100
+
+    def __post_init__(self) -> None:
+        _check_kinds(self)
+        for name in ("tries", "steps", "w_l2", "check_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"recovery.{name} must not be negative, got {getattr(self, name)}")
+        for name in ("patience", "max_energy", "max_gap", "max_gradient", "max_saturated"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"recovery.{name} must be positive, got {getattr(self, name)}")
+        if not 0 < self.lr <= 1:
+            raise ValueError(f"recovery.lr is a factor in (0, 1], got {self.lr}")
+
+
+@dataclass(frozen=True)
 class Plan:
     """A training run.
 
@@ -98,6 +143,7 @@ class Plan:
         eps: attack radius of the evaluations during training, in [0, 1] pixels (PGD-20).
         objective: the method's own settings.
         optimisation: how the weights move.
+        recovery: what happens when the run diverges.
     """
 
     method: str
@@ -111,6 +157,7 @@ class Plan:
     eps: float = 8 / 255
     objective: dict[str, Any] = field(default_factory=dict)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    recovery: Recovery = field(default_factory=Recovery)
 
     def __post_init__(self) -> None:
         _check_kinds(self)

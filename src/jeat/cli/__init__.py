@@ -8,6 +8,7 @@ are read from their source, and the library is imported by the command that uses
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 
 from jeat import shards
@@ -17,6 +18,7 @@ from jeat.cli._memory import keep_memory
 __all__ = ["main"]
 
 _SPLIT = ("measure", "sample")  # their work is shared by the processes of a launcher
+_PARALLEL = ("train", *_SPLIT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,12 +50,12 @@ def _run(words: Sequence[str]) -> int:
         return 0
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
-    if shards.world() > 1 and words[0] not in _SPLIT:
+    if shards.world() > 1 and words[0] not in _PARALLEL:
         return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
     keep_memory()
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it tells of every retry
     try:
-        with shards.together():
+        with shards.together() if words[0] in _SPLIT else nullcontext():
             return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
         return _fail("stopped", 130)

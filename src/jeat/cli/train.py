@@ -13,9 +13,11 @@ from pathlib import Path
 
 from jeat._signature import files_of, signature_of
 from jeat.cli._parser import Parser, bar
-from jeat.plan import Optimisation, Plan
+from jeat.plan import Optimisation, Plan, Recovery
 
 __all__ = ["main"]
+
+GROUPS = ("objective", "recovery")
 
 
 def main(words: Sequence[str]) -> int:
@@ -35,8 +37,9 @@ def main(words: Sequence[str]) -> int:
     plan = Plan(
         method=method,
         objective=parser.group(args, "objective"),
+        recovery=Recovery(**parser.group(args, "recovery")),
         optimisation=Optimisation(**{f.name: args[f.name] for f in fields(Optimisation)}),
-        **{f.name: args[f.name] for f in fields(Plan) if f.name in args and f.name != "objective"},
+        **{f.name: args[f.name] for f in fields(Plan) if f.name in args and f.name not in GROUPS},
     )
     from jeat.run import fit
 
@@ -61,8 +64,9 @@ def _parser(method: str) -> Parser:
         action="store_true",
         help="go on with the run in --out; start it if there is none",
     )
-    parser.add_class_arguments(Plan, skip={"method", "objective", "optimisation"})
+    parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS})
     parser.add_class_arguments(Optimisation)
+    parser.add_class_arguments(Recovery, "recovery")
     parser.add_flags(signature.flags, "objective")
     return parser
 

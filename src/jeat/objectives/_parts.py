@@ -78,7 +78,10 @@ def energy_difference(
     clf = cross_entropy(logits, y).mean()
     px = E.mean() - E_neg.mean()
     loss = w_clf * clf + w_px * px + w_l2 * (E.square() + E_neg.square()).mean()
-    parts = {"loss": loss, "loss_clf": clf, "loss_px": px, "E_neg": E_neg.mean()}
+    parts = {
+        "loss": loss, "loss_clf": clf, "loss_px": px, "E_neg": E_neg.mean(),
+        "saturated": ((x_neg <= 0) | (x_neg >= 1)).float().mean(),
+    }  # fmt: skip
     return loss, {name: value.detach() for name, value in parts.items()}
 
 

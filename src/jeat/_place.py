@@ -1,0 +1,140 @@
+"""The folder of a run: who may write into it, and what is said when it cannot be written."""
+
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+
+from jeat import shards
+from jeat.checkpoint import digest
+from jeat.plan import Plan
+
+__all__ = ["alone", "check_place", "cut_log", "read_plan", "written"]
+
+_LOCK = ".lock"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def read_plan(out: str | Path) -> dict[str, Any]:
+    """The plan that a run directory records, as plain values.
+
+    Raises:
+        FileNotFoundError: no run there.
+        ValueError: an unreadable record.
+    """
+    file = Path(out) / "run.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"no run in {out}: it has no run.json")
+    try:
+        plan = dict(json.loads(file.read_text())["plan"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+    return plan
+
+
+def check_place(out: Path, plan: Plan, resume: bool) -> None:
+    """Refuse a folder that holds something else than the run to be resumed.
+
+    Raises:
+        FileExistsError, ValueError: it does.
+    """
+    if not out.exists() or shards.rank():
+        return
+    if out.is_dir() and {f.name for f in out.iterdir()} <= {"run.json.part", _LOCK}:
+        return  # empty, or killed before it began
+    if not resume:
+        raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
+    old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
+    old, new = _leaves(old), _leaves(new)
+    if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):
+        new["init"] = old["init"]
+    named = [k for k in new if not k.startswith("recovery.") and old.get(k, new[k]) != new[k]]
+    if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in named]:
+        raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
+
+
+def _same_net(old: str, new: str) -> bool:
+    """Whether two places hold one net, as after a copy; an old one that is gone cannot differ."""
+    return not Path(old).exists() or (Path(new).exists() and digest(old) == digest(new))
+
+
+def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        nested = isinstance(value, dict)
+        flat |= _leaves(value, f"{above}{name}.") if nested else {f"{above}{name}": value}
+    return flat
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Inside, no other run writes into ``out``, which is made; a killed one leaves no lock.
+
+    Raises:
+        BlockingIOError: another run does.
+    """
+    if shards.rank():
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / _LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise BlockingIOError(
+            f"another process trains into {out}: wait for it, or choose another folder"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def written(out: Path) -> Iterator[None]:
+    """Say what to do where a file could not be written, or another process of the run was lost.
+
+    Raises:
+        OSError: with all that in one line.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = getattr(error, "errno", None) in _FULL or "os error" in str(error)
+        if not full:
+            raise
+        raise OSError(
+            f"{out} cannot be written: {error}; what was saved is kept: free some space, then go "
+            "on with --resume"
+        ) from error
+    except RuntimeError as error:
+        if shards.world() == 1 or not any(w in str(error).lower() for w in ("gloo", "nccl")):
+            raise
+        raise ConnectionError(
+            f"another process of this run was lost: start it again with --resume ({error})"
+        ) from error
+
+
+def cut_log(file: Path, iteration: int) -> None:
+    """Drop lines after ``iteration``, and a last line that was cut short by a kill."""
+    if not file.exists():
+        return
+    kept = []
+    for line in file.read_text().splitlines():
+        try:
+            if json.loads(line)["iteration"] <= iteration:
+                kept.append(line + "\n")
+        except json.JSONDecodeError:
+            break
+    if "".join(kept) == file.read_text():
+        return
+    part = file.with_suffix(".part")
+    part.write_text("".join(kept))
+    part.replace(file)

@@ -1,0 +1,31 @@
+"""What is looked at while a net is trained."""
+
+from torch import nn
+
+from jeat import shards
+from jeat.data import Images
+from jeat.metrics import accuracy, robust_accuracy
+
+__all__ = ["attacked", "evaluate"]
+
+HELD = 128  # training images on which catastrophic overfitting is looked for
+
+
+def evaluate(net: nn.Module, *, test: Images, images: int, eps: float) -> dict[str, float]:
+    """Accuracy, and under PGD-20 of radius ``eps``, on test images that the processes share."""
+    x, y = test.floats(images)
+    device = next(net.parameters()).device
+
+    def part(here: slice) -> tuple[int, float, float]:
+        a, b = x[here].to(device), y[here].to(device)
+        return len(b), accuracy(net, a, b), robust_accuracy(net, a, b, eps=eps, step_size=eps / 4)
+
+    parts = shards.split(len(y), part)
+    means = [sum(p[0] * p[k] for p in parts) / len(y) for k in (1, 2)]
+    return dict(zip(("accuracy", "robust_accuracy"), means, strict=True))
+
+
+def attacked(net: nn.Module, *, images: Images, eps: float) -> tuple[float, int]:
+    """PGD-10 accuracy, and on how many training images."""
+    x, y = (t.to(next(net.parameters()).device) for t in images.floats(HELD))
+    return robust_accuracy(net, x, y, eps=eps, steps=10, step_size=eps / 4), len(y)

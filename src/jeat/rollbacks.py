@@ -1,0 +1,93 @@
+"""Going back: which checkpoint a diverged run goes on from, and what changes (``rollbacks.jsonl``).
+
+One line each: the iteration that was reached, why it was given up, the checkpoint gone back to
+(0 is the start), and the settings from there on.
+"""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jeat.checkpoint import checkpoints
+from jeat.health import DivergenceError
+from jeat.plan import Plan
+from jeat.state import manifest_of
+
+__all__ = ["changed", "drop_stale", "roll_back", "rollbacks_of"]
+
+
+def rollbacks_of(out: Path) -> list[dict[str, Any]]:
+    """The rollbacks of a run so far.
+
+    Raises:
+        ValueError: an unreadable record.
+    """
+    file = out / "rollbacks.jsonl"
+    try:
+        return [json.loads(line) for line in file.read_text().splitlines()]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+
+
+def changed(plan: Plan, rollbacks: list[dict[str, Any]]) -> Plan:
+    """The plan as it is after those rollbacks."""
+    if not rollbacks:
+        return plan
+    settings = rollbacks[-1]["settings"]
+    o = replace(plan.optimisation, seed=settings["seed"], lr=settings["lr"])
+    own = {k: v for k, v in settings.items() if k in plan.objective}
+    return replace(plan, optimisation=o, objective=plan.objective | own)
+
+
+def roll_back(out: Path, plan: Plan, why: DivergenceError, iteration: int, *, write: bool) -> None:
+    """Record that a run goes back.
+
+    It goes back to the newest checkpoint, or to the one before where it has been there already.
+
+    Args:
+        out: its directory.
+        plan: as it was begun.
+        why: what was seen.
+        iteration: finished iterations.
+        write: whether this process writes the record.
+
+    Raises:
+        DivergenceError: it went back ``plan.recovery.tries`` times already.
+    """
+    past, found = rollbacks_of(out), checkpoints(out)
+    if found and past and int(found[-1].name) == past[-1]["to"] and len(found) > 1:
+        found.pop()
+    to = int(found[-1].name) if found else 0
+    if len(past) >= plan.recovery.tries:
+        kept = f"{out} keeps its checkpoint of iteration {to}" if to else "it has no checkpoint"
+        raise DivergenceError(
+            f"training diverged: {why}; gave up after going back {len(past)} times, {kept}: try "
+            "a lower lr, clip, objective.clamp, more chain steps or objective.w_l2"
+        )
+    now, r = changed(plan, past), plan.recovery
+    settings: dict[str, Any] = {
+        "seed": plan.optimisation.seed + 1_000_003 * (len(past) + 1),
+        "lr": now.optimisation.lr * r.lr,
+    }
+    if "buffer_size" in plan.objective:
+        settings["steps"] = now.objective["steps"] + r.steps
+        settings["w_l2"] = max(now.objective["w_l2"], r.w_l2)
+    record = {"iteration": iteration, "why": str(why), "to": to, "settings": settings}
+    if write:
+        lines = "".join(json.dumps(line) + "\n" for line in [*past, record])
+        part = out / "rollbacks.part"
+        part.write_text(lines)
+        part.replace(out / "rollbacks.jsonl")
+
+
+def drop_stale(out: Path) -> None:
+    """Remove what was saved after the checkpoint that the last rollback went back to, before it."""
+    past = rollbacks_of(out)
+    after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]
+    for folder in after:
+        if manifest_of(folder)["rollbacks"] < len(past):
+            shutil.rmtree(folder)

@@ -1,0 +1,159 @@
+"""A training's state in files: no pickles, with checksums, and for any number of processes.
+
+::
+
+    manifest.json            SHA-256 of the others, number of processes and of rollbacks before
+    model.safetensors        net, average, health and iteration; the optimiser's moments
+    process-0.safetensors    random state and replay buffer of each process
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from jeat import shards
+from jeat.buffer import ReplayBuffer
+from jeat.checkpoint import checkpoint_of
+from jeat.samplers import Stored
+from jeat.step import Training
+
+__all__ = ["load_buffer", "load_state", "manifest_of", "save_state", "seal"]
+
+
+def save_state(training: Training, folder: Path) -> None:
+    """Write what this process has to write into ``folder``; the first has the most."""
+    if shards.rank() == 0:
+        tensors = {k: v for k, v in training.step.state_dict().items() if not _is_own(k)}
+        tensors |= {f"optimizer.{k}": v for k, v in _moments(training).items()}
+        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
+    own = {"random": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        own["random_cuda"] = torch.cuda.get_rng_state()
+    if (buffer := _buffer(training.step)) is not None:
+        own["states"] = buffer.states.contiguous()
+    save_file(own, folder / f"process-{shards.rank()}.safetensors")
+
+
+def seal(folder: Path, *, rollbacks: int) -> None:
+    """Write the manifest of all that lies in ``folder``."""
+    sums = {file.name: _sum(file) for file in sorted(folder.iterdir())}
+    manifest = {"rollbacks": rollbacks, "processes": shards.world(), "sha256": sums}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint; its files are not looked at.
+
+    Raises:
+        ValueError: there is none, or it cannot be read.
+    """
+    try:
+        found = json.loads((folder / "manifest.json").read_text())
+        return {
+            "rollbacks": int(found["rollbacks"]), "processes": int(found["processes"]),
+            "sha256": dict(found["sha256"]),
+        }  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder} is no checkpoint to go on from: {_repair(folder)}") from error
+
+
+def load_state(training: Training, folder: Path) -> None:
+    """Put a training back to where it was saved.
+
+    With another number of processes than it was saved by, the replay buffers are dealt anew, and
+    so the run goes on from other random numbers; with the same, exactly.
+
+    Raises:
+        ValueError: a file that is missing, damaged or of something else, named.
+    """
+    manifest = manifest_of(folder)
+    for name, sum_ in manifest["sha256"].items():
+        file = folder / name
+        if not file.is_file() or _sum(file) != sum_:
+            what = "damaged" if file.is_file() else "missing"
+            raise ValueError(f"{file} is {what}: {_repair(folder)}")
+    tensors = load_file(folder / "model.safetensors")
+    moments = {k: v for k, v in tensors.items() if k.startswith("optimizer.")}
+    state = {k: v for k, v in tensors.items() if k not in moments}
+    try:
+        own = {k: v for k, v in training.step.state_dict().items() if _is_own(k)}
+        training.step.load_state_dict(state | own)
+        _set_moments(training, moments)
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise ValueError(f"{folder} is of another net or optimiser: {_repair(folder)}") from error
+    if (buffer := _buffer(training.step)) is not None:
+        states = buffer_states(folder)
+        buffer.states.copy_(states[shards.mine(len(states))])
+    if manifest["processes"] == shards.world():
+        with safe_open(folder / f"process-{shards.rank()}.safetensors", "pt") as f:
+            torch.set_rng_state(f.get_tensor("random"))
+            if torch.cuda.is_available() and "random_cuda" in f.keys():  # noqa: SIM118
+                torch.cuda.set_rng_state(f.get_tensor("random_cuda"))
+
+
+def load_buffer(run: str | Path) -> Stored:
+    """A start that draws from the replay buffer of a run directory's last checkpoint.
+
+    Raises:
+        FileNotFoundError: no checkpoint there.
+        ValueError: the run's method keeps no buffer.
+    """
+    return Stored(buffer_states(checkpoint_of(Path(run))))
+
+
+def buffer_states(checkpoint: Path) -> Tensor:
+    """The replay buffers of all processes that saved a checkpoint, one after the other.
+
+    Raises:
+        ValueError: there are none, or a damaged file.
+    """
+    parts = []
+    files = checkpoint.glob("process-*.safetensors")
+    for file in sorted(files, key=lambda f: int(f.stem.partition("-")[2])):
+        try:
+            with safe_open(file, framework="pt") as f:
+                parts.append(f.get_tensor("states"))
+        except SafetensorError as error:
+            raise ValueError(f"{file} holds no replay buffer to start from: {error}") from error
+    if not parts:
+        raise ValueError(f"{checkpoint} holds no replay buffer to start from")
+    return torch.cat(parts)
+
+
+def _moments(training: Training) -> dict[str, Tensor]:
+    """The optimiser's state by ``weight.name``, such as ``3.exp_avg``."""
+    state = training.optimizer.state_dict()["state"]
+    return {f"{i}.{k}": v for i, own in state.items() for k, v in own.items() if v is not None}
+
+
+def _set_moments(training: Training, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        _, i, name = key.split(".")
+        state.setdefault(int(i), {})[name] = value
+    groups = training.optimizer.state_dict()["param_groups"]
+    training.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _is_own(name: str) -> bool:
+    """Whether an entry of a step's state belongs to each process."""
+    return name.startswith("objective.")
+
+
+def _buffer(step: nn.Module) -> ReplayBuffer | None:
+    return next((m for m in step.modules() if isinstance(m, ReplayBuffer)), None)
+
+
+def _sum(file: Path) -> str:
+    with file.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def _repair(folder: Path) -> str:
+    return f"remove {folder} to go on from an older checkpoint, or from the start"

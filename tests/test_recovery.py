@@ -1,0 +1,274 @@
+"""A run that diverges is seen, goes back and goes on; nothing that was saved is lost."""
+
+import json
+import math
+import resource
+import subprocess
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import jeat
+import jeat.evaluation
+from jeat.checkpoint import checkpoints, newest
+from jeat.health import DivergenceError, Health
+from jeat.nets import Spec, build
+from jeat.objectives import JEM
+from jeat.plan import Optimisation, Recovery
+from jeat.rollbacks import rollbacks_of
+from jeat.run import fit
+from jeat.state import load_state
+from jeat.step import prepare
+from jeat.train import train
+
+from .conftest import DIGITS
+from .test_run import JEAT_PLAN, SHORT, assert_same_run, command, figures
+
+LIMITS = Recovery(patience=3)
+WILD = replace(  # runs away by lr 30, and not by 30 * 1e-5
+    JEAT_PLAN,
+    optimisation=replace(SHORT, lr=30.0, warmup=6),
+    recovery=Recovery(lr=1e-5, patience=2, max_energy=100.0, steps=1, w_l2=0.01),
+)
+
+
+def run(plan, out, **how):
+    for _ in fit(plan, out, **how):
+        pass
+    return out
+
+
+# What is seen
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"loss": math.nan}, "loss became nan at iteration 7"),
+        ({"loss": 1.0, "gradient_norm": math.inf}, "gradient_norm became inf at iteration 7"),
+        ({"E_neg": -math.inf}, "E_neg became -inf"),
+    ],
+)
+def test_what_is_not_finite_counts_at_once(figures, said):
+    with pytest.raises(DivergenceError, match=said):
+        Health(LIMITS).see(figures, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("loss", 1001.0), ("E_adv", -1001.0), ("E_neg", 1001.0), ("loss_px", -20.1),
+        ("loss_px", 20.1), ("gradient_norm", 1.1e5), ("saturated", 0.995),
+    ],
+)  # fmt: skip
+def test_a_limit_counts_when_it_is_exceeded_for_so_many_iterations_running(name, value):
+    health = Health(LIMITS)
+    for i in range(10):  # two of three are forgiven
+        health.see({name: value if i % 3 else 0.0}, i)
+    health.see({name: value}, 10)
+    health.see({name: value}, 11)
+    with pytest.raises(DivergenceError, match=f"{name} .* is beyond .* at iteration 12, in 3"):
+        health.see({name: value}, 12)
+
+
+def test_at_the_end_once_is_enough():
+    with pytest.raises(DivergenceError):
+        Health(LIMITS).see({"loss": 1e9}, 5, last=True)
+
+
+def test_figures_without_a_limit_may_be_anything():
+    Health(Recovery(patience=1)).see({"accuracy_adv": 1e9, "loss": 999.0}, 5)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "seen"),
+    [
+        (0.4, 0.0, True),
+        (0.4, 0.15, True),
+        (0.4, 0.21, False),
+        (0.1, 0.04, False),
+        (0.9, 0.5, False),
+    ],
+)
+def test_a_collapse_under_attack_is_more_than_half_and_four_standard_errors(before, after, seen):
+    health = Health(LIMITS)
+    for accuracy in (0.1, before, before - 0.05):
+        health.see_attacked(accuracy, 128, 3)
+    if not seen:
+        health.see_attacked(after, 128, 4)
+        return
+    with pytest.raises(DivergenceError, match=f"fell from {before:g} to {after:g} on 128 images"):
+        health.see_attacked(after, 128, 4)
+
+
+def test_saturated_chains_are_seen_within_the_patience():
+    """Chains that climb out of the box: every pixel at a bound."""
+
+    class Slope(nn.Module):
+        def forward(self, net, batch):
+            return inner(net, batch)
+
+    inner = JEM(lambda n: torch.ones(n, 1, 8, 8), steps=1, noise=0.0, clamp=True, rho=1.0,
+                buffer_size=32, step_size=1e-9)  # fmt: skip
+    net = build(Spec("convnet-4", 1, 8, DIGITS.classes))
+    o = Optimisation(batch_size=32)
+    training = prepare(net, Slope(), o, images=1437, limits=LIMITS)
+    with pytest.raises(DivergenceError, match=r"saturated 1 is beyond 0\.99 at iteration 3"):
+        list(train(training, DIGITS.train))
+
+
+# What happens then
+
+
+@pytest.fixture(scope="module")
+def recovered(tmp_path_factory):
+    return run(WILD, tmp_path_factory.mktemp("recovered") / "run")
+
+
+def test_a_run_that_diverges_goes_back_and_ends_well(recovered):
+    (record,) = rollbacks_of(recovered)
+    assert "is beyond" in record["why"] or "became" in record["why"]
+    assert record["iteration"] <= 12
+    assert record["settings"]["lr"] == pytest.approx(30 * 1e-5)
+    assert record["settings"]["seed"] != 0
+    assert record["settings"]["steps"] == 3
+    assert record["settings"]["w_l2"] == 0.01
+    log = figures(recovered)
+    assert [line["iteration"] for line in log] == sorted({line["iteration"] for line in log})
+    assert log[-1]["iteration"] == 13
+    assert all(math.isfinite(v) for line in log for v in line.values())
+    assert log[-1]["test_accuracy"] > 0.05
+    assert jeat.load(recovered).about["rollbacks"] == 1
+
+
+@pytest.mark.parametrize("iterations", [1, 3, 5, 6, 8, 11])
+def test_a_run_that_is_left_before_or_after_it_went_back_resumes_exactly(
+    recovered, tmp_path, iterations
+):
+    out = tmp_path / "run"
+    for done, _ in enumerate(fit(WILD, out), 1):
+        if done == iterations:
+            break
+    torch.rand(3)
+    run(WILD, out, resume=True)
+    assert_same_run(out, recovered)
+    assert rollbacks_of(out) == rollbacks_of(recovered)
+
+
+def test_it_gives_up_after_so_many_tries_and_keeps_the_best(tmp_path):
+    plan = replace(WILD, recovery=replace(WILD.recovery, lr=1.0, tries=2))
+    out = tmp_path / "run"
+    with pytest.raises(DivergenceError, match=r"gave up after going back 2 times.*try a lower lr"):
+        run(plan, out)
+    assert len(rollbacks_of(out)) == 2
+    with pytest.raises(DivergenceError, match="gave up"):
+        run(plan, out, resume=True)
+    if newest(out):
+        assert jeat.load(out)(torch.zeros(1, 1, 8, 8)).isfinite().all()
+    more = replace(plan, recovery=replace(WILD.recovery, tries=9))
+    run(more, out, resume=True)  # the policy, and only that, may change
+    assert figures(out)[-1]["iteration"] == 13
+
+
+def test_a_collapse_that_was_saved_is_left_behind_for_the_checkpoint_before(tmp_path, monkeypatch):
+    """Accuracy under attack falls to 0 at iteration 9, after checkpoint 8, and does so again."""
+    looks = []
+
+    def scripted(*_, **__):
+        looks.append(1)
+        return 0.0 if len(looks) in (5, 6) else 0.5
+
+    monkeypatch.setattr(jeat.evaluation, "robust_accuracy", scripted)
+    monkeypatch.setattr(jeat.evaluation, "accuracy", lambda *_: 0.5)
+    plan = replace(JEAT_PLAN, optimisation=replace(SHORT, evaluate_every=0))
+    run(replace(plan, recovery=Recovery(check_every=3)), tmp_path / "run")
+    first, second = rollbacks_of(tmp_path / "run")
+    assert (first["iteration"], first["to"]) == (9, 8)
+    assert (second["iteration"], second["to"]) == (9, 4)
+    assert figures(tmp_path / "run")[-1]["iteration"] == 13
+
+
+def test_two_checkpoints_are_kept(tmp_path):
+    assert [f.name for f in checkpoints(run(JEAT_PLAN, tmp_path / "run"))] == [
+        "00000012", "00000013",
+    ]  # fmt: skip
+
+
+# What is on the disk
+
+
+def test_two_runs_cannot_train_into_one_folder(tmp_path):
+    first = fit(JEAT_PLAN, tmp_path / "run")
+    next(first)
+    with pytest.raises(BlockingIOError, match="another process trains into"):
+        next(fit(JEAT_PLAN, tmp_path / "run", resume=True))
+    first.close()
+    assert next(fit(JEAT_PLAN, tmp_path / "run", resume=True)).iteration == 1
+
+
+@pytest.mark.parametrize("name", ["model", "net", "process-0"])
+@pytest.mark.parametrize("fault", ["flipped", "cut", "gone"])
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, name, fault):
+    out = tmp_path / "run"
+    for log in fit(JEAT_PLAN, out):
+        if log.iteration == 9:
+            break
+    file = newest(out) / f"{name}.safetensors"
+    held = bytearray(file.read_bytes())
+    held[-1] ^= 1
+    if fault == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(held[: -9 if fault == "cut" else None])
+    with pytest.raises(ValueError, match=rf"{name}\.safetensors is (damaged|missing): remove .*08"):
+        next(fit(JEAT_PLAN, out, resume=True))
+    if name == "net" and fault != "gone":
+        with pytest.raises(ValueError, match=r"net\.safetensors is not a jeat checkpoint"):
+            jeat.load(out)
+
+
+def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
+    """Files may grow to 20 kB: a replay buffer does not fit."""
+    out = tmp_path / "run"
+    few = command(out, "--objective.buffer_size", "128", "--save_every", "6")
+    subprocess.run([*few, "--epochs", "1"], check=True, capture_output=True)
+    saved = newest(out)
+
+    def little():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    go_on = command(out, "--objective.buffer_size", "128", "--save_every", "6", "--resume")
+    (out / "run.json").write_text(
+        (out / "run.json").read_text().replace('"epochs": 1.0', '"epochs": 8')
+    )
+    full = subprocess.run(go_on, preexec_fn=little, capture_output=True, text=True)
+    assert full.returncode == 1, full.stderr
+    assert "cannot be written" in full.stderr
+    assert "--resume" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert newest(out) == saved
+    assert not list(out.rglob("*.part"))
+    assert subprocess.run(go_on, capture_output=True).returncode == 0
+
+
+def test_a_checkpoint_of_another_net_is_refused(tmp_path):
+    out = run(JEAT_PLAN, tmp_path / "run")
+    net = build(Spec("convnet-8", 1, 8, DIGITS.classes))
+    training = prepare(net, nn.Identity(), SHORT, images=1437)
+    with pytest.raises(ValueError, match="is of another net or optimiser"):
+        load_state(training, newest(out))
+
+
+def test_the_command_line_says_once_that_it_gave_up(tmp_path):
+    words = ["--optimizer", "sgd", "--lr", "1e6", "--recovery.tries", "1", "--recovery.lr", "1"]
+    done = subprocess.run(
+        command(tmp_path / "run", *words), capture_output=True, text=True, check=False
+    )
+    said = [line for line in done.stderr.splitlines() if line.startswith("jeat:")]
+    assert done.returncode == 1
+    assert len(said) == 1
+    assert "gave up after going back 1 times" in said[0]
+    record = json.loads((tmp_path / "run/rollbacks.jsonl").read_text())
+    assert record["to"] == 0
