@@ -254,7 +254,9 @@ def test_a_wrong_class_is_said_once_without_a_traceback_of_jeat(runs, place):
     assert not (place / "wrong.png").exists()
 
 
-@pytest.mark.parametrize("words", [["attack", "NET"], ["train", "at"], ["reproduce", "digits"]])
+@pytest.mark.parametrize(
+    "words", [["attack", "NET"], ["landscape", "NET"], ["reproduce", "digits"]]
+)
 def test_other_commands_run_in_one_process(words, monkeypatch, capsys):
     of(1, 2, monkeypatch)
     monkeypatch.setattr(shards, "first_failure", lambda: True)

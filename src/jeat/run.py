@@ -91,12 +91,14 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
 def _ready(plan: Plan, data: Data, *, fresh: bool) -> tuple[Training, Start]:
     """A training at its beginning, after two images have gone through it."""
     o, objective = plan.optimisation, dict(plan.objective)
-    torch.manual_seed(shards.seed_of(o.seed))
+    torch.manual_seed(o.seed)
     channels, size, _ = data.shape
     spec = Spec(plan.net, channels, size, data.classes, plan.norm, plan.activation, std=plan.std)
     net = build(spec)
     if plan.init is not None and fresh:
         load_weights(net, load(plan.init))
+    if shards.world() > 1:  # the same first weights, other chains and attacks
+        torch.manual_seed(shards.seed_of(o.seed))
     if "buffer_size" in objective:
         share = shards.mine(objective["buffer_size"])
         objective["buffer_size"] = share.stop - share.start

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from jeat import shards
 from jeat._signature import files_of, signature_of
 from jeat.cli._parser import Parser, bar
 from jeat.plan import Optimisation, Plan, Recovery
@@ -51,7 +52,8 @@ def main(words: Sequence[str]) -> int:
         said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
         print(f"jeat train: {said}", file=sys.stderr)
         return 130
-    print(f"{Path(args.out)} holds the trained net: jeat sample {args.out} grid.png")
+    if shards.rank() == 0:
+        print(f"{Path(args.out)} holds the trained net: jeat sample {args.out} grid.png")
     return 0
 
 

@@ -1,0 +1,148 @@
+"""Several processes train one net: one batch, one log, a buffer each; one that is lost ends all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import jeat
+from jeat.checkpoint import newest
+from jeat.run import fit
+from jeat.state import load_buffer, manifest_of
+
+from .test_run import JEAT_PLAN, command, figures, wait_for_iteration
+from .test_shards import HERE, TORCHRUN
+
+# Trains by the plan of the tests; process 1 is killed after so many iterations.
+LOSES_ONE = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from jeat import shards
+from jeat.cli import _fail
+from jeat.run import fit
+from tests.test_run import JEAT_PLAN
+try:
+    for log in fit(JEAT_PLAN, sys.argv[2], resume=True):
+        if log.iteration == int(sys.argv[3]) and shards.rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+except OSError as error:
+    sys.exit(_fail(str(error), 1))
+"""
+EVEN = [
+    "train", "normal", "--net", "convnet-4", "--epochs", "0.4", "--optimizer", "sgd", "--lr", "0.5",
+    "--log_every", "1", "--save_every", "2", "--evaluate_images", "30",
+]  # fmt: skip
+
+
+def launch(*words):
+    path = os.pathsep.join([str(HERE / "src"), str(HERE)])
+    return subprocess.Popen(
+        [*TORCHRUN, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def end(process):
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Name -> (folder, exit code, output, errors), of runs of two processes side by side."""
+    place = tmp_path_factory.mktemp("parallel")
+    script = place / "loses_one.py"
+    script.write_text(LOSES_ONE)
+    jeat_at = {"whole": 99, "lost": 6}
+    started = {name: launch(script, HERE, place / name, at) for name, at in jeat_at.items()}
+    started["even"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "even")
+    started["odd"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "odd", "--batch_size", "33")
+    return {name: (place / name, *end(process)) for name, process in started.items()}
+
+
+def tensors(out, file="net"):
+    return load_file(newest(out) / f"{file}.safetensors")
+
+
+def test_the_same_batches_move_the_weights_as_in_one_process(ended, tmp_path):
+    out, code, said, err = ended["even"]
+    assert code == 0, err
+    assert said.count("holds the trained net") == 1
+    words = [sys.executable, "-m", "jeat", *EVEN, "--out", str(tmp_path / "one")]
+    subprocess.run(words, check=True, capture_output=True)
+    alone, both = tensors(tmp_path / "one"), tensors(out)
+    for name in alone:
+        torch.testing.assert_close(both[name], alone[name], rtol=1e-4, atol=1e-6)
+    one, two = figures(tmp_path / "one"), figures(out)
+    assert [row["iteration"] for row in two] == [row["iteration"] for row in one]
+    for a, b in zip(one, two, strict=True):
+        assert b == pytest.approx(a, rel=1e-4, abs=1e-6)
+
+
+def test_each_process_has_its_share_of_the_buffer_and_its_own_random_numbers(ended):
+    out, code, _, err = ended["whole"]
+    assert code == 0, err
+    assert manifest_of(newest(out))["processes"] == 2
+    first, second = tensors(out, "process-0"), tensors(out, "process-1")
+    assert len(first["states"]) == len(second["states"]) == 150
+    assert not torch.equal(first["states"], second["states"])
+    assert not torch.equal(first["random"], second["random"])
+    assert torch.equal(load_buffer(out).states, torch.cat([first["states"], second["states"]]))
+    log = figures(out)
+    assert [row["iteration"] for row in log] == [2, 4, 5, 6, 8, 10, 12, 13]
+
+
+def test_a_lost_process_ends_the_run_with_one_line_and_it_resumes_exactly(ended):
+    out, code, _, err = ended["lost"]
+    assert code != 0
+    assert err.count("jeat: another process of this run was lost") == 1
+    assert "--resume" in err
+    assert int(newest(out).name) == 4
+    code, _, err = end(launch(out.parent / "loses_one.py", HERE, out, 99))
+    assert code == 0, err
+    whole = ended["whole"][0]
+    assert figures(out) == figures(whole)
+    for file in ("model", "process-0", "process-1", "net"):
+        ours, theirs = tensors(out, file), tensors(whole, file)
+        assert all(torch.equal(ours[k], theirs[k]) for k in theirs), file
+
+
+def test_one_process_goes_on_where_two_were(ended):
+    out = ended["whole"][0]
+    states = load_buffer(out).states
+    longer = Path(f"{out}-one")
+    subprocess.run(["cp", "-r", out, longer], check=True)
+    newest(longer).rename(longer / "dropped")  # back to iteration 12, of 13
+    before = load_buffer(longer).states
+    (log,) = fit(JEAT_PLAN, longer, resume=True)
+    assert log.iteration == 13
+    after = load_buffer(longer).states
+    assert after.shape == states.shape == (300, 1, 8, 8)
+    assert int((after != before).flatten(1).any(1).sum()) == 128
+    assert manifest_of(newest(longer))["processes"] == 1
+    assert jeat.load(longer)(torch.zeros(1, 1, 8, 8)).isfinite().all()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(ended):
+    out, code, _, err = ended["odd"]
+    assert code != 0
+    assert err.count("jeat: 2 processes cannot share a batch of 33 evenly: choose a multiple") == 1
+    assert not out.exists()
+
+
+def test_sigterm_to_a_launcher_saves_once(tmp_path):
+    out = tmp_path / "run"
+    words = command(out, "--save_every", "1000", "--epochs", "400")[3:]
+    process = launch("-m", "--", "jeat", *words)
+    wait_for_iteration(out, process, 10)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    rows = [json.loads(row) for row in (out / "log.jsonl").read_text().splitlines()]
+    assert int(newest(out).name) >= rows[-1]["iteration"]
