@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint docs bench build clean
+.PHONY: demo test lint docs bench soak build clean
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1
@@ -20,6 +20,9 @@ docs: .venv/installed-docs
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks
+
+soak: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak
 
 build: .venv/installed-test
 	$(BIN)/pip install -q build

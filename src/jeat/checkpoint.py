@@ -46,8 +46,8 @@ def save_net(
         header["grain"] = start.grain
     if precision == "fp16":
         tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-    text = json.dumps(header)
-    save_file(tensors, file, metadata={"jeat": text, "sha256": _sum(text, tensors)})
+    header["sha256"] = _sum(header, tensors)
+    save_file(tensors, file, metadata={"jeat": json.dumps(header)})  # one entry: their order varies
 
 
 def load(name_or_path: str | Path) -> nn.Module:
@@ -109,10 +109,9 @@ def load_net(file: Path) -> nn.Module:
     """
     try:
         with safe_open(file, framework="pt") as f:
-            metadata = f.metadata() or {}
-            header = json.loads(metadata["jeat"])
+            header = json.loads((f.metadata() or {})["jeat"])
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-        if metadata.get("sha256") not in (None, _sum(metadata["jeat"], tensors)):
+        if header.pop("sha256", None) not in (None, _sum(header, tensors)):
             raise ValueError("what it holds is not what was saved; fetch or train it anew")
         fields, about = header["spec"], dict(header["about"])
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
@@ -178,9 +177,9 @@ def load_weights(net: nn.Module, source: nn.Module) -> None:
     net.load_state_dict(source.state_dict())
 
 
-def _sum(text: str, tensors: dict[str, Tensor]) -> str:
+def _sum(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """SHA-256 of all that a file of a net holds."""
-    found = hashlib.sha256(text.encode())
+    found = hashlib.sha256(json.dumps(header).encode())
     for name in sorted(tensors):
         t = tensors[name].contiguous()
         found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())

@@ -1,0 +1,217 @@
+"""``make soak``: runs are killed, disks filled, files damaged at random; what survives is counted.
+
+Writes ``results/soak.json``. A run is forked from one process that has everything imported, so that
+a kill costs about a second. Every claim is an assertion: the script stops at the first that fails.
+"""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+import jeat
+from jeat.checkpoint import checkpoints, newest
+from jeat.health import DivergenceError
+from jeat.plan import Optimisation, Plan, Recovery
+from jeat.report import provenance
+from jeat.rollbacks import rollbacks_of
+from jeat.run import fit
+
+SAVE_EVERY = 3
+PLAN = Plan(
+    "jeat", net="convnet-4", start="gaussian",
+    objective={"steps": 2, "buffer_size": 300},
+    optimisation=Optimisation(
+        epochs=1.8, log_every=1, save_every=SAVE_EVERY, ema=0.9, evaluate_images=20
+    ),
+)  # fmt: skip
+
+
+def main(kills: int = 300, full: int = 30, damaged: int = 150) -> None:
+    """Count and write."""
+    random.seed(0)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        whole = place / "whole"
+        train(whole)
+        found = {
+            "kill -9": killed(place, whole, kills, signal.SIGKILL),
+            "SIGTERM": killed(place, whole, full, signal.SIGTERM),
+            "SIGINT": killed(place, whole, full, signal.SIGINT),
+            "full disk": filled(place, whole, full),
+            "damaged files": refused(place, whole, damaged),
+            "divergence": diverged(place),
+        }
+    found["bad inputs"] = bad_inputs()
+    found["made_with"] = provenance() | {"minutes": f"{(time.monotonic() - began) / 60:.1f}"}
+    for what, figures in found.items():
+        print(f"{what}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
+    Path("results/soak.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
+def train(out: Path) -> None:
+    """Begin the run in ``out``, or go on with it, to its end."""
+    for _ in fit(PLAN, out, resume=True):
+        pass
+
+
+def forked(work: Callable[[], None]) -> int:
+    """The process of a child that does it, and leaves with 0, or with 1 after an error."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        work()
+        code = 0
+    except (KeyboardInterrupt, OSError):
+        pass
+    finally:
+        os._exit(code)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """What makes two runs the same: every file of the last checkpoint, and the log."""
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    log = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+    files = {f.name: f.read_bytes() for f in checkpoints(out)[-1].iterdir()}
+    return files | {"log": json.dumps(log).encode()}
+
+
+def killed(place: Path, whole: Path, times: int, kind: signal.Signals) -> dict[str, int]:
+    """Runs that get a signal at random moments until they end."""
+    began = time.monotonic()
+    train(place / "timed")
+    lasts = time.monotonic() - began
+    shutil.rmtree(place / "timed")
+    done, runs, lost = 0, 0, 0
+    while done < times:
+        out = place / "run"
+        while True:
+            child = forked(partial(train, out))
+            time.sleep(random.uniform(0, 1.1 * lasts))
+            os.kill(child, kind)
+            _, status = os.waitpid(child, 0)
+            if status == 0:
+                break
+            done += 1
+            lost = max(lost, check_left(out))
+        assert contents(out) == contents(whole)
+        shutil.rmtree(out)
+        runs += 1
+    assert lost <= SAVE_EVERY
+    return {"survived": done, "runs equal to the whole": runs, "iterations lost at most": lost}
+
+
+def check_left(out: Path) -> int:
+    """Whether what a dead run left can be loaded; how many logged iterations are to be repeated."""
+    log = out / "log.jsonl"
+    rows = log.read_text().splitlines() if log.exists() else []
+    last = newest(out) if out.exists() else None
+    if last is not None:
+        jeat.load(out)
+    saved = int(last.name) if last else 0
+    return max(0, len(rows) - saved)
+
+
+def filled(place: Path, whole: Path, times: int) -> dict[str, int]:
+    """Runs that may write no file beyond a random size, and go on when they may again."""
+    failed, kept = 0, 0
+    for _ in range(times):
+        out, most = place / "run", random.randrange(60_000)
+
+        def work(out: Path, most: int) -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            train(out)
+
+        _, status = os.waitpid(forked(partial(work, out, most)), 0)
+        failed += status != 0
+        if out.exists():
+            check_left(out)
+            kept += newest(out) is not None
+        train(out)
+        assert contents(out) == contents(whole)
+        shutil.rmtree(out)
+    return {"injected": failed, "runs equal to the whole": times, "with a checkpoint": kept}
+
+
+def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
+    """Checkpoints with a flipped bit, or cut short, somewhere."""
+    named = 0
+    for i in range(times):
+        out = place / "run"
+        shutil.copytree(whole, out)
+        last, newer = checkpoints(out)
+        shutil.rmtree(newer)
+        file = random.choice(sorted(last.glob("*.safetensors")))
+        held = bytearray(file.read_bytes())
+        at = random.randrange(len(held))
+        held[at] ^= 1 << random.randrange(8)
+        file.write_bytes(held[:at] if i % 2 else held)
+        for use in (train, jeat.load):
+            if use is jeat.load and file.name != "net.safetensors":
+                continue
+            with pytest.raises(ValueError, match=file.name):
+                use(out)
+        named += 1
+        shutil.rmtree(out)
+    return {"injected": times, "refused by name": named}
+
+
+def diverged(place: Path) -> dict[str, int]:
+    """Runs at a hundred thousand times the learning rate: saved by the policy, and given up."""
+    o = PLAN.optimisation
+    back, gave_up, seeds = 0, 0, 10
+    for seed in range(seeds):
+        for factor in (1e-5, 1.0):
+            out = place / f"wild-{seed}-{factor}"
+            wild = Plan(
+                PLAN.method, net=PLAN.net, objective=dict(PLAN.objective),
+                optimisation=Optimisation(
+                    epochs=1.0, lr=100.0, save_every=SAVE_EVERY, seed=seed, evaluate_images=20,
+                    warmup=6, batch_size=o.batch_size,
+                ),
+                recovery=Recovery(lr=factor, tries=2, max_energy=100.0),
+            )  # fmt: skip
+            try:
+                for _ in fit(wild, out):
+                    pass
+            except DivergenceError:
+                gave_up += 1
+            back += len(rollbacks_of(out))
+            if newest(out) is not None:
+                jeat.load(out)
+    return {"runs": 2 * seeds, "went back": back, "gave up": gave_up}
+
+
+def bad_inputs() -> dict[str, int]:
+    """The table of the tests, counted."""
+
+    class Count:
+        passed = failed = 0
+
+        def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+            if report.when == "call":
+                self.passed += report.passed
+                self.failed += report.failed
+
+    count = Count()
+    code = pytest.main(["-q", "tests/test_bad_input.py"], plugins=[count])
+    assert code == 0, "a bad input was not refused as it should be"
+    return {"refused": count.passed}
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
