@@ -16,6 +16,7 @@ from jeat.nets import Spec, build
 from .conftest import DIGITS
 
 module = import_module("jeat.metrics.auto_attack")
+ensemble = import_module("jeat.metrics._ensemble")
 EPS = 0.1
 
 
@@ -30,7 +31,7 @@ class Brief(pyautoattack.AutoAttack):
 
 @pytest.fixture
 def brief(monkeypatch):
-    monkeypatch.setattr(module, "AutoAttack", Brief)
+    monkeypatch.setattr(ensemble, "AutoAttack", Brief)
 
 
 class Scaled(nn.Module):
@@ -167,7 +168,7 @@ def test_it_is_in_fp32_under_autocast(ten):
 def test_it_is_seeded_by_torch(ten, monkeypatch):
     seeds = []
     seeing = type("Seeing", (Brief,), {"get_seed": lambda s: seeds.append(s.seed) or s.seed})
-    monkeypatch.setattr(module, "AutoAttack", seeing)
+    monkeypatch.setattr(ensemble, "AutoAttack", seeing)
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         auto_attack(*ten, eps=EPS, attacks=["apgd-ce"])

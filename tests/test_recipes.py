@@ -25,7 +25,7 @@ from jeat.checkpoint import file_of, load_net
 from jeat.cli import main
 from jeat.drawing import load_images
 from jeat.plan import Optimisation, Plan
-from jeat.recipes import _cost, _suite, cifar10_cpu, digits
+from jeat.recipes import _cost, _report, _suite, cifar10_cpu, digits
 from jeat.recipes._tables import CLAIMS, TABLES
 from jeat.report._paper import PAPER
 
@@ -87,7 +87,7 @@ def test_every_number_has_a_command_and_every_seed(results):
 def kinds():
     """The measurements of a net, by the stem of their file."""
     names = ["clean", "fgsm", "energy_fgsm", "pgd_20", "energy_pgd_20", "fisher", "curvature"]
-    return [*names, "outside", "auto_attack", "eq17", "eq16"]
+    return [*names, "outside", "masking", "auto_attack", "eq17", "eq16"]
 
 
 @pytest.mark.parametrize("kind", kinds())
@@ -272,7 +272,24 @@ def test_tables_as_csv_hold_means_and_deviations_over_seeds(out, results):
 def test_markdown_has_the_same_tables(out):
     text = (out / "tables.md").read_text()
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == [*(t.title for t in TABLES), "The paper's orderings", "Protocol"]
+    assert headings == [
+        *(t.title for t in TABLES), "Warnings", "The paper's orderings", "Protocol",
+    ]  # fmt: skip
+
+
+def test_a_masked_net_is_warned_of_wherever_a_reader_looks(out, tmp_path):
+    shutil.copytree(out, tmp_path / "masked")
+    suite, file = recipes.smoke(small(SUITE)), tmp_path / "masked/seed1/jem/figures/masking.json"
+    assert "none: no net shows signs of gradient masking" in (out / "report.html").read_text()
+    found = json.loads(file.read_text())
+    found["figures"] |= {"masking_images": 1000.0, "masking_zero_gradient": 0.5}
+    file.write_text(json.dumps(found))
+    _report.write(suite, tmp_path / "masked", seeds=SEEDS)
+    said = "jem, seed 1: gradients look masked: the gradient is exactly zero at 0.5 of 1000 images"
+    for name in ("report.html", "tables.md", "results.json"):
+        text = (tmp_path / "masked" / name).read_text()
+        assert said in text
+        assert "none: no net" not in text
 
 
 def test_a_table_has_the_rows_that_somebody_has_a_number_for():
@@ -359,12 +376,13 @@ def test_what_a_page_is_given_is_text(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
     page = jeat.report.page(
         title="<b>title</b>", about="a & b", protocol={"<i>": "<u>"}, summary={}, data="cifar10",
-        tables=[], claims={"<s>": (1, 2)}, made_with={"<q>": "v"},
+        tables=[], claims={"<s>": (1, 2)}, warnings=["<p class='w'>"], made_with={"<q>": "v"},
         figures=[jeat.report.Figure("<h1>", "<em>", tmp_path / "x.png", "plot")],
     )  # fmt: skip
     for tag in ("b", "i", "u", "s", "q", "h1", "em"):
         assert f"&lt;{tag}&gt;" in page
     assert "<b>" not in page
+    assert "<p class='w'>" not in page
 
 
 def test_per_epoch_pools_the_images_of_its_records():

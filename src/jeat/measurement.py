@@ -16,7 +16,7 @@ from jeat._words import flag
 from jeat.checkpoint import digest
 from jeat.data import Data
 from jeat.drawing import load_images, origin_of
-from jeat.metrics import Subject, find, means_over_images, outside_of, split
+from jeat.metrics import Subject, find, means_over_images, outside_of, signs_of_masking, split
 from jeat.metrics.out_of_distribution import Outside
 from jeat.report import provenance
 from jeat.sources import load_data
@@ -85,14 +85,20 @@ class Measurement:
 
 
 def measure(
-    m: Measurement, *, show: Callable[[str, int, int, str], None] = lambda *_: None
+    m: Measurement,
+    *,
+    check: bool = True,
+    show: Callable[[str, int, int, str], None] = lambda *_: None,
 ) -> dict[str, Any]:
     """The figures, with all that says how they were found, ready for JSON.
 
-    The processes of a launcher share the work; the first has the figures.
+    The processes of a launcher share the work; the first has the figures. ``warnings`` are those of
+    :func:`jeat.metrics.signs_of_masking`.
 
     Args:
         m: what to measure.
+        check: where a metric of robustness is measured, measure ``gradient_masking`` in its ball,
+            too, as ``masking``, unless it is among the metrics.
         show: told ("measuring", done, total, metric) before each metric and at the end.
 
     Raises:
@@ -113,6 +119,7 @@ def measure(
         show("measuring", i, len(m.metrics), metric)
         run = partial(find(metric), **m.settings.get(metric, {}))
         figures |= split(run, subject, seed=m.seed, means=means_over_images(metric))
+    masking = _masking(m, subject) if check else {}
     show("measuring", len(m.metrics), len(m.metrics), "done")
     return {
         "command": m.command(),
@@ -131,8 +138,19 @@ def measure(
         "drawing": None if m.samples is None else origin_of(Path(m.samples))["command"],
         "inputs": inputs,
         "figures": figures,
+        "masking": masking,
+        "warnings": signs_of_masking(figures | masking),
         "made_with": provenance(),
     }
+
+
+def _masking(m: Measurement, subject: Subject) -> dict[str, float]:
+    """``gradient_masking`` in the ball of the first metric of robustness; none without one."""
+    names = [name for name in m.metrics if constant_of("metrics", name, "robustness")]
+    if not names or "gradient_masking" in m.metrics:
+        return {}
+    ball = {k: v for k, v in m.settings.get(names[0], {}).items() if k in ("eps", "norm")}
+    return split(partial(find("gradient_masking"), **ball), subject, seed=m.seed, means=False)
 
 
 def _inputs(m: Measurement) -> dict[str, Any]:
@@ -191,7 +209,7 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    found = measure(m)
+    found = measure(m, check=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(file.name + ".part")
     part.write_text(json.dumps(found, indent=1) + "\n")

@@ -13,7 +13,7 @@ import jsonargparse
 from jeat import shards
 from jeat._signature import Flag
 
-__all__ = ["Parser", "bar"]
+__all__ = ["Parser", "bar", "warn"]
 
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
 _TEXT = {  # 3/4 may be a path there
@@ -92,6 +92,12 @@ def _number(name: str, value: Any) -> Any:
 
 _load_yaml = jsonargparse.get_loader("yaml")
 jsonargparse.set_loader("yaml", lambda text: _number("", _load_yaml(text)))
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Say what makes results doubtful, a line each."""
+    for line in lines:
+        print(f"jeat: warning: {line}", file=sys.stderr)
 
 
 @contextmanager

@@ -3,13 +3,13 @@
     jeat attack NET [flags]
 
 One step without random start is FGSM (Eq. 2), more are PGD (Eq. 3); --loss energy climbs
-E(x, y) alone (Eq. 18).
+E(x, y) alone (Eq. 18). Signs of gradient masking are looked for in the same ball.
 """
 
 from collections.abc import Sequence
 from typing import Literal
 
-from jeat.cli._parser import Parser
+from jeat.cli._parser import Parser, warn
 from jeat.cli._subject import add_subject
 
 __all__ = ["main"]
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     import torch
 
     from jeat.attacks import pgd
-    from jeat.metrics import energies
+    from jeat.metrics import energies, find, signs_of_masking
     from jeat.report import table
     from jeat.subject import subject_of
 
@@ -55,6 +55,9 @@ def main(words: Sequence[str]) -> int:
         {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
     ]
     print(table(rows))
+    masking = find("gradient_masking")(s, eps=args.eps, norm=args.norm)
+    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
     if out:
         np.savez(out, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
+    warn(signs_of_masking(masking))
     return 0

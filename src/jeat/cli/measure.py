@@ -4,7 +4,7 @@
 
 Metrics of generated images take --samples, those that look at them --judge; what takes minutes or
 more than test images is measured where --metrics names it. Each metric's own flags are
---METRIC.FLAG.
+--METRIC.FLAG. Where robustness is measured, signs of gradient masking are looked for, too.
 """
 
 import json
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from jeat import shards
 from jeat._signature import constant_of, files_of, signature_of
-from jeat.cli._parser import Parser, bar
+from jeat.cli._parser import Parser, bar, warn
 from jeat.cli._subject import add_subject
 
 __all__ = ["main"]
@@ -65,11 +65,13 @@ def main(words: Sequence[str]) -> int:
         found = measure(m, show=show)
     if shards.rank():
         return 0
-    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in found["figures"].items()]))
+    figures = found["figures"] | found["masking"]
+    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in figures.items()]))
     print(
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {shards.world()} processes" if shards.world() > 1 else "")
     )
     if out:
         out.write_text(json.dumps(found, indent=1) + "\n")
+    warn(found["warnings"])
     return 0

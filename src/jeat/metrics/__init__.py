@@ -8,7 +8,8 @@ A file says ``means_over_images = True`` where each figure is a mean over the te
 or the same for any images: several processes then share the images. A metric that does not say so,
 such as a distance between two sets, is measured whole by one of them. A metric of more than test
 images names the fields of :class:`Subject` in ``needs``, and one of minutes has
-``expensive = True``: ``jeat measure`` runs these only where they are asked for by name.
+``expensive = True``: ``jeat measure`` runs these only where they are asked for by name. Where one
+that says ``robustness = True`` is measured, ``gradient_masking`` is, too, at its ``eps``, ``norm``.
 """
 
 import pkgutil
@@ -24,6 +25,7 @@ from jeat.metrics.calibration import calibration_error
 from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
+from jeat.metrics.gradient_masking import gradient_masking, signs_of_masking
 from jeat.metrics.judge_accuracy import judge_accuracy
 from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
@@ -33,9 +35,9 @@ from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
     "Metric", "Subject", "accuracy", "auto_attack", "calibration_error", "curvature", "energies",
-    "find", "fisher_score", "fisher_terms", "judge_accuracy", "means_over_images", "memorisation",
-    "minimum", "names", "nearest", "out_of_distribution", "outside_of", "robust_accuracy",
-    "sample_quality", "split", "zero_gradient",
+    "find", "fisher_score", "fisher_terms", "gradient_masking", "judge_accuracy",
+    "means_over_images", "memorisation", "minimum", "names", "nearest", "out_of_distribution",
+    "outside_of", "robust_accuracy", "sample_quality", "signs_of_masking", "split", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Subject", "check_images", "given", "pieces"]
+__all__ = ["Subject", "check_images", "given", "pieces", "spread"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,20 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
+
+
+def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """At most so many of the images and their labels, spread evenly.
+
+    Raises:
+        ValueError: ``most`` below 1, no image, or not as many labels as images.
+    """
+    if most < 1:
+        raise ValueError(f"a metric needs at least 1 image, got images={most}")
+    pieces(x, y, 1)
+    n = min(most, len(x))
+    at = torch.arange(n, device=x.device) * len(x) // n
+    return x[at], y[at]
 
 
 def given(subject: Subject, metric: str, needs: Sequence[str]) -> list[Any]:

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jeat.landscape import axis, grid, plane
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._subject import Subject, spread
 
 __all__ = ["curvature", "measure", "minimum"]
 
@@ -61,12 +61,7 @@ def measure(
         points: of the grid on a side; odd, so that the middle one is the image.
         images: so many of the test images at most, spread evenly; each costs points^2 passes.
     """
-    if images < 1:
-        raise ValueError(f"a curvature needs at least 1 image, got images={images}")
-    n = len(subject.x)
-    pieces(subject.x, subject.y, 1)
-    at = torch.arange(min(images, n), device=subject.x.device) * n // min(images, n)
-    x, y = subject.x[at], subject.y[at]
+    x, y = spread(subject.x, subject.y, images)
     directions = plane(x, seed=int(torch.randint(2**31, ())))
     E = grid(subject.net, x, y, directions=directions, radius=radius, points=points)
     along, (distance, drop) = curvature(E, radius=radius), minimum(E, radius=radius)

@@ -1,20 +1,18 @@
 """Accuracy under PGD."""
 
-from functools import partial
-
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.attacks import pgd
 from jeat.attacks.pgd import AttackLoss
 from jeat.balls import Norm
-from jeat.metrics._subject import Subject, pieces
-from jeat.nets import Precision, autocast, evaluating
+from jeat.metrics._pgd import left_by_pgd
+from jeat.metrics._subject import Subject
+from jeat.nets import Precision
 
 __all__ = ["measure", "robust_accuracy"]
 
 means_over_images = True
+robustness = True
 
 
 def robust_accuracy(
@@ -43,31 +41,11 @@ def robust_accuracy(
         net, x, y, eps, steps, step_size, norm, loss, random_start: as :func:`jeat.attacks.pgd`.
         precision: of the attack's gradients; predictions are always in fp32.
     """
-    right = 0
-    attack = partial(
-        pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
-        random_start=random_start,
+    stay = left_by_pgd(
+        net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
+        random_start=random_start, precision=precision,
     )  # fmt: skip
-    for a, b in pieces(x, y, 250):
-        with autocast(precision, a.device), evaluating(net):
-            x_adv = attack(a, b, early_exit=True)
-        robust = _predicted(net, x_adv, "fp32") == b
-        early = robust & (precision != "fp32")
-        if early.any():
-            early[robust] = _predicted(net, x_adv[robust], precision) != b[robust]
-        if early.any():
-            with autocast(precision, a.device), evaluating(net):
-                x_adv = attack(a[early], b[early])
-            robust[early] = _predicted(net, x_adv, "fp32") == b[early]
-        right += int(robust.sum())
-    return right / len(y)
-
-
-@torch.no_grad()
-def _predicted(net: nn.Module, x: Tensor, precision: Precision) -> Tensor:
-    with autocast(precision, x.device), evaluating(net):
-        classes: Tensor = net(x).argmax(1)
-    return classes
+    return int(stay.sum()) / len(y)
 
 
 def measure(

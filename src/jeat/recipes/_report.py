@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from jeat.metrics import signs_of_masking
 from jeat.plan import Plan
 from jeat.recipes._figures import figures
 from jeat.recipes._suite import Suite, kept, minutes, records, runs
@@ -30,6 +31,11 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         for column, order, what in CLAIMS
         if (seen := ordering(summary, column, order)) is not None
     }
+    warnings = [
+        f"{file.parents[1].name}, seed {m['seed']}: {sign}"
+        for file, m in measured.items()
+        for sign in signs_of_masking(m["figures"])
+    ]
     spent = sum(minutes(out / name) for name in runs(suite, out, seeds=seeds))
     how = protocol(suite, measured, seeds=seeds)
     how["time"] = f"{spent:.3g} minutes of training in all, with the judge"
@@ -38,11 +44,12 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         page(
             title=f"{suite.title}: the paper's tables and figures", about=suite.about, protocol=how,
             summary=summary, data=suite.paper, tables=TABLES, claims=claims,
-            figures=figures(suite, out), made_with=made_with,
+            warnings=warnings, figures=figures(suite, out), made_with=made_with,
         )
     )  # fmt: skip
     results: dict[str, Any] = {
         "suite": suite.title, "protocol": how, "made_with": made_with,
+        "warnings": warnings,
         "claims": {claim: {"held": held, "seeds": of} for claim, (held, of) in claims.items()},
         "summary": {
             method: {
@@ -56,7 +63,11 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     write_csv(out / "tables.csv", TABLES, summary, suite.paper)
     said = [f"{claim}: held in {held} of {of} seeds" for claim, (held, of) in claims.items()]
-    parts = {"The paper's orderings": said, "Protocol": [f"{k}: {v}" for k, v in how.items()]}
+    parts = {
+        "Warnings": warnings or ["none: no net shows signs of gradient masking"],
+        "The paper's orderings": said,
+        "Protocol": [f"{k}: {v}" for k, v in how.items()],
+    }
     lists = [
         f"## {title}\n\n" + "\n".join(f"- {v}" for v in p) + "\n" for title, p in parts.items()
     ]
@@ -78,7 +89,7 @@ def protocol(
     """How every number was obtained, in words."""
     by_name = {file.stem: m for file, m in measured.items()}
     probes = int(by_name["fisher"]["figures"]["fisher_probes"])
-    images = {name: by_name[name]["images"] for name in ("pgd_20", "fisher", "auto_attack")}
+    images = {name: m["images"] for name, m in by_name.items()}
     judge = next(m for file, m in measured.items() if file.parents[1].name == "judge")
     starts = {p.start for p in suite.plans(Path(), 0).values()}
     inception = suite.settings.get("sample_quality", {}).get("inception")
@@ -96,6 +107,8 @@ def protocol(
         "AutoAttack": f"{suite.attacks or 'the standard set'}, {images['auto_attack']} test "
         f"images, seeds 0 to {min(seeds, suite.attacked_seeds) - 1}; zero gradients are counted "
         "at the test images",
+        "gradient masking": f"{images['masking']} test images; a share above 0.01 by more than "
+        "three standard errors is a sign of it",
         "generated images": f"{by_name['eq17']['samples']} a method and seed, "
         f"{suite.per_class} of each class, fresh chains, unselected; "
         + _chains(suite)

@@ -29,7 +29,7 @@ class Suite:
         chains: what of those is different, by method.
         images: test images of accuracy and PGD, spread evenly.
         scored: test images of Fisher scores, curvature and out-of-distribution scores.
-        attacked: test images of AutoAttack.
+        attacked: test images of AutoAttack and of signs of gradient masking.
         attacks: the part of AutoAttack that is run; None is the standard set.
         attacked_seeds: so many seeds are put to AutoAttack.
         per_class: generated images of each class.
@@ -148,25 +148,27 @@ def _of_a_net(suite: Suite, net: str, seed: int) -> dict[str, Measurement]:
             "robust_accuracy", number=number, robust_accuracy={"eps": suite.eps, **how}
         )
 
-    energy = {"loss": "energy"}
     once: dict[str, Any] = {"steps": 1, "step_size": suite.eps, "random_start": False}
     often: dict[str, Any] = {"steps": 20, "step_size": suite.eps / 4}
     found = {
         "clean": measurement("accuracy", "calibration", "zero_gradient", number=suite.images),
         "fgsm": attack(once),
-        "energy_fgsm": attack(once | energy),
+        "energy_fgsm": attack(once | {"loss": "energy"}),
         "pgd_20": attack(often),
-        "energy_pgd_20": attack(often | energy),
+        "energy_pgd_20": attack(often | {"loss": "energy"}),
         "fisher": measurement("fisher_score", number=suite.scored),
         "curvature": measurement(
-            "curvature",
-            number=suite.scored,
+            "curvature", number=suite.scored,
             curvature={"images": suite.scored, "radius": suite.radius},
         ),
         "outside": replace(
             measurement("out_of_distribution", number=suite.scored), outside=suite.outside
         ),
-    }
+        "masking": measurement(
+            "gradient_masking", number=suite.attacked,
+            gradient_masking={"eps": suite.eps, "images": suite.attacked},
+        ),
+    }  # fmt: skip
     if seed < suite.attacked_seeds:
         how = {"eps": suite.eps, "attacks": suite.attacks}
         found["pgd_20_few"] = attack(often, number=suite.attacked)

@@ -86,6 +86,21 @@ TABLES = (
         ("glow", "igebm", *CLASSIFIERS),
     ),
     Table(
+        "Signs of gradient masking",
+        "Accuracies on the same images under attacks that should not beat PGD-20 on cross-entropy "
+        "and under PGD-20 in a ball that holds every image, which should leave none right, and the "
+        "share of images whose gradient is exactly zero. What is beyond noise is a warning below.",
+        (
+            Column("masking_pgd", "PGD-20", "20 steps, cross-entropy"),
+            Column("masking_square", "Square", "200 queries, no gradient"),
+            Column("masking_scaled", "PGD-20, one scale", "of logits divided by their own spread"),
+            Column("masking_fgsm", "one step", "of eps, from the image"),
+            Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1"),
+            Column("masking_zero_gradient", "zero gradients", "of the cross-entropy, in fp32"),
+        ),
+        CLASSIFIERS,
+    ),
+    Table(
         "Fig. 2 in numbers",
         "Over many test images, each with its own plane: second difference of E(x, y) out to the "
         "radius of the figure, distance of the plane's lowest point from the image, and how far "

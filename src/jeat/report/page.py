@@ -64,6 +64,7 @@ def page(
     data: str,
     tables: Sequence[Table],
     claims: Mapping[str, tuple[int, int]],
+    warnings: Sequence[str],
     figures: Sequence[Figure],
     made_with: Mapping[str, str],
 ) -> str:
@@ -76,6 +77,7 @@ def page(
         data: whose numbers of the paper are shown, ``"cifar10"`` or ``"cifar100"``.
         tables, figures: in order.
         claims: the paper's orderings in words: in how many seeds they held, of how many.
+        warnings: what makes numbers doubtful, a line each.
         made_with: versions and machine.
     """
     from jinja2 import Environment
@@ -83,7 +85,7 @@ def page(
     template = (Path(__file__).parent / "page.html").read_text()
     return Environment(autoescape=True).from_string(template).render(
         title=title, about=about, protocol=protocol,
-        tables=_shown(tables, summary, data), claims=claims,
+        tables=_shown(tables, summary, data), claims=claims, warnings=warnings,
         figures=[
             vars(f) | {"data": base64.b64encode(f.file.read_bytes()).decode()} for f in figures
         ],

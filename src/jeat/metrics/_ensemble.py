@@ -1,0 +1,113 @@
+"""Which images pyautoattack's ensemble leaves (Croce and Hein 2020)."""
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from pyautoattack import AutoAttack  # type: ignore[import-untyped]
+from torch import Tensor, nn
+
+from jeat.balls import Norm
+from jeat.metrics._subject import pieces
+from jeat.nets import autocast, evaluating
+
+__all__ = ["STANDARD", "classes_of", "left_by_ensemble", "standard_attacks"]
+
+_LEAST_CLASSES = {"apgd-ce": 2, "apgd-dlr": 3, "apgd-t": 4, "fab-t": 2, "square": 2}
+STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
+
+
+def left_by_ensemble(
+    net: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    norm: Norm,
+    attacks: Sequence[str] | None = None,
+    batch_size: int = 250,
+    seed: int | None = None,
+    queries: int | None = None,
+) -> Tensor:
+    """Whether each image (B,) stays classified as its label under all ``attacks``.
+
+    Arguments and errors as :func:`jeat.metrics.auto_attack`. With ``queries``, Square makes so many
+    in place of 5000, and its squares shrink as its paper's 10,000 do.
+    """
+    classes = classes_of(net, x, y)
+    names = _runnable(attacks, classes)
+    _check(x, y, eps, norm, classes)
+    if norm == "l2" and "square" in names and min(x.shape[2:]) < 5:
+        raise ValueError("square in l2 takes images of at least 5 pixels: leave it out")
+    if queries is not None and queries < 1:
+        raise ValueError(f"square makes at least 1 query, got queries={queries}")
+    if seed is None:
+        seed = int(torch.randint(2**31, ()))
+    with autocast("fp32", x.device), evaluating(net), _undisturbed(x.device):
+        ensemble = AutoAttack(net, norm=norm.capitalize(), eps=eps, seed=seed, device=x.device)
+        ensemble.attacks_to_run = names
+        targets = min(9, classes - 1)
+        ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = targets
+        if queries is not None:
+            ensemble.square.n_queries, ensemble.square.rescale_schedule = queries, True
+        _, said = ensemble.run_standard_evaluation(x, y.long(), batch_size=batch_size)
+    return torch.as_tensor(said == y)
+
+
+@torch.no_grad()
+def classes_of(net: nn.Module, x: Tensor, y: Tensor) -> int:
+    ((first, _), *_) = pieces(x, y, 1)
+    with autocast("fp32", x.device), evaluating(net):
+        return int(net(first).shape[1])
+
+
+def standard_attacks(classes: int) -> tuple[str, ...]:
+    """AutoAttack's standard set, as far as it is defined for so many classes.
+
+    The targeted ratio needs 4 classes and the untargeted one 3: with 3 classes ``apgd-dlr`` stands
+    for ``apgd-t``, with 2 no ratio is left, and ``fab-t`` is what the logits' scale cannot fool.
+    """
+    if classes >= 4:
+        return STANDARD
+    return ("apgd-ce", *(("apgd-dlr",) if classes == 3 else ()), "fab-t", "square")
+
+
+def _runnable(attacks: Sequence[str] | None, classes: int) -> list[str]:
+    names = list(dict.fromkeys(attacks if attacks is not None else standard_attacks(classes)))
+    for name in names:
+        if name not in _LEAST_CLASSES:
+            raise ValueError(f"unknown attack {name!r}: attacks are {', '.join(_LEAST_CLASSES)}")
+        if classes < _LEAST_CLASSES[name]:
+            raise ValueError(
+                f"{name} needs {_LEAST_CLASSES[name]} classes and the net has {classes}: "
+                f"use {', '.join(standard_attacks(classes))}"
+            )
+    if not names:
+        raise ValueError(f"no attack was named: attacks are {', '.join(_LEAST_CLASSES)}")
+    return names
+
+
+def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> None:
+    if not (float(x.min()) >= 0 and float(x.max()) <= 1):  # false for NaN, too
+        raise ValueError("an attack needs finite images in [0, 1]: divide uint8 pixels by 255")
+    if int(y.min()) < 0 or int(y.max()) >= classes:
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
+    if norm not in ("linf", "l2"):
+        raise ValueError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+    if not 0 <= eps < float("inf") or (norm == "linf" and eps > 1):
+        raise ValueError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
+
+
+@contextmanager
+def _undisturbed(device: torch.device) -> Iterator[None]:
+    """pyautoattack logs, seeds torch and ends tracing: here it does not, or it is undone."""
+    logger, tracing = logging.getLogger("auto-attack"), sys.gettrace()
+    disabled, logger.disabled = logger.disabled, True
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            yield
+    finally:
+        logger.disabled = disabled
+        sys.settrace(tracing)

@@ -1,0 +1,55 @@
+"""Which images PGD leaves classified as their label."""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from jeat.attacks import pgd
+from jeat.attacks.pgd import AttackLoss
+from jeat.balls import Norm
+from jeat.metrics._subject import pieces
+from jeat.nets import Precision, autocast, evaluating
+
+__all__ = ["left_by_pgd"]
+
+
+def left_by_pgd(
+    net: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    eps: float,
+    steps: int,
+    step_size: float,
+    norm: Norm = "linf",
+    loss: AttackLoss = "ce",
+    random_start: bool = True,
+    precision: Precision = "fp32",
+) -> Tensor:
+    """Whether each image (B,) stays right, as :func:`jeat.metrics.robust_accuracy` counts."""
+    left = []
+    attack = partial(
+        pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
+        random_start=random_start,
+    )  # fmt: skip
+    for a, b in pieces(x, y, 250):
+        with autocast(precision, a.device), evaluating(net):
+            x_adv = attack(a, b, early_exit=True)
+        robust = _predicted(net, x_adv, "fp32") == b
+        early = robust & (precision != "fp32")
+        if early.any():
+            early[robust] = _predicted(net, x_adv[robust], precision) != b[robust]
+        if early.any():
+            with autocast(precision, a.device), evaluating(net):
+                x_adv = attack(a[early], b[early])
+            robust[early] = _predicted(net, x_adv, "fp32") == b[early]
+        left.append(robust)
+    return torch.cat(left)
+
+
+@torch.no_grad()
+def _predicted(net: nn.Module, x: Tensor, precision: Precision) -> Tensor:
+    with autocast(precision, x.device), evaluating(net):
+        classes: Tensor = net(x).argmax(1)
+    return classes

@@ -1,0 +1,170 @@
+"""Signs of gradient masking: attacks that should be stronger than others, and are not."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat.balls import Norm
+from jeat.energy import cross_entropy, score
+from jeat.metrics._ensemble import left_by_ensemble
+from jeat.metrics._pgd import left_by_pgd
+from jeat.metrics._subject import Subject, pieces, spread
+from jeat.nets import autocast, evaluating
+
+__all__ = ["gradient_masking", "measure", "signs_of_masking"]
+
+expensive = True
+
+_ALLOWED, _ERRORS = 0.01, 3
+_OTHERS = {
+    "square": "Square, which uses no gradient,",
+    "scaled": "PGD-20 on logits of one scale",
+    "fgsm": "one step",
+}
+
+
+class Scaled(nn.Module):
+    """f / (f_(1) - f_(3)), the divisor held constant in gradients: logits of one scale.
+
+    The divisor, the largest logit less the third largest (of two, the second), is that of the
+    difference-of-logits ratio (Croce and Hein 2020). Cross-entropy does not saturate then:
+    where the label leads, 1 - p_y is at least 1 / (1 + e), whatever the scale of f.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        f: Tensor = self.net(x)
+        top = f.detach().topk(min(3, f.shape[1]), 1).values
+        gap = top[:, :1] - top[:, -1:]
+        return f / gap.where(gap > 0, 1)
+
+
+def gradient_masking(
+    net: nn.Module,
+    x: Float[Tensor, "b c h w"],
+    y: Int[Tensor, " b"],
+    *,
+    eps: float = 8 / 255,
+    norm: Norm = "linf",
+    queries: int = 200,
+) -> dict[str, float]:
+    """How PGD-20 on cross-entropy compares with what should not be stronger, on the same images.
+
+    Athalye et al. (2018) and Carlini et al. (2019) list the signs of gradients that lead
+    an attack astray: a black box beats the white box, one step beats many, and an attack without
+    bound does not succeed. Large logits make cross-entropy saturate in fp32 (Carlini and Wagner
+    2016; Croce and Hein 2020), which logits of one scale do not. All in fp32, in eval mode; PGD
+    takes steps of eps / 4.
+
+    Args:
+        net: takes images in [0, 1], gives logits; it must not be random.
+        x, y: images and their labels.
+        eps: radius of the ball, in pixel units.
+        norm: ``"linf"`` or ``"l2"``.
+        queries: of Square (Andriushchenko et al. 2020). In l2, it is left out for images below 5
+            pixels, which it is not made for.
+
+    Returns:
+        ``masking_pgd``: accuracy under PGD-20 from a random start.
+        ``masking_square``, ``masking_scaled``, ``masking_fgsm``: under Square, under PGD-20 on
+        logits of one scale (:class:`Scaled`), and under one step of eps from the image.
+        ``masking_square_only``, ...: share of images which that attack fools and PGD does not.
+        ``masking_unbounded``: accuracy under PGD-20 from the image in a ball that holds all images.
+        ``masking_zero_gradient``: share of images whose gradient of cross-entropy is exactly zero.
+        ``masking_images``: how many images.
+
+    Raises:
+        ValueError: as :func:`jeat.metrics.auto_attack`, and for ``queries`` below 1.
+    """
+    whole = 1.0 if norm == "linf" else x[0].numel() ** 0.5
+
+    def left(by: nn.Module, eps: float = eps, steps: int = 20, start: bool = True) -> Tensor:
+        step = eps / min(4, steps)
+        return left_by_pgd(
+            by, x, y, eps=eps, steps=steps, step_size=step, norm=norm, random_start=start
+        )
+
+    found = {
+        "pgd": left(net),
+        "scaled": left(Scaled(net)),
+        "fgsm": left(net, steps=1, start=False),
+        "unbounded": left(net, whole, start=False),
+        "zero_gradient": torch.cat([_zero_gradient(net, *piece) for piece in pieces(x, y, 250)]),
+    }
+    if norm == "linf" or min(x.shape[2:]) >= 5:
+        found["square"] = left_by_ensemble(
+            net, x, y, eps=eps, norm=norm, attacks=["square"], queries=queries
+        )
+    only = {f"{k}_only": found["pgd"] & ~found[k] for k in _OTHERS if k in found}
+    shares = {f"masking_{k}": int(v.sum()) / len(y) for k, v in (found | only).items()}
+    return shares | {"masking_images": float(len(y))}
+
+
+def _zero_gradient(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    with autocast("fp32", x.device), evaluating(net):
+        gradient = score(lambda a: cross_entropy(net(a), y), x)
+    return (gradient == 0).flatten(1).all(1)
+
+
+def signs_of_masking(figures: Mapping[str, float]) -> list[str]:
+    """What in the figures of :func:`gradient_masking` smells of masked gradients, a line each.
+
+    A share of images counts where it is above 0.01 by more than three standard errors. Those of a
+    share p of n images are sqrt(p / n); of how far an attack is ahead of PGD-20, on the same
+    images, sqrt((b + c) / n), b and c being the shares that only one of the two fools (McNemar
+    1947). Nothing is said of fewer than 10 images.
+
+    - Square, PGD-20 on logits of one scale, or one step is ahead of PGD-20;
+    - PGD-20 without bound leaves images right;
+    - the gradient of cross-entropy is exactly zero.
+
+    Args:
+        figures: of a net; none where it has none of these.
+    """
+    if "masking_images" not in figures:
+        return []
+    n, pgd = figures["masking_images"], figures["masking_pgd"]
+
+    def counts(share: float, either: float) -> bool:
+        return share > _ALLOWED + _ERRORS * math.sqrt(either / n)
+
+    found = []
+    for name, what in _OTHERS.items():
+        if f"masking_{name}" not in figures:
+            continue
+        left, only = figures[f"masking_{name}"], figures[f"masking_{name}_only"]
+        ahead = pgd - left
+        if counts(ahead, max(only, 2 * only - ahead)):  # b + c, as ahead is b - c
+            found.append(f"{what} leaves {left:.3g} of {n:.0f} images right, PGD-20 {pgd:.3g}")
+    unbounded, zero = figures["masking_unbounded"], figures["masking_zero_gradient"]
+    if counts(unbounded, unbounded):
+        found.append(f"PGD-20 without bound leaves {unbounded:.3g} of {n:.0f} images right")
+    if counts(zero, zero):
+        found.append(f"the gradient is exactly zero at {zero:.3g} of {n:.0f} images")
+    return [f"gradients look masked: {sign}" for sign in found]
+
+
+def measure(
+    subject: Subject,
+    *,
+    eps: float = 8 / 255,
+    norm: Norm = "linf",
+    queries: int = 200,
+    images: int = 200,
+) -> dict[str, float]:
+    """Accuracies under PGD and under attacks that should not beat it, and zero gradients.
+
+    Args:
+        eps: radius of the ball, in [0, 1] pixels.
+        norm: linf or l2.
+        queries: of Square, the attack without gradients.
+        images: so many of the test images at most, spread evenly.
+    """
+    x, y = spread(subject.x, subject.y, images)
+    return gradient_masking(subject.net, x, y, eps=eps, norm=norm, queries=queries)
