@@ -40,7 +40,6 @@ def main(words: Sequence[str]) -> int:
     from jeat.subject import subject_of
 
     s, _ = subject_of(args.net, args.data, args.number, args.seed)
-    out = parser.place(args.out)
     pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
     x_adv = torch.cat(
         [
@@ -55,6 +54,6 @@ def main(words: Sequence[str]) -> int:
         {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
     ]
     print(table(rows))
-    if out:
+    if out := parser.place(args.out):
         np.savez(out, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     return 0
