@@ -40,13 +40,13 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N.
 
     Raises:
-        ValueError: no image, not as many labels as images, images that are not floats in [0, 1],
+        ValueError: no image, not as many labels as images, images that are not finite floats,
             labels that are not whole numbers.
     """
     check_labels(y)
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
-    check_pixels(x)
+    check_pixels(x, box=False)
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
 
