@@ -7,6 +7,7 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
+    {"_checks"},
     {
         "energy",
         "balls",

@@ -14,19 +14,23 @@ def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
     """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are."""
     formats: list[str] | None = None
     arrays: list[np.ndarray] = []
-    try:
-        for file in files:
+    for i, file in enumerate(files):
+        name = file["path"] or f"image {i}"
+        try:
             image, formats = _open(file, formats)
-            if image.mode[0] in "IF":
-                raise ValueError(f"pixels must be uint8, image {len(arrays)} is {image.mode}")
-            arrays.append(np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB")))
-            if arrays[-1].shape[:2] != arrays[0].shape[:2]:
-                raise ValueError(
-                    f"images differ in size ({arrays[0].shape[:2]} and {arrays[-1].shape[:2]}): "
-                    "resize them to one square size first"
-                )
-    except OSError as error:
-        raise ValueError(f"image {len(arrays)} cannot be decoded: {line(error)}") from error
+            pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+        except Exception as error:  # a damaged file has Pillow raise many kinds
+            raise ValueError(
+                f"{name} cannot be decoded: {line(error)}; replace or remove it"
+            ) from error
+        if image.mode[0] in "IF":
+            raise ValueError(f"pixels must be uint8, {name} is {image.mode}: convert it first")
+        arrays.append(pixels)
+        if pixels.shape[:2] != arrays[0].shape[:2]:
+            raise ValueError(
+                f"images differ in size ({arrays[0].shape[:2]}, but {name} {pixels.shape[:2]}): "
+                "resize them to one square size first"
+            )
     if any(a.ndim == 3 for a in arrays):
         arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
     return np.stack(arrays)

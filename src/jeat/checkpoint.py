@@ -116,19 +116,19 @@ def load_net(file: Path) -> nn.Module:
         fields, about = header["spec"], dict(header["about"])
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None
-        grain = header["grain"] if "start.mean" in tensors else 0
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        grain = int(header["grain"]) if "start.mean" in tensors else 0
+        net, start = build(spec), None
+        if grain:
+            shape = (spec.channels, spec.size, spec.size)
+            mean, factor = (tensors[f"start.{k}"].float() for k in ("mean", "factor"))
+            start = ClassGaussian(mean, factor, shape, grain)
+    except (
+        SafetensorError, KeyError, TypeError, ValueError, OSError, RuntimeError, OverflowError
+    ) as error:  # fmt: skip
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
-    net = build(spec)
     weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
     _fit_weights(net, weights, str(file))
-    start = None
-    if grain:
-        shape = (spec.channels, spec.size, spec.size)
-        start = ClassGaussian(
-            tensors["start.mean"].float(), tensors["start.factor"].float(), shape, grain
-        )
     net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
     return net.to(memory_format=torch.channels_last).eval()
 

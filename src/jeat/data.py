@@ -1,5 +1,6 @@
 """Labelled images as one uint8 tensor on the device: checks, augmentation, batches in [0, 1]."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["Batch", "Data", "Images", "augment", "batches", "from_arrays"]
+__all__ = ["Batch", "Data", "Images", "augment", "batches", "check_pixels", "from_arrays"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,26 @@ def from_arrays(
     if y.min() < 0 or y.max() >= most:
         raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
+
+
+def check_pixels(x: Tensor, *, box: bool = True) -> None:
+    """See that images are finite floats (B, C, H, W), and in [0, 1] where ``box``.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not isinstance(x, Tensor):
+        raise ValueError(f"images must be a tensor (B, C, H, W), got a {type(x).__name__}")
+    got = f"{x.dtype} {tuple(x.shape)}"
+    if x.dim() == 4 and x.is_floating_point() and x.numel():
+        low, high = float(x.detach().min()), float(x.detach().max())  # NaN where a pixel is
+        if (low >= 0 and high <= 1) if box else math.isfinite(low) and math.isfinite(high):
+            return
+        got += f" from {low:g} to {high:g}"
+    raise ValueError(
+        f"needed are finite float images{' in [0, 1]' * box}, (B, C, H, W): divide uint8 pixels "
+        f"by 255; got {got}"
+    )
 
 
 def augment(x: Float[Tensor, "b c h w"], *, pad: int, flip: bool) -> Float[Tensor, "b c h w"]:

@@ -16,7 +16,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["Energy", "cross_entropy", "energy_of", "joint_energy", "marginal_energy", "score"]
+__all__ = [
+    "Energy", "check_labels", "cross_entropy", "energy_of", "joint_energy", "marginal_energy",
+    "score",
+]  # fmt: skip
 
 Energy = Callable[[Tensor], Tensor]
 """Images (B, C, H, W) -> energies (B,)."""
@@ -26,15 +29,17 @@ def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Te
     """E(x, y) = -f(x)[y] (Eq. 12), per sample, in fp32 or better.
 
     Raises:
-        ValueError: not one label a row, or a label outside 0..c-1.
+        ValueError: not one label a row, a label outside 0..c-1, or no logits (B, classes).
     """
+    logits = _full(logits)
+    check_labels(y)
     if len(y) != len(logits):
         raise ValueError(f"{len(logits)} rows of logits but {len(y)} labels")
     if y.numel() and (int(y.min()) < 0 or int(y.max()) >= logits.shape[1]):
         raise ValueError(
             f"labels must lie in 0..{logits.shape[1] - 1}, got {int(y.min())}..{int(y.max())}"
         )
-    return -_full(logits).gather(1, y.long()[:, None]).squeeze(1)
+    return -logits.gather(1, y.long()[:, None]).squeeze(1)
 
 
 def marginal_energy(logits: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
@@ -62,6 +67,24 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
     return -gradient
 
 
+def check_labels(y: Tensor) -> None:
+    """See that labels are a tensor (B,) of whole numbers.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not isinstance(y, Tensor):
+        raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {y!r}")
+    if y.dim() != 1 or y.is_floating_point() or y.dtype == torch.bool:
+        raise ValueError(
+            f"labels must be whole numbers (B,), one an image: got {y.dtype} {tuple(y.shape)}"
+        )
+
+
 def _full(logits: Tensor) -> Tensor:
     """bf16 and fp16 logits in fp32: an energy keeps two or three digits otherwise."""
+    if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
+        raise ValueError(
+            f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
+        )
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

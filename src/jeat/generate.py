@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.energy import Energy, cross_entropy, energy_of
+from jeat.energy import Energy, check_labels, cross_entropy, energy_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import JEM_CHAIN, Chain, Start, Uniform, langevin, last
 
@@ -51,6 +51,7 @@ def sample(
         raise ValueError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
     spec = spec_of(net)
     classes = len(spec.classes)
+    check_labels(labels)
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must be one or more of 0..{classes - 1}")
     labels = labels.to(next(net.parameters()).device)

@@ -3,9 +3,10 @@
 This file imports no torch, so that ``jeat train --help`` can show its fields at once.
 """
 
-import math
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal
+
+from jeat._checks import check_kind
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
 
@@ -168,19 +169,5 @@ class Plan:
 
 
 def _check_kinds(values: Any) -> None:
-    """Refuse a field that is not one of its choices, or not a finite number where it is one."""
     for f in fields(values):
-        value, kinds = getattr(values, f.name), get_args(f.type)
-        if get_origin(f.type) is Literal:
-            if value not in kinds:
-                raise ValueError(f"{f.name} must be one of {', '.join(kinds)}, got {value!r}")
-        elif value is None and type(None) in kinds:
-            continue
-        elif f.type is int and type(value) is not int:
-            raise ValueError(f"{f.name} must be a whole number, got {value!r}")
-        elif float in (f.type, *kinds) and not _is_finite(value):
-            raise ValueError(f"{f.name} must be a finite number, got {value!r}")
-
-
-def _is_finite(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+        check_kind(f.name, getattr(values, f.name), f.type)

@@ -25,6 +25,8 @@ from jeat.data import Data, Images, from_arrays
 
 __all__ = ["load_data"]
 
+_SOURCES = "give digits, an image folder with one folder a class, an .npz, or a hub name"
+
 
 def load_data(source: str | Path) -> Data:
     """Load ``source`` (see the module) with its training and test split.
@@ -42,6 +44,8 @@ def load_data(source: str | Path) -> Data:
     """
     if str(source) == "digits":
         return _digits()
+    if not str(source):
+        raise ValueError(f"data must name a data set: {_SOURCES}")
     path = _place(str(source))
     if path.suffix == ".npz":
         return _npz(path)
@@ -78,7 +82,7 @@ def _digits() -> Data:
 
 def _npz(path: Path) -> Data:
     if not path.is_file():
-        raise FileNotFoundError(f"no data file {path}")
+        raise FileNotFoundError(f"no data file {path}: {_SOURCES}")
     try:
         # np.load alone would take a bare array, too
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
@@ -86,6 +90,8 @@ def _npz(path: Path) -> Data:
     except (KeyError, ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not an .npz of arrays 'images' and 'labels'") from error
     whole = from_arrays(images, labels)
+    if len(whole.y.unique()) < 2:
+        raise ValueError(f"{path} holds images of one class, a classifier needs at least 2 classes")
     return _hold_out(whole, tuple(str(k) for k in range(int(whole.y.max()) + 1)))
 
 
@@ -106,10 +112,10 @@ def _hold_out(whole: Images, classes: tuple[str, ...]) -> Data:
 def _fingerprint(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
     if path.is_file():
-        raise ValueError(f"{source} is a file: data are a folder, an .npz, or a hub name")
+        raise ValueError(f"{source} is a file, but no .npz: {_SOURCES}")
     if not path.exists():
         if source.count("/") > 1 or source[:1] in "./~" or "\\" in source:
-            raise FileNotFoundError(f"no data at {source}: give a folder, an .npz, or a hub name")
+            raise FileNotFoundError(f"no data at {source}: {_SOURCES}")
         return f"hub {source}"
     files = sorted(path.rglob("*"))
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
@@ -123,19 +129,25 @@ def _decode(source: str, path: Path) -> Data:
     try:
         splits = datasets.load_dataset(str(path) if path.exists() else source)
     except datasets.exceptions.DatasetNotFoundError as error:
-        raise FileNotFoundError(f"no folder and no hub data set named {source!r}") from error
+        raise FileNotFoundError(
+            f"no folder and no hub data set is named {source!r}: {_SOURCES}"
+        ) from error
     except ConnectionError as error:
         raise FileNotFoundError(
-            f"there is no folder {source!r}, and the hub cannot be reached to look there"
+            f"there is no folder {source!r}, and the hub cannot be reached to look there: "
+            f"{_SOURCES}"
         ) from error
     except Exception as error:  # load_dataset raises dozens of kinds for a folder it cannot read
-        raise ValueError(f"{source} cannot be read as a data set: {line(error)}") from error
+        raise ValueError(
+            f"{source} cannot be read as a data set: {line(error)}; {_SOURCES}"
+        ) from error
     features = next(iter(splits.values())).features
     image = [k for k, f in features.items() if isinstance(f, datasets.Image)]
     label = [k for k, f in features.items() if isinstance(f, datasets.ClassLabel)]
     if not image or not label:
         raise ValueError(
-            f"{source} needs an image and a class-label column, it has: {', '.join(features)}"
+            f"{source} needs an image and a class-label column (of 2 classes or more), it has: "
+            f"{', '.join(features)}; {_SOURCES}"
         )
     classes = tuple(features[label[0]].names)
     if len(splits) > 1 and "train" not in splits:

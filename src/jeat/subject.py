@@ -75,7 +75,7 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
         raise ValueError(f"--number must be at least 1, got {number}")
     seed_all(seed)
     net = net_of(name)
-    found = load_data(data or data_of(net))
+    found = load_data(data_of(net) if data is None else data)
     check_fit(name, net, found)
     x, y = found.test.to(next(net.parameters()).device).floats(number)
     seed_all(seed)

@@ -1,6 +1,5 @@
 """FGSM and PGD on cross-entropy or on the energy E(x, y): one loop, written once."""
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -9,7 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat import balls
-from jeat.energy import cross_entropy, joint_energy
+from jeat._checks import check_not_negative, is_whole
+from jeat.data import check_pixels
+from jeat.energy import check_labels, cross_entropy, joint_energy
 
 __all__ = ["AttackLoss", "GradAt", "fgsm", "fgsm_rs", "pgd"]
 
@@ -130,16 +131,13 @@ def fgsm_rs(
 
 
 def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> None:
-    if not (x.numel() and float(x.min()) >= 0 and float(x.max()) <= 1):  # false for NaN, too
-        raise ValueError("an attack needs finite images in [0, 1]: divide uint8 pixels by 255")
+    check_pixels(x)
+    check_labels(y)
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} labels")
-    if not (0 <= eps < math.inf and 0 <= step_size < math.inf):
-        raise ValueError(
-            f"eps and step_size must not be negative or infinite, got {eps} and {step_size}"
-        )
-    if steps < 1:
-        raise ValueError(f"an attack takes at least 1 step, got steps={steps}")
+    check_not_negative(eps=eps, step_size=step_size)
+    if not is_whole(steps, 1):
+        raise ValueError(f"an attack takes at least 1 step, a whole number, got steps={steps!r}")
 
 
 def _check_choices(norm: str, loss: str, grad_at: str) -> None:

@@ -62,12 +62,19 @@ def _run(words: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, OSError, FloatingPointError) as error:
-        return _fail(str(error) or type(error).__name__, 1)
+        return _fail(_said(error), 1)
     except Exception as error:
         if os.environ.get("JEAT_DEBUG"):
             raise
         kind = type(error).__name__
         return _fail(f"{kind}: {error} (JEAT_DEBUG=1 shows where; please report it)", 1)
+
+
+def _said(error: Exception) -> str:
+    """What an error says; of an operating system's also what to do."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used ({error.strerror}): name another file or folder"
+    return str(error) or type(error).__name__
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,5 +1,6 @@
 """The parser that all commands share, and what they show while they work."""
 
+import os
 import re
 import sys
 from argparse import RawDescriptionHelpFormatter
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
+import yaml
 
 from jeat import shards
 from jeat._signature import Flag
@@ -44,22 +46,36 @@ class Parser(jsonargparse.ArgumentParser):
     def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
         """Parse the words of a command; a number after a flag may be a fraction."""
         before = ["", *words]
-        return self.parse_args([_plain(*pair) for pair in zip(before, words, strict=False)])
+        try:
+            return self.parse_args([_plain(*pair) for pair in zip(before, words, strict=False)])
+        except UnicodeDecodeError:
+            self.error("--config is no text: give a YAML file of these flags")
 
-    @staticmethod
-    def group(args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
+    def group(self, args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
         """The parsed flags of :meth:`add_flags` with a group; none where it had none."""
-        return vars(args[name]).copy() if name in args else {}
+        if name not in args:
+            return {}
+        if not isinstance(args[name], jsonargparse.Namespace):
+            self.error(f"{name} must hold flags by name, got {args[name]!r}")
+        return dict(vars(args[name]))
 
     def check_place(self, file: str | None, suffix: str) -> None:
-        """Refuse a file to write, where one is given, that is a folder or has another suffix."""
-        if file and (Path(file).suffix.lower() != suffix or Path(file).is_dir()):
-            self.error(f"{file} is not the name of a {suffix} file")
+        """Refuse a file to write, where one is given, before any work that could be lost.
+
+        It is a folder, has another suffix, or lies where nothing can be written.
+        """
+        if file is None:
+            return
+        if Path(file).suffix.lower() != suffix or Path(file).is_dir():
+            self.error(f"{file!r} is not the name of a {suffix} file")
+        folder = next(p for p in Path(file).absolute().parents if p.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK)):
+            self.error(f"{file} cannot be written, {folder} is no folder to write to: name another")
 
     @staticmethod
     def place(file: str | None) -> Path | None:
-        """The file to write; its folder is made now, before any work that could be lost."""
-        if not file:
+        """The file to write now; its folder is made."""
+        if file is None:
             return None
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         return Path(file)
@@ -67,7 +83,7 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
         if shards.first_failure():
-            said = f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help"
+            said = f"{self.prog}: {_readable(' '.join(message.split()))}; see {self.prog} --help"
             print(said, file=sys.stderr)
         sys.exit(2)
 
@@ -91,7 +107,39 @@ def _number(name: str, value: Any) -> Any:
 
 
 _load_yaml = jsonargparse.get_loader("yaml")
-jsonargparse.set_loader("yaml", lambda text: _number("", _load_yaml(text)))
+
+
+def _load(text: str) -> Any:
+    """YAML with fractions; an alias, which flags do not need, could hold itself or grow to no end.
+
+    Raises:
+        YAMLError: no YAML, or an alias.
+    """
+    if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
+        raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
+    return _number("", _load_yaml(text))
+
+
+jsonargparse.set_loader("yaml", _load, (yaml.YAMLError, ValueError, RecursionError))
+_WRONG = re.compile(
+    r'Parser key "(?P<flag>[^"]+)": .*?(Expected an? |Subtypes: \[)(?P<kinds>.*?)'
+    r"(\. Got value: |\] Errors: .*Given value: )(?P<value>.*)"
+)
+_KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or false",
+          "str": "text", "NoneType": "null", "list": "a list"}  # fmt: skip
+
+
+def _readable(message: str) -> str:
+    """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
+    if message.startswith("Unexpected config"):
+        return "--config must be a YAML file of flags, such as 'seed: 3'"
+    found = _WRONG.fullmatch(message)
+    if found is None:
+        return message
+    kinds = [
+        _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
+    ]
+    return f"--{found['flag']} must be {' or '.join(kinds)}, got {found['value']}"
 
 
 def warn(lines: Iterable[str]) -> None:
@@ -134,6 +182,9 @@ def bar() -> Iterator[Any]:
 
     try:
         yield show
+    except Exception:  # its reason is all that is shown
+        progress.live.transient = True
+        raise
     finally:
         if tasks:
             progress.stop()

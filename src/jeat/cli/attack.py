@@ -40,7 +40,6 @@ def main(words: Sequence[str]) -> int:
     from jeat.subject import subject_of
 
     s, _ = subject_of(args.net, args.data, args.number, args.seed)
-    out = parser.place(args.out)
     pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
     x_adv = torch.cat(
         [
@@ -57,7 +56,7 @@ def main(words: Sequence[str]) -> int:
     print(table(rows))
     masking = find("gradient_masking")(s, eps=args.eps, norm=args.norm)
     print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
-    if out:
+    if out := parser.place(args.out):
         np.savez(out, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     warn(signs_of_masking(masking))
     return 0

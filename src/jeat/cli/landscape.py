@@ -67,7 +67,6 @@ def main(words: Sequence[str]) -> int:
     at = _index(data, args["class"], args.index)
     images = data.test.to(next(first.parameters()).device)
     x, y = images.x[[at]].float() / 255, images.y[[at]]
-    parser.place(args.out)
     on_plane = partial(
         grid, x=x, y=y if args.energy == "joint" else None,
         directions=plane(x, seed=args.seed), radius=args.radius, points=args.points,
@@ -78,6 +77,7 @@ def main(words: Sequence[str]) -> int:
         f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "
         f"directions of seed {args.seed}"
     )
+    parser.place(args.out)
     draw({k: E[0] for k, E in energies.items()}, radius=args.radius, title=title).savefig(args.out)
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
     print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")

@@ -60,7 +60,6 @@ def main(words: Sequence[str]) -> int:
         args.net, tuple(args.metrics), settings, args.data, args.number, args.seed, args.samples,
         args.judge, args.outside, args.compared,
     )  # fmt: skip
-    out = parser.place(args.out)
     with bar() as show:
         found = measure(m, show=show)
     if shards.rank():
@@ -71,7 +70,7 @@ def main(words: Sequence[str]) -> int:
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {shards.world()} processes" if shards.world() > 1 else "")
     )
-    if out:
+    if out := parser.place(args.out):
         out.write_text(json.dumps(found, indent=1) + "\n")
     warn(found["warnings"])
     return 0

@@ -57,7 +57,7 @@ def main(words: Sequence[str]) -> int:
         parser.error(f"--number must be at least 1, got {args.number}")
     kept = args.out.endswith(".safetensors")
     if not kept and not args.out.lower().endswith(".png"):
-        parser.error(f"{args.out} is not the name of a .png or .safetensors file")
+        parser.error(f"{args.out!r} is not the name of a .png or .safetensors file")
     parser.check_place(args.out, ".safetensors" if kept else ".png")
 
     from jeat import report
@@ -67,10 +67,10 @@ def main(words: Sequence[str]) -> int:
         args.net, tuple(args["class"] or ()), args.number, args.steps, args.step_size, args.noise,
         args.energy, args.start, args.precision, args.seed,
     )  # fmt: skip
-    parser.place(args.out)
     images, labels = draw(drawing)
     if shards.rank():
         return 0
+    parser.place(args.out)
     rows = len(labels) // args.number
     if kept:
         save_images(Path(args.out), images, labels, drawing)

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from jeat.data import check_pixels
+from jeat.energy import check_labels
+
 __all__ = ["Subject", "check_images", "given", "pieces", "spread"]
 
 
@@ -37,10 +40,13 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N.
 
     Raises:
-        ValueError: no image, or not as many labels as images.
+        ValueError: no image, not as many labels as images, images that are not finite floats,
+            labels that are not whole numbers.
     """
+    check_labels(y)
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
+    check_pixels(x, box=False)
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
 

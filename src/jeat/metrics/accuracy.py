@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat.data import check_pixels
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating
 
@@ -14,9 +15,15 @@ means_over_images = True
 
 @torch.no_grad()
 def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> float:
-    """The share of images in [0, 1] whose largest logit is the label's; net in eval mode, fp32."""
+    """The share of images in [0, 1] whose largest logit is the label's; net in eval mode, fp32.
+
+    Raises:
+        ValueError: images outside of [0, 1], or not as many labels as images.
+    """
+    parts = pieces(x, y, 500)
+    check_pixels(x)
     with autocast("fp32", x.device), evaluating(net):
-        right = sum(int((net(a).argmax(1) == b).sum()) for a, b in pieces(x, y, 500))
+        right = sum(int((net(a).argmax(1) == b).sum()) for a, b in parts)
     return right / len(y)
 
 

@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jeat._checks import is_whole
+from jeat.data import check_pixels
 from jeat.energy import Energy, energy_of
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating, is_piecewise_linear
@@ -41,7 +43,7 @@ def fisher_score(
             A number is Hutchinson's estimate with that many Rademacher probes.
 
     Raises:
-        ValueError: ``probes`` below 1.
+        ValueError: ``probes`` below 1, images that are not finite floats, labels that do not fit.
     """
     gradient, trace = fisher_terms(net, x, y, probes=probes)
     return gradient - trace
@@ -55,8 +57,9 @@ def fisher_terms(
     probes: int | None = None,
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
     """The two terms of J, 1/2 ||grad E||^2 and tr Hess E, per sample; as :func:`fisher_score`."""
-    if probes is not None and probes < 1:
-        raise ValueError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes}")
+    if probes is not None and not is_whole(probes, 1):
+        raise ValueError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes!r}")
+    check_pixels(x, box=False)
     with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
         if probes is None and is_piecewise_linear(net):
             return _closed_form(net, x, y)

@@ -9,12 +9,14 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import import_module
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from jeat._checks import check_kind
 
 __all__ = [
     "Precision", "Spec", "autocast", "build", "evaluating", "in_bf16", "is_piecewise_linear",
@@ -46,6 +48,14 @@ class Spec:
     mean: float = 0.5
     std: float = 0.5
 
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            check_kind(f.name, getattr(self, f.name), f.type)
+        if not all(isinstance(name, str) for name in self.classes):
+            raise ValueError(f"classes must be names, got {self.classes}")
+        if min(self.channels, self.size) < 1:
+            raise ValueError(f"no image is {self.channels} x {self.size} x {self.size}")
+
 
 def build(spec: Spec) -> nn.Module:
     """The net of ``spec``, freshly initialised, with ``net.spec = spec``.
@@ -68,10 +78,31 @@ def build(spec: Spec) -> nn.Module:
         raise ValueError(f"net {spec.name!r} cannot be built: it is {'-'.join([stem, *names])}")
     try:
         net: nn.Module = make(*(int(n) for n in numbers), **settings)
-    except ValueError as error:
-        raise ValueError(f"net {spec.name!r} cannot be built: {error}") from error
+    except (ValueError, RuntimeError) as error:  # the latter where memory does not suffice
+        raise ValueError(
+            f"net {spec.name!r} cannot be built: {str(error).splitlines()[0]}"
+        ) from error
     net.spec = spec  # type: ignore[assignment]  # a plain value on a module
+    net.register_forward_pre_hook(_check_fit)
     return net
+
+
+def _check_fit(net: nn.Module, given: tuple[Tensor]) -> None:
+    """See that images are what ``net`` was built for, and where it is."""
+    (x,), spec, weight = given, spec_of(net), next(net.parameters())
+    takes = (spec.channels, spec.size, spec.size)
+    if tuple(x.shape[1:]) != takes:
+        raise ValueError(
+            f"the net takes images of (B, {', '.join(map(str, takes))}), got {tuple(x.shape)}"
+        )
+    if x.device != weight.device:
+        raise ValueError(
+            f"the images are on {x.device}, the net on {weight.device}: move one there with .to()"
+        )
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(
+            f"the images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to()"
+        )
 
 
 def spec_of(net: nn.Module) -> Spec:
@@ -140,6 +171,8 @@ def in_bf16(precision: Precision, device: torch.device) -> bool:
 
     A CPU without them emulates it, twenty times slower than fp32.
     """
+    if precision not in get_args(Precision):
+        raise ValueError(f"unknown precision {precision!r}: use {', '.join(get_args(Precision))}")
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cpu":

@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from jeat._checks import check_kind
 from jeat.objectives.at import AT
 from jeat.objectives.jeat import JEAT
 from jeat.objectives.jem import JEM
@@ -44,12 +45,16 @@ def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
     """``settings`` of a method, with the defaults of those that are not given.
 
     Raises:
-        ValueError: an unknown method, or a setting it does not take.
+        ValueError: an unknown method, or a setting it does not take or of another kind.
     """
     takes = inspect.signature(_class_of(method)).parameters.values()
-    defaults = {p.name: p.default for p in takes if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    own = [p for p in takes if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    defaults, kinds = {p.name: p.default for p in own}, {p.name: p.annotation for p in own}
     if unknown := set(settings) - set(defaults):
-        raise ValueError(f"method {method!r} has no setting {', '.join(sorted(unknown))}")
+        names, known = ", ".join(map(str, unknown)), ", ".join(defaults) or "none"
+        raise ValueError(f"method {method!r} has no setting {names}; it has {known}")
+    for name, value in settings.items():
+        check_kind(f"objective.{name}", value, kinds[name])
     return defaults | settings
 
 

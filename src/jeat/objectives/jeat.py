@@ -5,6 +5,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
+from jeat._checks import check_not_negative
 from jeat.attacks import GradAt, pgd
 from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
@@ -71,6 +72,7 @@ class JEAT(nn.Module):
         w_l2: float = 0.0,
     ) -> None:
         super().__init__()
+        check_not_negative(w_clf=w_clf, w_px=w_px, w_l2=w_l2)
         self.attack = partial(
             pgd, eps=eps, steps=attack_steps, step_size=ratio * eps, loss="energy", grad_at=grad_at
         )

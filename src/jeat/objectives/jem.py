@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from jeat._checks import check_not_negative
 from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
 from jeat.objectives._parts import (
@@ -57,6 +58,7 @@ class JEM(nn.Module):
         w_l2: float = 0.0,
     ) -> None:
         super().__init__()
+        check_not_negative(input_noise=input_noise, w_clf=w_clf, w_px=w_px, w_l2=w_l2)
         self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
         self.input_noise = input_noise

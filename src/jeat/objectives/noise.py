@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from jeat._checks import check_not_negative
 from jeat.data import Batch
 from jeat.energy import cross_entropy
 from jeat.objectives._parts import Metrics, clean, gap, noisy, report
@@ -24,8 +25,7 @@ class Noise(nn.Module):
 
     def __init__(self, *, sigma: float = 24 / 255) -> None:
         super().__init__()
-        if sigma < 0:
-            raise ValueError(f"sigma must not be negative, got {sigma}")
+        check_not_negative(sigma=sigma)
         self.sigma = sigma
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jeat._checks import check_not_negative, is_finite, is_whole
 from jeat.energy import Energy, score
 
 __all__ = ["JEM_CHAIN", "Chain", "langevin", "last"]
@@ -55,14 +56,19 @@ def langevin(
         Detached states; each is a new tensor, so ``list(langevin(...))`` is the trajectory.
 
     Raises:
-        ValueError: ``steps`` below 1, ``step_size`` not positive, ``noise`` negative.
+        ValueError: ``steps`` below 1, ``step_size`` not positive, ``noise`` negative, ``bounds``
+            that are no interval, first states that are not finite floats.
     """
-    if steps < 1:
-        raise ValueError(f"a chain takes at least 1 step, got steps={steps}")
-    if step_size <= 0:
-        raise ValueError(f"step_size must be positive, got {step_size}")
-    if noise is not None and noise < 0:
-        raise ValueError(f"noise must not be negative, got {noise}")
+    if not is_whole(steps, 1):
+        raise ValueError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
+    if not (is_finite(step_size) and step_size > 0):
+        raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
+    if noise is not None:
+        check_not_negative(noise=noise)
+    if bounds is not None and not (len(bounds) == 2 and bounds[0] < bounds[1]):
+        raise ValueError(f"bounds must be an interval, such as (0, 1), got {bounds}")
+    if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
+        raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
     sigma = math.sqrt(2 * step_size) if noise is None else noise
 
     def chain(x: Tensor) -> Iterator[Tensor]:

@@ -44,6 +44,19 @@ class ClassGaussian:
     shape: tuple[int, int, int]
     grain: int
 
+    def __post_init__(self) -> None:
+        channels = self.shape[0]
+        k, d = len(self.mean), self.mean[0].numel()
+        if (
+            self.mean.shape != (k, d)
+            or self.factor.shape != (k, d, d)
+            or (channels * math.isqrt(d // channels) ** 2 != d)
+        ):
+            raise ValueError(
+                f"a Gaussian of each class has means (k, d) and factors (k, d, d), got "
+                f"{tuple(self.mean.shape)} and {tuple(self.factor.shape)}"
+            )
+
     @classmethod
     def fit(
         cls,

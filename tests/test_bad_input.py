@@ -1,0 +1,769 @@
+"""What is wrong is said in one line, with what would be right, and nothing is written."""
+
+import json
+import os
+import pickle
+import shlex
+import struct
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import jeat
+from jeat._images import decoded
+from jeat.attacks import pgd
+from jeat.checkpoint import load_net, save_net
+from jeat.cli import main
+from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
+from jeat.metrics import accuracy, fisher_score, robust_accuracy
+from jeat.nets import Spec, build
+from jeat.objectives import JEM, Noise
+from jeat.plan import Optimisation, Plan
+from jeat.run import fit
+from jeat.samplers import ClassGaussian, langevin
+
+from .conftest import DIGITS
+
+pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets
+TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
+PWNED = "pwned"
+
+
+class Evil:
+    """Unpickling it makes a folder."""
+
+    def __reduce__(self):
+        return os.mkdir, (PWNED,)
+
+
+def write_arrays(folder):
+    x, y = np.linspace(0, 1, 40 * 64, dtype=np.float32).reshape(40, 8, 8), np.arange(40) % 4
+    for name, (images, labels) in {
+        "int": ((x * 255).astype(np.int64), y),
+        "0..255": (x * 255, y),
+        "nan": (x * np.nan, y),
+        "complex": (x.astype(complex), y),
+        "oblong": (x[:, :4], y),
+        "4channels": (np.zeros((40, 8, 8, 4), np.uint8), y),
+        "none": (x[:0], y[:0]),
+        "few": (x[:8], y[:8]),
+        "one": (x, y * 0 + 3),
+        "names": (x, np.array(list("abcd") * 10)),
+        "halves": (x, y / 2),
+        "negative": (x, y - 1),
+        "pickled": (x, np.array([Evil()] * 40)),
+        "colour": (np.zeros((40, 8, 8, 3), np.uint8), y),
+        "7classes": (x, y * 2),
+    }.items():
+        np.savez(folder / f"{name}.npz", images=images, labels=labels)
+    np.savez(folder / "keys.npz", x=x, y=y)
+
+
+def write_folders(folder):
+    for kind in ("cut", "crc", "single", "mixed"):
+        for i in range(40):
+            file = folder / kind / ("cat" if kind == "single" else ["cat", "dog"][i % 2])
+            file.mkdir(parents=True, exist_ok=True)
+            side = 7 if (kind, i) == ("mixed", 4) else 8
+            Image.fromarray(np.full((side, side), i, np.uint8)).save(file / f"{i:02d}.png")
+    first = folder / "cut" / "cat" / "04.png"
+    first.write_bytes(first.read_bytes()[:45])
+    first = folder / "crc" / "cat" / "04.png"
+    first.write_bytes(first.read_bytes().replace(b"IDAT", b"ID\0T"))
+    (folder / "empty").mkdir()
+
+
+def write_nets(folder):
+    whole = next((folder / "run" / "checkpoints").glob("*/net.safetensors")).read_bytes()
+    (folder / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
+    (folder / "flip.safetensors").write_bytes(whole[:30] + bytes([whole[30] ^ 128]) + whole[31:])
+    (folder / "text.safetensors").write_text("not a net")
+    (folder / "nothing.safetensors").touch()
+    save_file({"a": torch.zeros(2)}, folder / "foreign.safetensors")
+    torch.save({"net": Evil()}, folder / "net.pt")
+    (folder / "net.pkl").write_bytes(pickle.dumps(Evil()))
+
+
+YAML = {
+    "unknown": "epohcs: 3\nout: new\n",
+    "method": "method: jem\nout: new\n",
+    "list": "- 1\n",
+    "word": "hello",
+    "nothing": "",
+    "cut": "epochs: [1,",
+    "tab": "\tout: new\n",
+    "kind": "epochs: [1, 2]\nout: new\n",
+    "group": "objective: 3\nout: new\n",
+    "null group": "objective: null\nout: new\n",
+    "null": "eps: null\nout: new\n",
+    "key": "1: 2\nout: new\n",
+    "itself": "objective: &a [*a]\nout: new\n",
+    "nan": "lr: .nan\nout: new\n",
+    "python": f"out: !!python/object/apply:os.mkdir [{PWNED}]\n",
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder of a run, a judge, a file of samples, and much that is wrong."""
+    folder = tmp_path_factory.mktemp("bad")
+    chains = ["--objective.steps", "2", "--objective.buffer_size", "300"]
+    for out, method, flags in (("run", "jem", chains), ("at", "at", [])):
+        assert main(["train", method, "--out", str(folder / out), *TINY, *flags]) == 0
+    drawn = str(folder / "samples.safetensors")
+    assert main(["sample", str(folder / "run"), drawn, "-n", "1", "--steps", "1"]) == 0
+    write_arrays(folder)
+    write_folders(folder)
+    write_nets(folder)
+    for name, text in YAML.items():
+        (folder / f"{name}.yaml").write_text(text)
+    (folder / "bytes.yaml").write_bytes(bytes(range(256)))
+    (folder / "file").write_text("a file")
+    for suffix in ("png", "npz", "json"):
+        (folder / f"folder.{suffix}").mkdir()
+    return folder
+
+
+@pytest.fixture
+def here(place, tmp_path, monkeypatch):
+    """``place`` as the working folder, away from the hub."""
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("JEAT_CACHE", str(tmp_path))
+    monkeypatch.delenv("JEAT_DATA", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    return place
+
+
+def listing(folder):
+    return sorted((str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in folder.rglob("*"))
+
+
+def left(words, capsys):
+    """(exit code, what is on standard error) of a command line."""
+    capsys.readouterr()
+    try:
+        code = main(words)
+    except SystemExit as leave:
+        code = leave.code
+    return code, capsys.readouterr().err.strip()
+
+
+def train(words, method="at"):
+    return f"train {method} --out new {' '.join(TINY)} {words}"
+
+
+# The command line: words, exit code, the thing that is named, and the remedy.
+COMMANDS = [
+    ("fly", 2, "'fly'", "commands are attack"),
+    ("app", 2, "'app'", "commands are attack"),
+    ("--nope", 2, "'--nope'", "commands are attack"),
+    ("list --bogus", 2, "--bogus", "jeat list --help"),
+    ("list extra", 2, "extra", "jeat list --help"),
+    # train: flags
+    ("train gan", 2, "'gan'", "at, jeat, jem"),
+    ("train at", 2, "out", "jeat train at --help"),
+    ("train at --out", 2, "--out", "expected one argument"),
+    (train("--epoch 3"), 2, "--epoch", "jeat train at --help"),
+    (train("--objective.rho 0.1"), 2, "--objective.rho", "jeat train at --help"),
+    (train("--lr fast"), 2, "--lr", "must be a finite number, got fast"),
+    (train("--lr nan"), 2, "--lr", "must be a finite number"),
+    (train("--lr .nan"), 1, "lr", "must be a finite number"),
+    (train("--lr 0"), 1, "lr", "must be positive"),
+    (train("--eps 1/0"), 2, "--eps", "must be a finite number, got 1/0"),
+    (train("--eps 8"), 1, "eps", "such as 8/255"),
+    (train("--epochs 0"), 1, "epochs", "must be positive"),
+    (train("--batch_size 1.5"), 2, "--batch_size", "must be a whole number"),
+    (train("--batch_size 5000"), 1, "1437 training images", "a batch of 5000"),
+    (train("--seed -1"), 1, "seed", "must not be negative"),
+    (train("--flip maybe"), 2, "--flip", "must be true or false"),
+    (train("--ema 1"), 1, "ema", "must lie in [0, 1)"),
+    (train("--clip 0"), 1, "clip", "must be positive"),
+    (train("--clip soft"), 2, "--clip", "must be a finite number or null"),
+    (train("--pad 8"), 1, "pad=8", "images of 8 pixels"),
+    (train("--std 0"), 1, "std", "must be positive"),
+    (train("--norm layer"), 2, "--norm", "must be none or batch or group"),
+    (train("--precision fp8"), 2, "--precision", "must be fp32 or bf16 or auto"),
+    (train("--net vit-3"), 1, "'vit-3'", "architectures are convnet"),
+    (train("--net convnet-0"), 1, "width", "at least 1"),
+    (train("--net convnet-99999999999999"), 1, "convnet-99999999999999", "cannot be built"),
+    (train("--net wrn-11-2"), 1, "11", "6n + 4"),
+    (train("--objective.steps 0"), 1, "steps=0", "at least 1 step"),
+    (train("--objective.ratio -1"), 1, "step_size", "must not be negative"),
+    (train("--objective.eps .nan"), 1, "objective.eps", "must be a finite number"),
+    (train("--objective.sigma -1", "noise"), 1, "sigma", "must not be negative"),
+    (train("--objective.rho 2", "jem"), 1, "rho=2", "must lie in [0, 1]"),
+    (train("--objective.noise -1", "jem"), 1, "noise", "must not be negative"),
+    (train("--objective.noise .nan", "jem"), 1, "objective.noise", "must be a finite number"),
+    (train("--objective.input_noise -1", "jem"), 1, "input_noise", "must not be negative"),
+    (train("--objective.w_l2 -1", "jeat"), 1, "w_l2", "must not be negative"),
+    (train("--objective.step_size 0", "jem"), 1, "step_size", "must be positive"),
+    (train("--objective.buffer_size 9", "jem"), 1, "buffer of 9", "a batch of 128"),
+    (train("--objective.grad_at end", "jeat"), 2, "--objective.grad_at", "start or clean"),
+    # train: places and first weights
+    ("train at --out file", 1, "file exists", "choose another folder"),
+    ("train at --out file/new --epochs 0.1", 1, "file/new", "name another"),
+    ("train at --out run", 1, "run exists", "resume"),
+    ("train at --out mixed --resume", 1, "no run in mixed", "run.json"),
+    (f"train at --out at {' '.join(TINY)} --resume --lr 0.5", 1, "optimisation.lr", "now 0.5"),
+    (f"train jem --out at {' '.join(TINY)} --resume", 1, "method at", "now jem"),
+    (train("--init nowhere"), 1, "nowhere", "shipped nets: "),
+    (train("--init net.pt"), 1, "net.pt", "not a jeat checkpoint"),
+    (train("--init at --net convnet-8"), 1, "convnet-4 and not convnet-8", "architecture"),
+    # data
+    (train("--data ''"), 1, "data", "must name a data set"),
+    (train("--data /no/where"), 1, "/no/where", "give digits, an image folder"),
+    (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
+    (train("--data nobody/nothing"), 1, "'nobody/nothing'", "give digits, an image folder"),
+    (train("--data file"), 1, "file is a file", "give digits, an image folder"),
+    (train("--data empty"), 1, "empty", "give digits, an image folder"),
+    (train("--data single"), 1, "single", "2 classes or more"),
+    (train("--data cut"), 1, "cat/04.png", "replace or remove it"),
+    (train("--data crc"), 1, "cat/04.png", "replace or remove it"),
+    (train("--data mixed"), 1, "cat/04.png", "resize them"),
+    (train("--data keys.npz"), 1, "keys.npz", "arrays 'images' and 'labels'"),
+    (train("--data pickled.npz"), 1, "pickled.npz", "arrays 'images' and 'labels'"),
+    (train("--data int.npz"), 1, "int64", "must be uint8 or floats in [0, 1]"),
+    (train("--data 0..255.npz"), 1, "pixels", "lie in [0, 1]"),
+    (train("--data nan.npz"), 1, "pixels", "must be finite"),
+    (train("--data complex.npz"), 1, "complex128", "must be uint8 or floats"),
+    (train("--data oblong.npz"), 1, "(40, 4, 8)", "must be square"),
+    (train("--data 4channels.npz"), 1, "(40, 8, 8, 4)", "1 or 3 channels"),
+    (train("--data none.npz"), 1, "(0, 8, 8)", "images must be"),
+    (train("--data few.npz"), 1, "too few images", "at least 10"),
+    (train("--data one.npz"), 1, "one.npz", "at least 2 classes"),
+    (train("--data names.npz"), 1, "labels", "must be 40 whole numbers"),
+    (train("--data halves.npz"), 1, "labels", "must be 40 whole numbers"),
+    (train("--data negative.npz"), 1, "labels", "must lie in 0.."),
+    # YAML
+    ("train at --config no.yaml", 2, "no.yaml", "does not exist"),
+    ("train at --config empty", 2, "empty", "not a file"),
+    ("train at --config unknown.yaml", 2, "'epohcs'", "jeat train at --help"),
+    ("train at --config method.yaml", 2, "'method'", "jeat train at --help"),
+    ("train at --config list.yaml", 2, "--config", "a YAML file of flags"),
+    ("train at --config word.yaml", 2, "--config", "a YAML file of flags"),
+    ("train at --config nothing.yaml", 2, "--config", "a YAML file of flags"),
+    ("train at --config bytes.yaml", 2, "--config", "a YAML file"),
+    ("train at --config cut.yaml", 2, "config", "jeat train at --help"),
+    ("train at --config tab.yaml", 2, "config", "jeat train at --help"),
+    ("train at --config kind.yaml", 2, "--epochs", "must be a finite number"),
+    ("train at --config group.yaml", 2, "objective", "flags by name"),
+    ("train at --config 'null group.yaml'", 2, "objective", "flags by name"),
+    ("train at --config null.yaml", 1, "eps", "must be a finite number"),
+    ("train at --config key.yaml", 2, "1", "must be a string"),
+    ("train at --config itself.yaml", 2, "aliases", "write the value"),
+    ("train at --config nan.yaml", 1, "lr", "must be a finite number"),
+    ("train at --config python.yaml", 2, "python/object/apply", "jeat train at --help"),
+    ("sample run new.png --config python.yaml", 2, "python/object/apply", "--help"),
+    ("list --config python.yaml", 2, "python/object/apply", "jeat list --help"),
+    # nets
+    ("attack", 2, "net", "jeat attack --help"),
+    ("attack nowhere", 1, "nowhere", "shipped nets: "),
+    ("attack empty", 1, "empty", "holds no checkpoint"),
+    ("attack owner/name", 1, "owner/name", "the hub gives no such net"),
+    ("attack cut.safetensors", 1, "cut.safetensors", "not a jeat checkpoint"),
+    ("attack flip.safetensors", 1, "flip.safetensors", "not a jeat checkpoint"),
+    ("attack text.safetensors", 1, "text.safetensors", "not a jeat checkpoint"),
+    ("attack nothing.safetensors", 1, "nothing.safetensors", "not a jeat checkpoint"),
+    ("attack foreign.safetensors", 1, "foreign.safetensors", "not a jeat checkpoint"),
+    ("attack samples.safetensors", 1, "samples.safetensors", "not a jeat checkpoint"),
+    ("attack net.pkl", 1, "net.pkl", "not a jeat checkpoint"),
+    ("attack net.pt", 1, "net.pt", "not a jeat checkpoint"),
+    # attack
+    ("attack run --eps -1", 1, "eps", "must not be negative"),
+    ("attack run --eps 8", 1, "got 8", "such as 8/255"),
+    ("attack run --norm l2 --eps .inf", 1, "eps", "infinite"),
+    ("attack run --steps 0", 1, "steps=0", "at least 1 step"),
+    ("attack run --step_size .nan", 1, "step_size", "must not be negative or infinite"),
+    ("attack run --norm l1", 2, "--norm", "must be linf or l2"),
+    ("attack run -n 0", 1, "--number", "at least 1"),
+    ("attack run --seed -1", 1, "--seed", "must lie in 0.."),
+    ("attack run --data ''", 1, "data", "must name a data set"),
+    ("attack run --data 7classes.npz", 1, "in 7", "takes images of (1, 8, 8) in 10 classes"),
+    ("attack run --out new.png", 2, "new.png", ".npz file"),
+    ("attack run --out ''", 2, "''", ".npz file"),
+    ("attack run --out folder.npz", 2, "folder.npz", ".npz file"),
+    ("attack run --out file/new.npz", 2, "file/new.npz", "name another"),
+    ("attack run --out new/new.npz --eps -1", 1, "eps", "must not be negative"),
+    # sample
+    ("sample run", 2, "out", "jeat sample --help"),
+    ("sample run new.gif", 2, "new.gif", ".png or .safetensors"),
+    ("sample run folder.png", 2, "folder.png", ".png file"),
+    ("sample run empty", 2, "empty", ".png or .safetensors"),
+    ("sample run file/new.png", 2, "file/new.png", "name another"),
+    ("sample nowhere new/new.png", 1, "nowhere", "shipped nets: "),
+    ("sample run new.png --class cat", 1, "'cat'", "classes are 0, 1"),
+    ("sample run new.png --steps 0", 1, "steps=0", "at least 1 step"),
+    ("sample run new.png --steps many", 2, "--steps", "must be a whole number or own"),
+    ("sample run new.png --step_size .nan", 1, "step_size", "must be positive"),
+    ("sample run new.png --noise -1", 1, "noise", "must not be negative"),
+    ("sample run new.png --noise .nan", 1, "noise", "must not be negative or infinite"),
+    ("sample run new.png --energy marginal", 2, "--energy", "joint or cross-entropy"),
+    ("sample at new.png --start buffer", 1, "keeps no replay buffer", "at"),
+    ("sample run new.png -n 0", 2, "--number", "at least 1"),
+    # measure
+    ("measure run --metrics beauty", 1, "'beauty'", "metrics are accuracy"),
+    ("measure run --metrics nearest", 1, "nearest", "needs --samples"),
+    (
+        "measure run -n 9 --metrics sample_quality --samples samples.safetensors",
+        1, "sample_quality", "needs --judge",
+    ),
+    (
+        "measure run --metrics judge_accuracy --samples samples.safetensors --judge run",
+        1, "no judge of its own", "give another --judge",
+    ),
+    (
+        "measure run -n 9 --metrics nearest --samples foreign.safetensors",
+        1, "foreign.safetensors", "jeat sample",
+    ),
+    ("measure run --metrics nearest --samples run", 1, "run holds no images", "jeat sample"),
+    ("measure run --metrics out_of_distribution", 1, "out_of_distribution", "needs --outside"),
+    (
+        "measure run -n 9 --metrics robust_accuracy --robust_accuracy.steps 0",
+        1, "steps=0", "at least 1 step",
+    ),
+    (
+        "measure run -n 9 --metrics fisher_score --fisher_score.probes 0 --out new/new.json",
+        1, "probes=0", "at least 1 probe",
+    ),
+    ("measure run -n 9 --metrics curvature --curvature.radius -1", 1, "radius", "positive"),
+    ("measure run --out folder.json", 2, "folder.json", ".json file"),
+    ("measure run --data colour.npz", 1, "(3, 8, 8)", "takes images of (1, 8, 8)"),
+    # landscape
+    ("landscape run new.pdf", 2, "new.pdf", ".png file"),
+    ("landscape run new.png --index 999", 1, "999", "must lie in 0.."),
+    ("landscape run new.png --class cat", 1, "'cat'", "classes are 0, 1"),
+    ("landscape run new/new.png --points 3 --radius 0", 1, "radius", "must be positive"),
+    ("landscape run new.png --points 4", 1, "4", "must be odd"),
+    ("landscape run cut.safetensors new.png", 1, "cut.safetensors", "not a jeat checkpoint"),
+    # reproduce
+    ("reproduce imagenet", 2, "'imagenet'", "cifar10, cifar100"),
+    ("reproduce digits --seeds 0", 2, "--seeds", "at least 1"),
+    ("reproduce digits --seeds x", 2, "--seeds", "must be a whole number"),
+    ("reproduce digits --out file", 1, "file is a file", "a folder"),
+    ("reproduce digits --bogus", 2, "--bogus", "jeat reproduce digits --help"),
+    ("reproduce cifar10 --data nowhere", 1, "'nowhere'", "give digits, an image folder"),
+]  # fmt: skip
+
+
+LINES = [line for line, *_ in COMMANDS]
+
+
+@pytest.mark.parametrize(("line", "code", "named", "remedy"), COMMANDS, ids=LINES)
+def test_a_bad_command_is_refused_in_one_line(line, code, named, remedy, here, capsys):
+    before = listing(here)
+    found, error = left(shlex.split(line), capsys)
+    assert named in error
+    assert remedy in error
+    assert "\n" not in error
+    assert "Traceback" not in error
+    assert "please report" not in error
+    assert found == code
+    assert listing(here) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("line", ["train at --out new --data closed", "attack closed"])
+def test_what_may_not_be_read_is_named(line, here, capsys):
+    (here / "closed").mkdir(mode=0)
+    code, error = left(shlex.split(line), capsys)
+    (here / "closed").rmdir()
+    assert code == 1
+    assert "closed" in error
+    assert "\n" not in error
+
+
+# The library: a call, what is raised, the thing that is named, and the remedy.
+
+NET = build(Spec("convnet-4", 1, 8, DIGITS.classes)).eval()
+X, Y = DIGITS.test.floats(4)
+LOGITS, NAN, INF = torch.zeros(4, 10), float("nan"), float("inf")
+BALL = {"eps": 0.1, "steps": 1, "step_size": 0.1}
+CHAIN = {"steps": 1, "step_size": 0.1}
+
+
+def square(x):
+    return x.square().flatten(1).sum(1)
+
+
+def with_pixel(value):
+    x = X.clone()
+    x[0, 0, 0, 0] = value
+    return x
+
+
+def attack(x=X, y=Y, net=NET, **how):
+    return pgd(net, x, y, **BALL | how)
+
+
+def chain(x=X, **how):
+    return langevin(square, x, **CHAIN | how)
+
+
+def drawn(labels=Y, net=NET, **how):
+    return jeat.sample(net, labels, **{"steps": 1} | how)
+
+
+def begun(method="at", out="new", **change):
+    return next(fit(Plan(method, net="convnet-4", **change), out))
+
+
+UNIT, WHOLE, FITS = "divide uint8 pixels by 255", "whole numbers (B,)", "the net takes images of"
+CALLS = [
+    (lambda: joint_energy(LOGITS[0], Y), "(10,)", "(B, classes)"),
+    (lambda: joint_energy(LOGITS.long(), Y), "int64", "must be floats"),
+    (lambda: joint_energy(LOGITS[:, :0], Y), "(4, 0)", "(B, classes)"),
+    (lambda: joint_energy(LOGITS, Y.float()), "float32", WHOLE),
+    (lambda: joint_energy(LOGITS, Y > 3), "bool", WHOLE),
+    (lambda: joint_energy(LOGITS, Y[:, None]), "(4, 1)", WHOLE),
+    (lambda: joint_energy(LOGITS, Y[0]), "()", WHOLE),
+    (lambda: joint_energy(LOGITS, Y.tolist()), "[", "must be a tensor"),
+    (lambda: joint_energy(LOGITS, Y[:2]), "2 labels", "4 rows"),
+    (lambda: joint_energy(LOGITS, Y + 10), "got 11..18", "must lie in 0..9"),
+    (lambda: marginal_energy(LOGITS[0]), "(10,)", "(B, classes)"),
+    (lambda: marginal_energy(X), "(4, 1, 8, 8)", "(B, classes)"),
+    (lambda: energy_of(NET, Y[:2])(X), "2 labels", "4 rows"),
+    (lambda: energy_of(NET)(X[:, :, :4, :4]), "(4, 1, 4, 4)", FITS),
+    (lambda: energy_of(NET)(X.expand(-1, 3, -1, -1)), "(4, 3, 8, 8)", FITS),
+    (lambda: energy_of(NET)(X.double()), "float64", "convert one with .to()"),
+    (lambda: energy_of(NET)(X.to("meta")), "meta", "move one there"),
+    (lambda: attack((X * 255).byte()), "uint8", UNIT),
+    (lambda: attack(X * 255), "to 255", UNIT),
+    (lambda: attack(X - 0.1), "from -0.1", "in [0, 1]"),
+    (lambda: attack(with_pixel(NAN)), "nan", "finite"),
+    (lambda: attack(with_pixel(INF)), "inf", "finite"),
+    (lambda: attack(X[0]), "(1, 8, 8)", "(B, C, H, W)"),
+    (lambda: attack(X[:0], Y[:0]), "(0, 1, 8, 8)", "(B, C, H, W)"),
+    (lambda: attack(X.numpy()), "ndarray", "must be a tensor"),
+    (lambda: attack(X.half()), "float16", "convert one with .to()"),
+    (lambda: attack(X.expand(-1, 3, -1, -1)), "(4, 3, 8, 8)", FITS),
+    (lambda: attack(y=Y[:2]), "2 labels", "4 images"),
+    (lambda: attack(y=Y + 10), "got 11..18", "must lie in 0..9"),
+    (lambda: attack(y=LOGITS), "(4, 10)", WHOLE),
+    (lambda: attack(eps=-0.1), "eps", "must not be negative"),
+    (lambda: attack(eps=NAN), "eps", "must not be negative or infinite"),
+    (lambda: attack(eps="8/255"), "'8/255'", "must not be negative"),
+    (lambda: attack(eps=8), "got 8", "such as 8/255"),
+    (lambda: attack(step_size=-1), "step_size", "must not be negative"),
+    (lambda: attack(steps=0), "steps=0", "at least 1 step"),
+    (lambda: attack(steps=2.5), "steps=2.5", "a whole number"),
+    (lambda: attack(norm="l1"), "'l1'", "use 'linf' or 'l2'"),
+    (lambda: attack(loss="hinge"), "'hinge'", "use 'ce' or 'energy'"),
+    (lambda: attack(net=lambda x: NET(x)[:, 0]), "(4,)", "(B, classes)"),
+    (lambda: attack(net=build(NET.spec).to("meta")), "on cpu, the net on meta", "move one"),
+    (lambda: chain((X * 255).byte()), "finite floats", "divide uint8 by 255"),
+    (lambda: chain(with_pixel(NAN)), "chain", "finite floats"),
+    (lambda: chain(steps=0), "steps=0", "at least 1 step"),
+    (lambda: chain(steps=1.5), "steps=1.5", "a whole number"),
+    (lambda: chain(step_size=0), "step_size", "must be positive"),
+    (lambda: chain(step_size=NAN), "step_size", "must be positive and finite"),
+    (lambda: chain(step_size=INF), "step_size", "must be positive and finite"),
+    (lambda: chain(noise=-1), "noise", "must not be negative"),
+    (lambda: chain(noise=NAN), "noise", "must not be negative or infinite"),
+    (lambda: chain(noise="much"), "'much'", "must not be negative"),
+    (lambda: chain(bounds=(1, 0)), "(1, 0)", "such as (0, 1)"),
+    (lambda: chain(bounds=(NAN, 1)), "nan", "such as (0, 1)"),
+    (lambda: fisher_score(NET, X, probes=0), "probes=0", "at least 1 probe"),
+    (lambda: fisher_score(NET, X, probes=1.5), "probes=1.5", "at least 1 probe"),
+    (lambda: fisher_score(NET, with_pixel(NAN)), "nan", "finite"),
+    (lambda: fisher_score(NET, (X * 255).byte()), "uint8", UNIT),
+    (lambda: fisher_score(NET, X[:0]), "(0, 1, 8, 8)", "(B, C, H, W)"),
+    (lambda: fisher_score(NET, X, Y + 10), "got 11..18", "must lie in 0..9"),
+    (lambda: fisher_score(NET, X[:, :, :4, :4]), "(4, 1, 4, 4)", FITS),
+    (lambda: robust_accuracy(NET, with_pixel(NAN), Y), "nan", "finite"),
+    (lambda: robust_accuracy(NET, X * 255, Y), "to 255", UNIT),
+    (lambda: robust_accuracy(NET, X[:0], Y[:0]), "got 0 and 0", "as many labels as images"),
+    (lambda: robust_accuracy(NET, X, Y[:1]), "got 4 and 1", "as many labels as images"),
+    (lambda: robust_accuracy(NET, X, Y.float()), "float32", WHOLE),
+    (lambda: robust_accuracy(NET, X, Y, eps=-1), "eps", "must not be negative"),
+    (lambda: robust_accuracy(NET, X, Y, steps=0), "steps=0", "at least 1 step"),
+    (lambda: robust_accuracy(NET, X, Y, precision="fp8"), "'fp8'", "use fp32, bf16, auto"),
+    (lambda: accuracy(NET, with_pixel(NAN), Y), "nan", "finite"),
+    (lambda: accuracy(NET, X * 255, Y), "to 255", UNIT),
+    (lambda: accuracy(NET, X, Y[:, None]), "(4, 1)", WHOLE),
+    (lambda: drawn(Y + 10), "labels", "one or more of 0..9"),
+    (lambda: drawn(Y[:0]), "labels", "one or more of 0..9"),
+    (lambda: drawn([3, 8]), "[3, 8]", "such as torch.tensor([3, 8])"),
+    (lambda: drawn(Y.float()), "float32", WHOLE),
+    (lambda: drawn(net=nn.Flatten()), "Flatten", "make nets with jeat.nets.build"),
+    (lambda: drawn(steps="many"), "'many'", "a whole number"),
+    (lambda: drawn(step_size=NAN), "step_size", "must be positive"),
+    (lambda: drawn(noise=INF), "noise", "must not be negative or infinite"),
+    (lambda: drawn(precision="fp8"), "'fp8'", "use fp32, bf16, auto"),
+    (lambda: drawn(start=lambda y: X * NAN), "chain", "finite floats"),
+    (lambda: drawn(start=lambda y: X.repeat(1, 3, 1, 1)), "(4, 3, 8, 8)", FITS),
+    (lambda: jeat.load("nowhere"), "nowhere", "shipped nets: "),
+    (lambda: jeat.load("owner/name"), "owner/name", "the hub gives no such net"),
+    (lambda: jeat.load("empty"), "empty", "holds no checkpoint"),
+    (lambda: jeat.load("net.pt"), "net.pt", "not a jeat checkpoint"),
+    (lambda: jeat.load("net.pkl"), "net.pkl", "not a jeat checkpoint"),
+    (lambda: jeat.load_data(""), "data", "give digits, an image folder"),
+    (lambda: jeat.load_data("~/no/where"), "~/no/where", "give digits, an image folder"),
+    (lambda: jeat.load_data("pickled.npz"), "pickled.npz", "arrays 'images' and 'labels'"),
+    (lambda: jeat.load_data("single"), "single", "2 classes or more"),
+    (lambda: Plan(3), "method must be a str", "got 3"),
+    (lambda: Plan("at", data=None), "data must be a str", "got None"),
+    (lambda: Plan("at", net=32), "net must be a str", "got 32"),
+    (lambda: Plan("at", eps="8/255"), "'8/255'", "must be a finite number"),
+    (lambda: Plan("at", norm="layer"), "'layer'", "must be one of none, batch, group"),
+    (lambda: Plan("at", objective=[1]), "objective", "must be a dict"),
+    (lambda: Plan("at", optimisation={"epochs": 1}), "optimisation", "must be a Optimisation"),
+    (lambda: Optimisation(flip="yes"), "'yes'", "must be true or false"),
+    (lambda: Optimisation(lr=NAN), "lr", "must be a finite number"),
+    (lambda: Optimisation(lr=True), "lr", "must be a finite number"),
+    (lambda: Optimisation(batch_size=12.5), "batch_size", "must be a whole number"),
+    (lambda: Optimisation(seed=2**63), "seed", "must be below 2^63"),
+    (lambda: begun("gan"), "'gan'", "methods are at, jeat"),
+    (lambda: begun(objective={"epz": 1}), "epz", "it has eps, steps, ratio"),
+    (lambda: begun(objective={1: 1}), "no setting 1", "it has eps, steps, ratio"),
+    (lambda: begun(objective={"eps": "big"}), "'big'", "must be a finite number"),
+    (lambda: begun("jem", objective={"steps": 1.5}), "objective.steps", "a whole number"),
+    (lambda: begun("jem", objective={"clamp": "no"}), "objective.clamp", "true or false"),
+    (lambda: begun("jem", objective={"w_px": NAN}), "objective.w_px", "a finite number"),
+    (lambda: begun("jeat", objective={"grad_at": "end"}), "'end'", "one of start, clean"),
+    (lambda: begun(std=0), "std", "must be positive"),
+    (lambda: begun(out="file"), "file exists", "choose another folder"),
+    (lambda: Noise(sigma=NAN), "sigma", "must not be negative"),
+    (lambda: JEM(None, w_clf=-1.0), "w_clf", "must not be negative"),
+    (lambda: build(Spec("convnet-4", 1, "8", ("a", "b"))), "size", "must be a whole number"),
+    (lambda: build(Spec("convnet-4", 0, 8, ("a", "b"))), "0 x 8 x 8", "no image"),
+    (lambda: build(Spec("convnet-4", 1, 8, ("a", 3))), "('a', 3)", "must be names"),
+    (lambda: build(Spec("convnet-4", 1, 8, ("a",))), "got 1", "at least 2 classes"),
+    (
+        lambda: ClassGaussian(torch.zeros(2, 5), torch.zeros(2, 5, 5), (3, 8, 8), 4),
+        "(2, 5)", "means (k, d)",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "named", "remedy"), CALLS, ids=[f"{c[1]}" for c in CALLS])
+def test_a_bad_call_is_refused_in_one_line(call, named, remedy, here):
+    before = listing(here)
+    with pytest.raises((ValueError, FileNotFoundError, FileExistsError)) as error:
+        call()
+    said = str(error.value)
+    assert named in said
+    assert remedy in said
+    assert "\n" not in said
+    assert listing(here) == before
+    assert all(p.grad is None for p in NET.parameters())
+
+
+# Laws at the edges of what is allowed
+
+EXTREME = st.sampled_from([-1e30, -1e4, -1.0, 0.0, 1.0, 1e4, 1e30])
+
+
+@given(st.lists(EXTREME, min_size=2, max_size=6), st.integers(0, 5), st.sets(st.integers(0, 5)))
+def test_energies_of_extreme_logits_keep_their_laws_and_gradients(row, k, out):
+    """Impossible classes (-inf) have infinite energy and no part in E(x)."""
+    y = torch.tensor([k % len(row)])
+    hidden = [i for i in out if i < len(row) and i != int(y)]
+    logits = torch.tensor([row])
+    logits[0, hidden] = -INF
+    logits.requires_grad_()
+    joint, marginal = joint_energy(logits, y), marginal_energy(logits)
+    assert joint == -logits[0, y]
+    assert marginal <= joint
+    seen = [f for i, f in enumerate(row) if i not in hidden]
+    torch.testing.assert_close(marginal.detach(), marginal_energy(torch.tensor([seen])))
+    assert cross_entropy(logits, y) >= 0
+    (joint + marginal).sum().backward()
+    assert logits.grad.isfinite().all()
+    for i in hidden:
+        assert joint_energy(logits, torch.tensor([i])) == INF
+
+
+@settings(max_examples=40)
+@given(
+    st.floats(0, 1), st.integers(1, 3), st.floats(0, 1e6), st.sampled_from(["linf", "l2"]),
+    st.sampled_from(["ce", "energy"]), st.booleans(), st.integers(0, 99),
+)  # fmt: skip
+def test_an_attack_stays_in_ball_and_box_whatever_its_settings(
+    eps, steps, step_size, norm, loss, random_start, seed
+):
+    torch.manual_seed(seed)
+    how = {"norm": norm, "loss": loss, "random_start": random_start}
+    x = torch.rand(3, 1, 8, 8).mul(3).sub(1).clamp(0, 1)
+    x_adv = pgd(NET, x, Y[:3], eps=eps, steps=steps, step_size=step_size, **how)
+    delta = (x_adv - x).flatten(1)
+    assert float(x_adv.min()) >= 0
+    assert float(x_adv.max()) <= 1
+    assert float(delta.norm(dim=1, p=INF if norm == "linf" else 2).max()) <= eps + 1e-6
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(1, 4), st.floats(1e-6, 1e3), st.none() | st.floats(0, 1e3),
+    st.floats(-2, 0.9), st.floats(0.1, 3), st.integers(0, 99),
+)  # fmt: skip
+def test_a_chain_stays_in_its_bounds_whatever_its_settings(
+    steps, step_size, noise, low, width, seed
+):
+    torch.manual_seed(seed)
+    bounds = (low, low + width)
+    how = {"step_size": step_size, "noise": noise, "bounds": bounds}
+    states = list(langevin(square, torch.randn(3, 1, 2, 2), steps=steps, **how))
+    assert len(states) == steps
+    for x in states:
+        assert float(x.min()) >= np.float32(bounds[0])
+        assert float(x.max()) <= np.float32(bounds[1])
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 5), st.sampled_from([None, 1, 7]), st.integers(0, 99))
+def test_a_joint_fisher_score_of_a_piecewise_linear_net_is_not_negative(n, probes, seed):
+    """It is half a squared norm, since the Hessian is 0 (Eq. 23)."""
+    torch.manual_seed(seed)
+    net = build(Spec("convnet-2", 1, 4, tuple("abc"), activation="relu"))
+    found = fisher_score(net, torch.rand(n, 1, 4, 4), torch.arange(n) % 3, probes=probes)
+    assert found.shape == (n,)
+    assert (found >= 0).all()
+
+
+# Fuzzing
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A checkpoint with a start and a chain: its bytes, and a place for damaged ones."""
+    file = tmp_path_factory.mktemp("fuzz") / "net.safetensors"
+    start = ClassGaussian.fit(DIGITS.train.x, DIGITS.train.y, classes=10, grain=4)
+    own = {"steps": 3, "step_size": 0.1, "noise": None}
+    save_net(NET, start, file, about={"plan": {"data": "digits"}}, chain=own)
+    return file.read_bytes(), file.with_name("fuzzed.safetensors")
+
+
+def refusal(call, *args):
+    """What a ValueError says; nothing where there is none."""
+    try:
+        call(*args)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def loads_or_is_refused(file):
+    before = set(file.parent.iterdir())
+    said = refusal(jeat.load, file)
+    assert said is None or (str(file) in said and "\n" not in said)
+    assert set(file.parent.iterdir()) == before
+
+
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@FUZZ
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=4))
+def test_a_checkpoint_with_a_damaged_header_loads_or_is_refused_by_name(whole, flips):
+    data, file = bytearray(whole[0]), whole[1]
+    (size,) = struct.unpack("<Q", data[:8])
+    for at, mask in flips:
+        data[at % (size + 8)] ^= mask
+    file.write_bytes(data)
+    loads_or_is_refused(file)
+
+
+@FUZZ
+@given(st.binary(max_size=200), st.integers(0, 10**6))
+def test_bytes_and_the_beginning_of_a_checkpoint_are_refused_by_name(whole, noise, end):
+    data, file = whole
+    for damaged in (noise, data[: end % len(data)], struct.pack("<Q", len(noise)) + noise):
+        file.write_bytes(damaged)
+        loads_or_is_refused(file)
+
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 40) | st.floats() | st.text(max_size=5),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=5), v, max_size=3),
+    max_leaves=5,
+)
+FIELDS = [("spec", k) for k in vars(NET.spec)] + [("grain",), ("about",), ("spec",), ("chain",)]
+FIELDS += [("chain", k) for k in ("steps", "step_size", "noise")]
+
+
+@settings(FUZZ, max_examples=60)
+@given(st.sampled_from(FIELDS), VALUE)
+@example(("spec", "size"), "8")
+@example(("spec", "channels"), -1)
+@example(("spec", "name"), None)
+@example(("spec", "name"), "convnet-99999999999999")
+@example(("grain",), "four")
+@example(("chain", "steps"), INF)
+def test_a_header_that_says_something_else_loads_or_is_refused_by_name(whole, field, value):
+    data, file = whole
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["jeat"])
+    within = header
+    for name in field[:-1]:
+        within = within[name]
+    within[field[-1]] = value
+    file.write_bytes(data)
+    save_file(load_file(file), file, metadata={"jeat": json.dumps(header)})
+    loads_or_is_refused(file)
+
+
+@pytest.mark.parametrize("name", ["start.factor", "start.mean"])
+def test_half_a_start_is_no_checkpoint(whole, name):
+    data, file = whole
+    file.write_bytes(data)
+    with jeat.checkpoint.safe_open(file, framework="pt") as f:
+        metadata = f.metadata()
+    odd = {k: v[:, :1].contiguous() if k == name else v for k, v in load_file(file).items()}
+    save_file(odd, file, metadata=metadata)
+    with pytest.raises(ValueError, match="not a jeat checkpoint"):
+        load_net(file)
+    del odd["start.factor"]
+    save_file(odd, file, metadata=metadata)
+    with pytest.raises(ValueError, match="not a jeat checkpoint"):
+        load_net(file)
+
+
+FLAGS = ["out", "epochs", "lr", "eps", "objective", "objective.eps", "net", "flip", "seed", "a"]
+TEXTS = st.text(max_size=40) | st.dictionaries(st.sampled_from(FLAGS), VALUE, max_size=4).map(
+    lambda flags: yaml.safe_dump(flags, allow_unicode=True)
+)
+
+
+@settings(FUZZ, max_examples=100)
+@given(TEXTS | st.sampled_from(sorted(YAML.values())))
+@example("a: &a [*a]")
+@example("{" * 2000)
+@example("[" * 2000)
+@example("? " * 500)
+@example("<<: 3")
+@example("!!python/name:os.system")
+@example("epochs: !!float x")
+@example("seed: 2020-13-45")
+@example("\0")
+def test_any_yaml_is_a_config_or_is_refused_in_one_line(tmp_path, monkeypatch, capsys, text):
+    """Without training: fit() is what comes after the reader."""
+    (tmp_path / "c.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
+    monkeypatch.setattr("jeat.run.fit", lambda *_, **__: [])
+    code, error = left(["train", "at", "--config", str(tmp_path / "c.yaml")], capsys)
+    assert code in (0, 1, 2)
+    assert "Traceback" not in error
+    assert "please report" not in error
+    assert len(error.splitlines()) <= 1
+    assert code == 0 or error
+    assert [f.name for f in tmp_path.iterdir()] == ["c.yaml"]
+
+
+@FUZZ
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 255)), min_size=1, max_size=3))
+def test_a_damaged_image_is_decoded_or_refused_by_name(tmp_path, flips):
+    file = tmp_path / "x.png"
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(file)
+    data = bytearray(file.read_bytes())
+    for at, mask in flips:
+        data[at % len(data)] ^= mask
+    file.write_bytes(data)
+    said = refusal(decoded, [{"bytes": None, "path": str(file)}])
+    assert said is None or (str(file) in said and "\n" not in said)
