@@ -267,7 +267,8 @@ COMMANDS = [
     ("attack", 2, "net", "jeat attack --help"),
     ("attack nowhere", 1, "nowhere", "shipped nets: "),
     ("attack empty", 1, "empty", "holds no checkpoint"),
-    ("attack owner/name", 1, "owner/name", "the hub gives no such net"),
+    ("attack owner/name", 1, "owner/name", "named with its commit"),
+    (f"attack owner/name@{'0' * 40}", 1, "owner/name", "the hub gives no such net"),
     ("attack cut.safetensors", 1, "cut.safetensors", "not a jeat checkpoint"),
     ("attack flip.safetensors", 1, "flip.safetensors", "not a jeat checkpoint"),
     ("attack text.safetensors", 1, "text.safetensors", "not a jeat checkpoint"),
@@ -349,7 +350,7 @@ COMMANDS = [
     ("reproduce digits --seeds x", 2, "--seeds", "must be a whole number"),
     ("reproduce digits --out file", 1, "file is a file", "a folder"),
     ("reproduce digits --bogus", 2, "--bogus", "jeat reproduce digits --help"),
-    ("reproduce cifar10 --data nowhere", 1, "'nowhere'", "give digits, an image folder"),
+    ("reproduce cifar10 --data nowhere", 1, "nowhere", "give digits, an image folder"),
 ]  # fmt: skip
 
 
@@ -500,7 +501,7 @@ CALLS = [
     (lambda: drawn(start=lambda y: X * NAN), "chain", "finite floats"),
     (lambda: drawn(start=lambda y: X.repeat(1, 3, 1, 1)), "(4, 3, 8, 8)", FITS),
     (lambda: jeat.load("nowhere"), "nowhere", "shipped nets: "),
-    (lambda: jeat.load("owner/name"), "owner/name", "the hub gives no such net"),
+    (lambda: jeat.load("owner/name"), "owner/name", "named with its commit"),
     (lambda: jeat.load("empty"), "empty", "holds no checkpoint"),
     (lambda: jeat.load("net.pt"), "net.pt", "not a jeat checkpoint"),
     (lambda: jeat.load("net.pkl"), "net.pkl", "not a jeat checkpoint"),

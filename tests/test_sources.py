@@ -287,12 +287,28 @@ def test_a_path_to_nothing_is_refused_without_asking_the_hub(place, monkeypatch)
     "error", [ConnectionError("no route"), datasets.exceptions.DatasetNotFoundError("what?")]
 )
 def test_a_hub_that_does_not_have_it_or_cannot_be_reached_is_said(error, monkeypatch):
-    def load(name):
+    def load(name, revision):
+        asked.append((name, revision))
         raise error
 
+    asked = []
     monkeypatch.setattr(datasets, "load_dataset", load)
     with pytest.raises(FileNotFoundError, match="hub"):
+        load_data(f"nobody/nothing@{'0a' * 20}")
+    assert asked == [("nobody/nothing", "0a" * 20)]
+
+
+def test_the_commit_of_a_hub_data_set_is_known_or_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.delenv("JEAT_DATA", raising=False)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *name, **how: asked.append((name, how)))
+    with pytest.raises(FileNotFoundError, match=r"named with its commit, as nobody/nothing@COMMIT"):
         load_data("nobody/nothing")
+    assert not asked
+    with pytest.raises(Exception, match=r".*"):  # there is nothing to decode
+        load_data("uoft-cs/cifar10")
+    ((_, how),) = asked
+    assert len(how["revision"]) == 40
 
 
 @pytest.mark.parametrize("kind", PIXELS)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from jeat._hub import pinned
 from jeat.nets import Spec, build, spec_of
 from jeat.samplers import Chain, ClassGaussian, Start
 
@@ -55,8 +55,8 @@ def load(name_or_path: str | Path) -> nn.Module:
 
     Args:
         name_or_path: a run directory, one of its checkpoints, a checkpoint file, a shipped name
-            (``jeat.shipped()``), or a Hugging Face hub id ``owner/name`` whose repository holds
-            ``net.safetensors``.
+            (``jeat.shipped()``), or ``owner/name@COMMIT``, a commit of a Hugging Face hub
+            repository that holds ``net.safetensors``.
 
     Raises:
         FileNotFoundError: nothing of that name.
@@ -80,13 +80,19 @@ def file_of(name_or_path: str | Path) -> Path:
         return path
     if str(name_or_path) in shipped():
         return shipped()[str(name_or_path)]
-    is_hub_id = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", str(name_or_path))
-    if is_hub_id and not path.parent.exists():  # else a misspelt path
+    hub = pinned(str(name_or_path))
+    if hub and not path.parent.exists():  # else a misspelt path
+        name, commit = hub
+        if commit is None:
+            raise FileNotFoundError(
+                f"there is no {name} here; a net of the hub is named with its commit, as "
+                f"{name}@COMMIT (40 digits, from huggingface.co/{name}/commits/main)"
+            )
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
 
         try:
-            return Path(hf_hub_download(str(name_or_path), "net.safetensors"))
+            return Path(hf_hub_download(name, "net.safetensors", revision=commit))
         except (OSError, HfHubHTTPError) as error:
             raise FileNotFoundError(
                 f"there is no {name_or_path} here, and the hub gives no such net"

@@ -8,7 +8,6 @@ name or path (parquet, or an image folder with one folder a class); an ``.npz`` 
 import hashlib
 import json
 import os
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,12 +19,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from jeat._hub import pinned
 from jeat._images import decoded, line
 from jeat.data import Data, Images, from_arrays
 
 __all__ = ["load_data"]
 
-_SOURCES = "give digits, an image folder with one folder a class, an .npz, or a hub name"
+_SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
 
 
 def load_data(source: str | Path) -> Data:
@@ -34,8 +34,8 @@ def load_data(source: str | Path) -> Data:
     The test split is ``test``, else ``validation``; a source with one split gives every tenth
     image of each class to the test. Decoded pixels of Hugging Face sources are cached in
     ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with local files; a hub
-    data set is decoded once under its name. A folder ``$JEAT_DATA/name`` stands for the hub's
-    ``owner/name``.
+    data set is decoded once under its name and commit (``owner/name@COMMIT``). A folder
+    ``$JEAT_DATA/name`` stands for the hub's ``owner/name``.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
@@ -60,10 +60,11 @@ def load_data(source: str | Path) -> Data:
 
 
 def _place(source: str) -> Path:
-    path = Path(source).expanduser()
-    mirror = Path(os.environ.get("JEAT_DATA", "/nowhere")).expanduser() / path.name
-    of_hub = not path.exists() and re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source)
-    return mirror if of_hub and mirror.is_dir() else path
+    path, hub = Path(source).expanduser(), pinned(source)
+    if path.exists() or hub is None:
+        return path
+    mirror = Path(os.environ.get("JEAT_DATA", "/nowhere")).expanduser() / hub[0].split("/")[1]
+    return mirror if mirror.is_dir() else path
 
 
 def _digits() -> Data:
@@ -114,9 +115,15 @@ def _fingerprint(source: str, path: Path) -> str:
     if path.is_file():
         raise ValueError(f"{source} is a file, but no .npz: {_SOURCES}")
     if not path.exists():
-        if source.count("/") > 1 or source[:1] in "./~" or "\\" in source:
+        if (hub := pinned(source)) is None:
             raise FileNotFoundError(f"no data at {source}: {_SOURCES}")
-        return f"hub {source}"
+        name, commit = hub
+        if commit is None:
+            raise FileNotFoundError(
+                f"no folder {name}; a data set of the hub is named with its commit, as "
+                f"{name}@COMMIT (40 digits, from huggingface.co/datasets/{name}/commits/main)"
+            )
+        return f"hub {name} {commit}"
     files = sorted(path.rglob("*"))
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats])
@@ -127,7 +134,8 @@ def _decode(source: str, path: Path) -> Data:
 
     datasets.disable_progress_bars()
     try:
-        splits = datasets.load_dataset(str(path) if path.exists() else source)
+        name, commit = (str(path), None) if path.exists() else pinned(source) or (source, None)
+        splits = datasets.load_dataset(name, revision=commit)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise FileNotFoundError(
             f"no folder and no hub data set is named {source!r}: {_SOURCES}"

@@ -120,9 +120,10 @@ def buffer_states(checkpoint: Path) -> Tensor:
             with safe_open(file, framework="pt") as f:
                 parts.append(f.get_tensor("states"))
         except SafetensorError as error:
-            raise ValueError(f"{file} holds no replay buffer to start from: {error}") from error
-    if not parts:
-        raise ValueError(f"{checkpoint} holds no replay buffer to start from")
+            raise ValueError(
+                f"the method of {checkpoint} keeps no replay buffer to start from: use another "
+                "--start"
+            ) from error
     return torch.cat(parts)
 
 
