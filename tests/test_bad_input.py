@@ -221,7 +221,7 @@ COMMANDS = [
     (train("--data ''"), 1, "data", "must name a data set"),
     (train("--data /no/where"), 1, "/no/where", "give digits, an image folder"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
-    (train("--data nobody/nothing"), 1, "'nobody/nothing'", "give digits, an image folder"),
+    (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
     (train("--data file"), 1, "file is a file", "give digits, an image folder"),
     (train("--data empty"), 1, "empty", "give digits, an image folder"),
     (train("--data single"), 1, "single", "2 classes or more"),
@@ -307,7 +307,7 @@ COMMANDS = [
     ("sample run new.png --noise -1", 1, "noise", "must not be negative"),
     ("sample run new.png --noise .nan", 1, "noise", "must not be negative or infinite"),
     ("sample run new.png --energy marginal", 2, "--energy", "joint or cross-entropy"),
-    ("sample at new.png --start buffer", 1, "keeps no replay buffer", "at"),
+    ("sample at new.png --start buffer", 1, "at/checkpoints", "use another --start"),
     ("sample run new.png -n 0", 2, "--number", "at least 1"),
     # measure
     ("measure run --metrics beauty", 1, "'beauty'", "metrics are accuracy"),

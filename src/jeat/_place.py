@@ -44,7 +44,11 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
     Raises:
         FileExistsError, ValueError: it does.
     """
-    if not out.exists() or shards.rank():
+    if shards.rank():
+        return
+    if file := next((f for f in (out, *out.parents) if f.is_file()), None):
+        raise FileExistsError(f"{file} is a file: choose another folder for the run")
+    if not out.exists():
         return
     if out.is_dir() and {f.name for f in out.iterdir()} <= {"run.json.part", _LOCK}:
         return  # empty, or killed before it began

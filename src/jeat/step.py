@@ -98,7 +98,9 @@ def prepare(
         ValueError: fewer images than a batch; a batch that the processes cannot share evenly.
     """
     if images < o.batch_size:
-        raise ValueError(f"{images} training images do not fill a batch of {o.batch_size}")
+        raise ValueError(
+            f"{images} training images do not fill a batch of {o.batch_size}: lower batch_size"
+        )
     if o.batch_size % shards.world():
         raise ValueError(
             f"{shards.world()} processes cannot share a batch of {o.batch_size} evenly: choose a "
