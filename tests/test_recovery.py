@@ -13,6 +13,7 @@ from torch import nn
 import jeat
 import jeat.evaluation
 from jeat.checkpoint import checkpoints, newest
+from jeat.cli import main
 from jeat.health import DivergenceError, Health
 from jeat.nets import Spec, build
 from jeat.objectives import JEM
@@ -259,6 +260,16 @@ def test_a_checkpoint_of_another_net_is_refused(tmp_path):
     training = prepare(net, nn.Identity(), SHORT, images=1437)
     with pytest.raises(ValueError, match="is of another net or optimiser"):
         load_state(training, newest(out))
+
+
+def test_the_command_line_says_where_it_went_back_to(tmp_path, capsys):
+    words = ["--lr", "30", "--warmup", "6", "--recovery.lr", "1e-5", "--recovery.max_energy", "100"]
+    assert main([*command(tmp_path / "run", *words)[3:], "--epochs", "1"]) == 0
+    (record,) = rollbacks_of(tmp_path / "run")
+    said = [line for line in capsys.readouterr().err.splitlines() if "jeat train: " in line]
+    assert len(said) == 1
+    assert f"{record['why']}: back to iteration {record['to']} with seed " in said[0]
+    assert "lr 0.0003" in said[0]
 
 
 def test_the_command_line_says_once_that_it_gave_up(tmp_path):

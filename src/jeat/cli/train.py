@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from jeat import shards
 from jeat._signature import files_of, signature_of
@@ -42,11 +43,16 @@ def main(words: Sequence[str]) -> int:
         optimisation=Optimisation(**{f.name: args[f.name] for f in fields(Optimisation)}),
         **{f.name: args[f.name] for f in fields(Plan) if f.name in args and f.name not in GROUPS},
     )
+    from jeat.rollbacks import rollbacks_of
     from jeat.run import fit
 
+    done = 0
     try:
         with bar() as show:
             for log in fit(plan, args.out, resume=args.resume):
+                if log.iteration <= done and shards.rank() == 0:
+                    print(f"jeat train: {_told(rollbacks_of(Path(args.out))[-1])}", file=sys.stderr)
+                done = log.iteration
                 show(method, log.iteration, log.total, _note(log.metrics))
     except KeyboardInterrupt as stop:
         said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
@@ -71,6 +77,11 @@ def _parser(method: str) -> Parser:
     parser.add_class_arguments(Recovery, "recovery")
     parser.add_flags(signature.flags, "objective")
     return parser
+
+
+def _told(rollback: dict[str, Any]) -> str:
+    settings = ", ".join(f"{k} {v}" for k, v in rollback["settings"].items())
+    return f"{rollback['why']}: back to iteration {rollback['to']} with {settings}"
 
 
 def _note(metrics: dict[str, float]) -> str:
