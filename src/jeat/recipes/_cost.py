@@ -30,14 +30,11 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
         iterations = o.iterations(suite.train_images)
         n, (gradients, trained) = iterations * o.batch_size, per_iteration(plan)
         forward, parameters = passes[plan.net, plan.norm]
-        states = (
-            5 if o.ema is not None else 4
-        )  # weights, the net of jeat.load, two moments, average
         rows.append({
             "run": name, "net": plan.net, "iterations": iterations, "batch": o.batch_size,
             "input gradients": n * gradients, "training passes": n * trained,
             "FLOP": n * (2 * gradients + 3 * trained) * forward,
-            "disk": 4 * parameters * states + _buffer(plan, suite.shape),
+            "disk": 2 * of_checkpoint(suite, plan, parameters),  # the last two are kept
         })  # fmt: skip
     drawn = drawings(suite, out, seeds=seeds)
     gradients, flops = 0, 0.0
@@ -92,6 +89,12 @@ def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
     return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())
 
 
-def _buffer(plan: Plan, shape: tuple[int, int, int]) -> float:
-    size = complete(plan.method, plan.objective).get("buffer_size", 0)
-    return 4.0 * int(size) * torch.Size(shape).numel()
+def of_checkpoint(suite: Suite, plan: Plan, parameters: int) -> int:
+    """Bytes: weights, average, moments and buffer to resume; net and starts for jeat.load."""
+    o, (channels, size, _) = plan.optimisation, suite.shape
+    kept = 1 + (o.ema is not None) + (1 if o.optimizer == "sgd" else 2)
+    slots = int(complete(plan.method, plan.objective).get("buffer_size", 0))
+    pooled = channels * (size // max(2, size // 8)) ** 2  # of a class Gaussian: mean and factor
+    starts = suite.classes * (pooled + pooled**2) if plan.start == "gaussian" else 0
+    net = (parameters + starts) * (2 if o.kept == "fp16" else 4)
+    return 4 * (parameters * kept + slots * torch.Size(suite.shape).numel()) + net
