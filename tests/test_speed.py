@@ -10,7 +10,7 @@ from torch.profiler import profile
 from jeat.attacks import pgd
 from jeat.data import Batch
 from jeat.energy import energy_of
-from jeat.nets import Spec, autocast, build, evaluating
+from jeat.nets import Spec, autocast, build, evaluating, in_bf16
 from jeat.objectives import make
 from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
@@ -50,7 +50,12 @@ def over(benchmark, run, below):
     return benchmark.stats.stats.min / min(timeit.repeat(below, number=1, repeat=5))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+EMULATED = pytest.mark.skipif(
+    not in_bf16("auto", torch.device("cpu")), reason="this machine only emulates bf16"
+)
+
+
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=EMULATED)])
 @pytest.mark.parametrize("run", [attack, chain])
 def test_an_attack_and_a_chain_cost_their_input_gradients(run, precision, subject, benchmark):
     net, x, y = subject
