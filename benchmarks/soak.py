@@ -4,6 +4,7 @@ Writes ``results/soak.json``. A run is forked from one process that has everythi
 a kill costs about a second. Every claim is an assertion: the script stops at the first that fails.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -26,6 +27,7 @@ from jeat.plan import Optimisation, Plan, Recovery
 from jeat.report import provenance
 from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
+from jeat.state import manifest_of
 
 SAVE_EVERY = 3
 PLAN = Plan(
@@ -37,7 +39,7 @@ PLAN = Plan(
 )  # fmt: skip
 
 
-def main(kills: int = 300, full: int = 30, damaged: int = 150) -> None:
+def main(kills: int = 200, full: int = 20, damaged: int = 100) -> None:
     """Count and write."""
     random.seed(0)
     began = time.monotonic()
@@ -91,6 +93,7 @@ def contents(out: Path) -> dict[str, bytes]:
 
 def killed(place: Path, whole: Path, times: int, kind: signal.Signals) -> dict[str, int]:
     """Runs that get a signal at random moments until they end."""
+    lost_bytes = 0
     began = time.monotonic()
     train(place / "timed")
     lasts = time.monotonic() - began
@@ -106,45 +109,57 @@ def killed(place: Path, whole: Path, times: int, kind: signal.Signals) -> dict[s
             if status == 0:
                 break
             done += 1
-            lost = max(lost, check_left(out))
+            repeated, gone = check_left(out)
+            lost, lost_bytes = max(lost, repeated), lost_bytes + gone
         assert contents(out) == contents(whole)
         shutil.rmtree(out)
         runs += 1
     assert lost <= SAVE_EVERY
-    return {"survived": done, "runs equal to the whole": runs, "iterations lost at most": lost}
+    return {
+        "survived": done, "runs equal to the whole": runs, "iterations lost at most": lost,
+        "bytes of checkpoints lost": lost_bytes,
+    }  # fmt: skip
 
 
-def check_left(out: Path) -> int:
-    """Whether what a dead run left can be loaded; how many logged iterations are to be repeated."""
+def check_left(out: Path) -> tuple[int, int]:
+    """Of what a dead run left: logged iterations to be repeated; bytes of damaged checkpoints."""
     log = out / "log.jsonl"
     rows = log.read_text().splitlines() if log.exists() else []
     last = newest(out) if out.exists() else None
     if last is not None:
         jeat.load(out)
     saved = int(last.name) if last else 0
-    return max(0, len(rows) - saved)
+    gone = 0
+    for folder in checkpoints(out):
+        for name, digest in manifest_of(folder)["sha256"].items():
+            held = (folder / name).read_bytes()
+            gone += len(held) * (hashlib.sha256(held).hexdigest() != digest)
+    return max(0, len(rows) - saved), gone
 
 
 def filled(place: Path, whole: Path, times: int) -> dict[str, int]:
-    """Runs that may write no file beyond a random size, and go on when they may again."""
-    failed, kept = 0, 0
+    """Runs that may write no file beyond a random size from some iteration on, until later."""
+    failed, kept, lost_bytes = 0, 0, 0
     for _ in range(times):
-        out, most = place / "run", random.randrange(60_000)
+        out, first, most = place / "run", random.randrange(1, 15), random.randrange(60_000)
 
-        def work(out: Path, most: int) -> None:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        def work(out: Path, first: int, most: int) -> None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-            train(out)
+            for log in fit(PLAN, out):
+                if log.iteration == first:
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
 
-        _, status = os.waitpid(forked(partial(work, out, most)), 0)
+        _, status = os.waitpid(forked(partial(work, out, first, most)), 0)
         failed += status != 0
-        if out.exists():
-            check_left(out)
-            kept += newest(out) is not None
+        lost_bytes += check_left(out)[1]
+        kept += newest(out) is not None
         train(out)
         assert contents(out) == contents(whole)
         shutil.rmtree(out)
-    return {"injected": failed, "runs equal to the whole": times, "with a checkpoint": kept}
+    return {
+        "injected": failed, "runs equal to the whole": times, "had a checkpoint": kept,
+        "bytes of checkpoints lost": lost_bytes,
+    }  # fmt: skip
 
 
 def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
