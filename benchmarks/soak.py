@@ -156,6 +156,7 @@ def filled(place: Path, whole: Path, times: int) -> dict[str, int]:
         train(out)
         assert contents(out) == contents(whole)
         shutil.rmtree(out)
+    assert failed, "no disk was full"
     return {
         "injected": failed, "runs equal to the whole": times, "had a checkpoint": kept,
         "bytes of checkpoints lost": lost_bytes,
@@ -205,9 +206,12 @@ def diverged(place: Path) -> dict[str, int]:
                     pass
             except DivergenceError:
                 gave_up += 1
-            back += len(rollbacks_of(out))
+            went = len(rollbacks_of(out))
+            assert went == (1 if factor < 1 else 2), f"it went back {went} times"
+            back += went
             if newest(out) is not None:
                 jeat.load(out)
+    assert gave_up == seeds
     return {"runs": 2 * seeds, "went back": back, "gave up": gave_up}
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 import jeat
 from jeat.checkpoint import newest
+from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
 from jeat.state import load_buffer, manifest_of
 
@@ -26,9 +27,11 @@ sys.path.insert(0, sys.argv[1])
 from jeat import shards
 from jeat.cli import _fail
 from jeat.run import fit
+from tests.test_recovery import WILD
 from tests.test_run import JEAT_PLAN
+plan = WILD if sys.argv[2].endswith("wild") else JEAT_PLAN
 try:
-    for log in fit(JEAT_PLAN, sys.argv[2], resume=True):
+    for log in fit(plan, sys.argv[2], resume=True):
         if log.iteration == int(sys.argv[3]) and shards.rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 except OSError as error:
@@ -59,7 +62,7 @@ def ended(tmp_path_factory):
     place = tmp_path_factory.mktemp("parallel")
     script = place / "loses_one.py"
     script.write_text(LOSES_ONE)
-    jeat_at = {"whole": 99, "lost": 6}
+    jeat_at = {"whole": 99, "lost": 6, "wild": 99}
     started = {name: launch(script, HERE, place / name, at) for name, at in jeat_at.items()}
     started["even"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "even")
     started["odd"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "odd", "--batch_size", "33")
@@ -127,6 +130,14 @@ def test_one_process_goes_on_where_two_were(ended):
     assert int((after != before).flatten(1).any(1).sum()) == 128
     assert manifest_of(newest(longer))["processes"] == 1
     assert jeat.load(longer)(torch.zeros(1, 1, 8, 8)).isfinite().all()
+
+
+def test_all_go_back_together(ended):
+    out, code, _, err = ended["wild"]
+    assert code == 0, err
+    (record,) = rollbacks_of(out)
+    assert record["settings"]["lr"] == pytest.approx(30 * 1e-5)
+    assert figures(out)[-1]["iteration"] == 13
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(ended):

@@ -3,6 +3,7 @@
 import json
 import math
 import resource
+import signal
 import subprocess
 from dataclasses import replace
 
@@ -156,6 +157,45 @@ def test_a_run_that_is_left_before_or_after_it_went_back_resumes_exactly(
     run(WILD, out, resume=True)
     assert_same_run(out, recovered)
     assert rollbacks_of(out) == rollbacks_of(recovered)
+
+
+def test_no_checkpoint_is_written_while_a_limit_is_exceeded_nor_left_half_written(tmp_path):
+    """A limit that is exceeded at iterations 5 to 8, where 8 would be saved; a stop at 6."""
+
+    def plan(**recovery):
+        return replace(JEAT_PLAN, recovery=Recovery(patience=9, **recovery))
+
+    out = tmp_path / "run"
+    for log in fit(plan(), out):
+        if log.iteration == 5:
+            break
+    (out / "checkpoints/00000008.part").mkdir()
+    going_on = fit(plan(max_energy=1e-9), out, resume=True)
+    assert next(going_on).iteration == 5
+    signal.raise_signal(signal.SIGTERM)
+    assert next(going_on).iteration == 6
+    with pytest.raises(KeyboardInterrupt, match=r"not saved, as a limit is exceeded, at .* 6"):
+        next(going_on)
+    assert [f.name for f in (out / "checkpoints").iterdir()] == ["00000004"]
+    for log in fit(plan(max_energy=1e-9), out, resume=True):
+        if log.iteration == 9:
+            break
+    assert [f.name for f in (out / "checkpoints").iterdir()] == ["00000004"]
+
+
+def test_a_stop_that_is_asked_for_as_it_diverges_is_heard(tmp_path, monkeypatch):
+    see = Health.see
+
+    def asked(health, figures, iteration, **how):
+        if iteration == 6:
+            signal.raise_signal(signal.SIGTERM)
+            raise DivergenceError("as it is stopped")
+        see(health, figures, iteration, **how)
+
+    monkeypatch.setattr(Health, "see", asked)
+    with pytest.raises(KeyboardInterrupt, match="stopped, after as it is stopped"):
+        run(JEAT_PLAN, tmp_path / "run")
+    assert [record["to"] for record in rollbacks_of(tmp_path / "run")] == [4]
 
 
 def test_it_gives_up_after_so_many_tries_and_keeps_the_best(tmp_path):

@@ -125,7 +125,11 @@ def load_net(file: Path) -> nn.Module:
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None
         grain = int(header["grain"]) if "start.mean" in tensors else 0
+        weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+        with torch.device("meta"):  # a header may ask for more than there is memory
+            _check_fit(build(spec), weights)
         net, start = build(spec), None
+        net.load_state_dict(weights)
         if grain:
             shape = (spec.channels, spec.size, spec.size)
             mean, factor = (tensors[f"start.{k}"].float() for k in ("mean", "factor"))
@@ -135,8 +139,6 @@ def load_net(file: Path) -> nn.Module:
     ) as error:  # fmt: skip
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
-    weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
-    _fit_weights(net, weights, str(file))
     net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
     return net.to(memory_format=torch.channels_last).eval()
 
@@ -201,13 +203,15 @@ def shipped() -> dict[str, Path]:
     return {f.stem: f for f in sorted(folder.glob("*.safetensors"))}
 
 
-def _fit_weights(net: nn.Module, weights: dict[str, Any], source: str) -> None:
+def _check_fit(net: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Refuse weights that are not this net's, or not finite, by a ValueError."""
     own = net.state_dict()
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:
         raise ValueError(
-            f"the weights of {source} are of another architecture than {spec_of(net).name}: "
+            f"its weights are of another architecture than {spec_of(net).name}: "
             f"{len(odd)} tensors do not fit, such as {min(odd)}"
         )
-    net.load_state_dict(weights)
+    if bad := [k for k, v in weights.items() if v.is_floating_point() and not v.isfinite().all()]:
+        raise ValueError(f"its weights are not finite: {bad[0]}")

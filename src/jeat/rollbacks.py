@@ -43,7 +43,15 @@ def changed(plan: Plan, rollbacks: list[dict[str, Any]]) -> Plan:
     return replace(plan, optimisation=o, objective=plan.objective | own)
 
 
-def roll_back(out: Path, plan: Plan, why: DivergenceError, iteration: int, *, write: bool) -> None:
+def roll_back(
+    out: Path,
+    plan: Plan,
+    why: DivergenceError,
+    iteration: int,
+    past: list[dict[str, Any]],
+    *,
+    write: bool,
+) -> None:
     """Record that a run goes back.
 
     It goes back to the newest checkpoint, or to the one before where it has been there already.
@@ -53,12 +61,13 @@ def roll_back(out: Path, plan: Plan, why: DivergenceError, iteration: int, *, wr
         plan: as it was begun.
         why: what was seen.
         iteration: finished iterations.
+        past: the rollbacks before.
         write: whether this process writes the record.
 
     Raises:
         DivergenceError: it went back ``plan.recovery.tries`` times already.
     """
-    past, found = rollbacks_of(out), checkpoints(out)
+    found = checkpoints(out)
     if found and past and int(found[-1].name) == past[-1]["to"] and len(found) > 1:
         found.pop()
     to = int(found[-1].name) if found else 0
@@ -70,7 +79,7 @@ def roll_back(out: Path, plan: Plan, why: DivergenceError, iteration: int, *, wr
         )
     now, r = changed(plan, past), plan.recovery
     settings: dict[str, Any] = {
-        "seed": plan.optimisation.seed + 1_000_003 * (len(past) + 1),
+        "seed": (plan.optimisation.seed + 1_000_003 * (len(past) + 1)) % 2**63,
         "lr": now.optimisation.lr * r.lr,
     }
     if "buffer_size" in plan.objective:
@@ -85,9 +94,14 @@ def roll_back(out: Path, plan: Plan, why: DivergenceError, iteration: int, *, wr
 
 
 def drop_stale(out: Path) -> None:
-    """Remove what was saved after the checkpoint that the last rollback went back to, before it."""
+    """Remove what was saved after the checkpoint that the last rollback went back to, before it.
+
+    And what a kill left half written or half removed.
+    """
+    for part in (out / "checkpoints").glob("*.part"):
+        shutil.rmtree(part)
     past = rollbacks_of(out)
     after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]
     for folder in after:
         if manifest_of(folder)["rollbacks"] < len(past):
-            shutil.rmtree(folder)
+            shutil.rmtree(folder.rename(folder.with_suffix(".part")))

@@ -72,17 +72,20 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     last = newest(out)
     if last is not None and int(last.name) >= plan.optimisation.iterations(len(data.train)):
         return
-    training, start = _ready(changed(plan, rollbacks_of(out)), data, fresh=last is None)
-    with alone(out), written(out):
+    past = rollbacks_of(out)
+    training, start = _ready(changed(plan, past), data, fresh=last is None)
+    with stop_asked() as asked, alone(out), written(out):
         check_place(out, plan, resume)  # again: another process may have been faster
         _begin(out, plan)
         while True:
             try:
-                yield from _sitting(training, start, plan, data, out)
+                yield from _sitting(training, start, plan, data, out, asked)
             except DivergenceError as why:
-                roll_back(out, plan, why, training.iteration, write=shards.rank() == 0)
+                roll_back(out, plan, why, training.iteration, past, write=shards.rank() == 0)
                 training.accelerator.wait_for_everyone()
                 past = rollbacks_of(out)
+                if together(training, {"asked": float(bool(asked))})["asked"]:
+                    raise KeyboardInterrupt(f"stopped, after {why}") from why
                 training, start = _ready(changed(plan, past), data, fresh=past[-1]["to"] == 0)
             else:
                 return
@@ -108,7 +111,9 @@ def _ready(plan: Plan, data: Data, *, fresh: bool) -> tuple[Training, Start]:
     return prepare(net, made, o, images=len(data.train), limits=plan.recovery), start
 
 
-def _sitting(training: Training, start: Start, plan: Plan, data: Data, out: Path) -> Iterator[Log]:
+def _sitting(
+    training: Training, start: Start, plan: Plan, data: Data, out: Path, asked: list[int]
+) -> Iterator[Log]:
     """Go on from the last checkpoint to the end, or until asked to stop."""
     past, log_file = len(rollbacks_of(out)), out / "log.jsonl"
     if shards.rank() == 0:
@@ -131,7 +136,7 @@ def _sitting(training: Training, start: Start, plan: Plan, data: Data, out: Path
         training, data.train, evaluate=tested, watch=partial(watch, eps=plan.eps),
         attacked=held if looks else None,
     )  # fmt: skip
-    with stop_asked() as asked, log_file.open("a") as lines:
+    with log_file.open("a") as lines:
         for log in logs:
             if log.metrics and shards.rank() == 0:
                 row = {"iteration": log.iteration} | log.metrics
@@ -139,12 +144,13 @@ def _sitting(training: Training, start: Start, plan: Plan, data: Data, out: Path
                 lines.write(json.dumps(row) + "\n")
                 lines.flush()
             stop = together(training, {"asked": float(bool(asked))})["asked"] > 0
-            due = log.iteration % o.save_every == 0 and not health.streak
-            if stop or due or log.iteration == log.total:
+            due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
+            if due and not health.streak:
                 _save(out, training, start, plan, rollbacks=past)
             yield log
             if stop:
-                raise KeyboardInterrupt(f"stopped and saved at iteration {log.iteration}")
+                saved = "not saved, as a limit is exceeded," if health.streak else "saved"
+                raise KeyboardInterrupt(f"stopped and {saved} at iteration {log.iteration}")
 
 
 def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:

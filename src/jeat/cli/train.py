@@ -46,20 +46,22 @@ def main(words: Sequence[str]) -> int:
     from jeat.rollbacks import rollbacks_of
     from jeat.run import fit
 
-    done = 0
+    out = Path(args.out)
+    known = len(rollbacks_of(out))
     try:
         with bar() as show:
-            for log in fit(plan, args.out, resume=args.resume):
-                if log.iteration <= done and shards.rank() == 0:
-                    print(f"jeat train: {_told(rollbacks_of(Path(args.out))[-1])}", file=sys.stderr)
-                done = log.iteration
+            for log in fit(plan, out, resume=args.resume):
+                past = rollbacks_of(out) if shards.rank() == 0 else []
+                for rollback in past[known:]:
+                    print(f"jeat train: {_told(rollback)}", file=sys.stderr)
+                known = max(known, len(past))
                 show(method, log.iteration, log.total, _note(log.metrics))
     except KeyboardInterrupt as stop:
         said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
         print(f"jeat train: {said}", file=sys.stderr)
         return 130
     if shards.rank() == 0:
-        print(f"{Path(args.out)} holds the trained net: jeat sample {args.out} grid.png")
+        print(f"{out} holds the trained net: jeat sample {args.out} grid.png")
     return 0
 
 
