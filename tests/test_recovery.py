@@ -61,8 +61,8 @@ def test_what_is_not_finite_counts_at_once(figures, said):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("loss", 1001.0), ("E_adv", -1001.0), ("E_neg", 1001.0), ("loss_px", -20.1),
-        ("loss_px", 20.1), ("gradient_norm", 1.1e5), ("saturated", 0.995),
+        ("loss", 1001.0), ("E_adv", -1001.0), ("E_neg", 1001.0), ("loss_px", -50.1),
+        ("loss_px", 50.1), ("gradient_norm", 1.1e5), ("saturated", 0.995),
     ],
 )  # fmt: skip
 def test_a_limit_counts_when_it_is_exceeded_for_so_many_iterations_running(name, value):
@@ -292,6 +292,31 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
     assert newest(out) == saved
     assert not list(out.rglob("*.part"))
     assert subprocess.run(go_on, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("manifest.json", '"processes": 1', '"processes": 3', "no checkpoint to go on from"),
+        ("manifest.json", '"model.', '"../model.', "no checkpoint to go on from"),
+        ("log.jsonl", '{"iteration": 2', '{"iteration: 2', "log.jsonl is damaged in line 1"),
+        ("log.jsonl", '{"iteration": 4', '{"it": 4', "log.jsonl is damaged in line 2"),
+        ("rollbacks.jsonl", "", "[]", "rollbacks.jsonl is damaged"),
+        ("rollbacks.jsonl", "", '{"to": 4}', "rollbacks.jsonl is damaged"),
+        ("rollbacks.jsonl", "", "[" * 100_000, "rollbacks.jsonl is damaged"),
+        ("run.json", '"plan"', '"plam"', "run.json is damaged"),
+    ],
+)
+def test_a_damaged_record_is_refused_by_name(tmp_path, name, old, new, said):
+    out = tmp_path / "run"
+    for log in fit(JEAT_PLAN, out):
+        if log.iteration == 9:
+            break
+    file = newest(out) / name if name == "manifest.json" else out / name
+    text = file.read_text() if file.exists() else ""
+    file.write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=said):
+        next(fit(JEAT_PLAN, out, resume=True))
 
 
 def test_a_checkpoint_of_another_net_is_refused(tmp_path):

@@ -33,8 +33,8 @@ def read_plan(out: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"no run in {out}: it has no run.json")
     try:
         plan = dict(json.loads(file.read_text())["plan"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged: {error}; begin anew elsewhere") from error
     return plan
 
 
@@ -127,17 +127,24 @@ def written(out: Path) -> Iterator[None]:
 
 
 def cut_log(file: Path, iteration: int) -> None:
-    """Drop lines after ``iteration``, and a last line that was cut short by a kill."""
+    """Drop lines after ``iteration``, and a last line that was cut short by a kill.
+
+    Raises:
+        ValueError: another line that is damaged.
+    """
     if not file.exists():
         return
-    kept = []
-    for line in file.read_text().splitlines():
+    kept, lines = [], file.read_text(errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
         try:
             if json.loads(line)["iteration"] <= iteration:
                 kept.append(line + "\n")
-        except json.JSONDecodeError:
-            break
-    if "".join(kept) == file.read_text():
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            if number < len(lines):
+                raise ValueError(
+                    f"{file} is damaged in line {number}: mend or remove it"
+                ) from error
+    if "".join(kept) == file.read_text(errors="replace"):
         return
     part = file.with_suffix(".part")
     part.write_text("".join(kept))

@@ -109,7 +109,7 @@ class Recovery:
     w_l2: float = 0.0
     patience: int = 5
     max_energy: float = 1e3
-    max_gap: float = 20.0
+    max_gap: float = 50.0
     max_gradient: float = 1e5
     max_saturated: float = 0.99
     check_every: int = 100

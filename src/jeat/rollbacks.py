@@ -26,11 +26,16 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
     """
     file = out / "rollbacks.jsonl"
     try:
-        return [json.loads(line) for line in file.read_text().splitlines()]
+        records = [json.loads(line) for line in file.read_text().splitlines()]
+        for r in records:
+            int(r["to"]), int(r["settings"]["seed"]), float(r["settings"]["lr"])
+        return records
     except FileNotFoundError:
         return []
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{file} is damaged ({type(error).__name__}: {error}): mend it, or begin anew elsewhere"
+        ) from error
 
 
 def changed(plan: Plan, rollbacks: list[dict[str, Any]]) -> Plan:

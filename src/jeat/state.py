@@ -55,11 +55,12 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads((folder / "manifest.json").read_text())
-        return {
-            "rollbacks": int(found["rollbacks"]), "processes": int(found["processes"]),
-            "sha256": dict(found["sha256"]),
-        }  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        rollbacks, sums = int(found["rollbacks"]), dict(found["sha256"])
+        own = {f"process-{rank}.safetensors" for rank in range(int(found["processes"]))}
+        if {"model.safetensors", "net.safetensors", *own} != set(sums):
+            raise ValueError("it lists other files than those of a checkpoint")
+        return {"rollbacks": rollbacks, "processes": len(own), "sha256": sums}
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{folder} is no checkpoint to go on from: {_repair(folder)}") from error
 
 
