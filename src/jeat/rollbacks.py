@@ -30,7 +30,7 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
         for r in records:
             int(r["to"]), int(r["settings"]["seed"]), float(r["settings"]["lr"])
         return records
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
