@@ -81,7 +81,9 @@ def test_at_the_end_once_is_enough():
 
 
 def test_figures_without_a_limit_may_be_anything():
-    Health(Recovery(patience=1)).see({"accuracy_adv": 1e9, "loss": 999.0}, 5)
+    health = Health(Recovery(patience=1))
+    health.see({"accuracy_adv": 1e9, "loss": 999.0}, 5)
+    assert health.streak == 0
 
 
 @pytest.mark.parametrize(

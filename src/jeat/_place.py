@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from jeat import shards
 from jeat.checkpoint import digest
 from jeat.plan import Plan
 
-__all__ = ["alone", "check_place", "cut_log", "read_plan", "written"]
+__all__ = ["alone", "check_place", "cut_log", "read_plan", "removed", "rewritten", "written"]
 
 _LOCK = ".lock"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -146,6 +147,16 @@ def cut_log(file: Path, iteration: int) -> None:
                 ) from error
     if "".join(kept) == file.read_text(errors="replace"):
         return
-    part = file.with_suffix(".part")
-    part.write_text("".join(kept))
+    rewritten(file, "".join(kept))
+
+
+def rewritten(file: Path, text: str) -> None:
+    """Put ``text`` into a file at once: a kill leaves the old one or the new one."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(text)
     part.replace(file)
+
+
+def removed(folder: Path) -> None:
+    """Remove a checkpoint at once: a kill leaves it whole or, renamed, as none."""
+    shutil.rmtree(folder.rename(folder.with_suffix(".part")))

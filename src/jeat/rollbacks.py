@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jeat._place import removed, rewritten
 from jeat.checkpoint import checkpoints
 from jeat.health import DivergenceError
 from jeat.plan import Plan
@@ -93,9 +94,7 @@ def roll_back(
     record = {"iteration": iteration, "why": str(why), "to": to, "settings": settings}
     if write:
         lines = "".join(json.dumps(line) + "\n" for line in [*past, record])
-        part = out / "rollbacks.part"
-        part.write_text(lines)
-        part.replace(out / "rollbacks.jsonl")
+        rewritten(out / "rollbacks.jsonl", lines)
 
 
 def drop_stale(out: Path) -> None:
@@ -109,4 +108,4 @@ def drop_stale(out: Path) -> None:
     after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]
     for folder in after:
         if manifest_of(folder)["rollbacks"] < len(past):
-            shutil.rmtree(folder.rename(folder.with_suffix(".part")))
+            removed(folder)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat import shards
-from jeat._place import alone, check_place, cut_log, written
+from jeat._place import alone, check_place, cut_log, removed, rewritten, written
 from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import checkpoints, load, load_weights, newest, save_net
@@ -84,7 +84,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 roll_back(out, plan, why, training.iteration, past, write=shards.rank() == 0)
                 training.accelerator.wait_for_everyone()
                 past = rollbacks_of(out)
-                if together(training, {"asked": float(bool(asked))})["asked"]:
+                if _is_asked(training, asked):
                     raise KeyboardInterrupt(f"stopped, after {why}") from why
                 training, start = _ready(changed(plan, past), data, fresh=past[-1]["to"] == 0)
             else:
@@ -143,7 +143,7 @@ def _sitting(
                 row["seconds"] = round(time.monotonic() - began, 3)
                 lines.write(json.dumps(row) + "\n")
                 lines.flush()
-            stop = together(training, {"asked": float(bool(asked))})["asked"] > 0
+            stop = _is_asked(training, asked)
             due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
             if due and not health.streak:
                 _save(out, training, start, plan, rollbacks=past)
@@ -151,6 +151,11 @@ def _sitting(
             if stop:
                 saved = "not saved, as a limit is exceeded," if health.streak else "saved"
                 raise KeyboardInterrupt(f"stopped and {saved} at iteration {log.iteration}")
+
+
+def _is_asked(training: Training, asked: list[int]) -> bool:
+    """Whether any of the processes was asked to stop."""
+    return together(training, {"asked": float(bool(asked))})["asked"] > 0
 
 
 def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
@@ -174,9 +179,7 @@ def _begin(out: Path, plan: Plan) -> None:
     if shards.rank() or (out / "run.json").exists():
         return
     record = {"plan": asdict(plan)} | provenance()
-    part = out / "run.json.part"
-    part.write_text(json.dumps(record, indent=1))
-    part.replace(out / "run.json")
+    rewritten(out / "run.json", json.dumps(record, indent=1))
 
 
 def _save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks: int) -> None:
@@ -203,8 +206,7 @@ def _save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks:
             seal(part, rollbacks=rollbacks)
             part.rename(final)
             for old in checkpoints(out)[:-2]:
-                gone = old.rename(old.with_suffix(".part"))
-                shutil.rmtree(gone)
+                removed(old)
         wait.wait_for_everyone()
     except BaseException:
         if first:
