@@ -58,6 +58,7 @@ def left_by_ensemble(
 
 @torch.no_grad()
 def classes_of(net: nn.Module, x: Tensor, y: Tensor) -> int:
+    """How many logits the net has, seen on the first image."""
     ((first, _), *_) = pieces(x, y, 1)
     with autocast("fp32", x.device), evaluating(net):
         return int(net(first).shape[1])
