@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,11 @@ PLAN = Plan(
         epochs=1.8, log_every=1, save_every=SAVE_EVERY, ema=0.9, evaluate_images=20
     ),
 )  # fmt: skip
+WILD = replace(  # runs away, once
+    PLAN,
+    optimisation=replace(PLAN.optimisation, lr=100.0, warmup=6),
+    recovery=Recovery(lr=1e-5, tries=2, patience=2, max_energy=100.0),
+)
 
 
 def main(kills: int = 200, full: int = 20, damaged: int = 100) -> None:
@@ -45,26 +51,31 @@ def main(kills: int = 200, full: int = 20, damaged: int = 100) -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        whole = place / "whole"
-        train(whole)
+        whole, wild = place / "whole", place / "wild"
+        train(PLAN, whole)
+        train(WILD, wild)
+        assert len(rollbacks_of(wild)) == 1, "the run that should diverge once does not"
         found = {
-            "kill -9": killed(place, whole, kills, signal.SIGKILL),
-            "SIGTERM": killed(place, whole, full, signal.SIGTERM),
-            "SIGINT": killed(place, whole, full, signal.SIGINT),
+            "kill -9": killed(place, PLAN, whole, kills, signal.SIGKILL),
+            "SIGTERM": killed(place, PLAN, whole, full, signal.SIGTERM),
+            "SIGINT": killed(place, PLAN, whole, full, signal.SIGINT),
+            "kill -9 of a run that diverges": killed(place, WILD, wild, full, signal.SIGKILL),
             "full disk": filled(place, whole, full),
             "damaged files": refused(place, whole, damaged),
             "divergence": diverged(place),
         }
-    found["bad inputs"] = bad_inputs()
+    os.environ["JEAT_EVERY_CRASH"] = "1"
+    found["death and a full disk at every change to the file system"] = tested("crash")
+    found["bad inputs"] = tested("bad_input")
     found["made_with"] = provenance() | {"minutes": f"{(time.monotonic() - began) / 60:.1f}"}
     for what, figures in found.items():
         print(f"{what}: " + ", ".join(f"{k} {v}" for k, v in figures.items()))
     Path("results/soak.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
-def train(out: Path) -> None:
+def train(plan: Plan, out: Path) -> None:
     """Begin the run in ``out``, or go on with it, to its end."""
-    for _ in fit(PLAN, out, resume=True):
+    for _ in fit(plan, out, resume=True):
         pass
 
 
@@ -84,25 +95,27 @@ def forked(work: Callable[[], None]) -> int:
 
 
 def contents(out: Path) -> dict[str, bytes]:
-    """What makes two runs the same: every file of the last checkpoint, and the log."""
+    """What makes two runs the same: every file of the last checkpoint, the log, the rollbacks."""
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     log = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
     files = {f.name: f.read_bytes() for f in checkpoints(out)[-1].iterdir()}
-    return files | {"log": json.dumps(log).encode()}
+    return files | {"log": json.dumps([log, rollbacks_of(out)]).encode()}
 
 
-def killed(place: Path, whole: Path, times: int, kind: signal.Signals) -> dict[str, int]:
+def killed(
+    place: Path, plan: Plan, whole: Path, times: int, kind: signal.Signals
+) -> dict[str, int]:
     """Runs that get a signal at random moments until they end."""
     lost_bytes = 0
     began = time.monotonic()
-    train(place / "timed")
+    train(plan, place / "timed")
     lasts = time.monotonic() - began
     shutil.rmtree(place / "timed")
     done, runs, lost = 0, 0, 0
     while done < times:
         out = place / "run"
         while True:
-            child = forked(partial(train, out))
+            child = forked(partial(train, plan, out))
             time.sleep(random.uniform(0, 1.1 * lasts))
             os.kill(child, kind)
             _, status = os.waitpid(child, 0)
@@ -114,7 +127,7 @@ def killed(place: Path, whole: Path, times: int, kind: signal.Signals) -> dict[s
         assert contents(out) == contents(whole)
         shutil.rmtree(out)
         runs += 1
-    assert lost <= SAVE_EVERY
+    assert lost <= SAVE_EVERY or plan is WILD
     return {
         "survived": done, "runs equal to the whole": runs, "iterations lost at most": lost,
         "bytes of checkpoints lost": lost_bytes,
@@ -153,7 +166,7 @@ def filled(place: Path, whole: Path, times: int) -> dict[str, int]:
         failed += status != 0
         lost_bytes += check_left(out)[1]
         kept += newest(out) is not None
-        train(out)
+        train(PLAN, out)
         assert contents(out) == contents(whole)
         shutil.rmtree(out)
     assert failed, "no disk was full"
@@ -176,7 +189,7 @@ def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
         at = random.randrange(len(held))
         held[at] ^= 1 << random.randrange(8)
         file.write_bytes(held[:at] if i % 2 else held)
-        for use in (train, jeat.load):
+        for use in (partial(train, PLAN), jeat.load):
             if use is jeat.load and file.name != "net.safetensors":
                 continue
             with pytest.raises(ValueError, match=file.name):
@@ -188,22 +201,15 @@ def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
 
 def diverged(place: Path) -> dict[str, int]:
     """Runs at a hundred thousand times the learning rate: saved by the policy, and given up."""
-    o = PLAN.optimisation
     back, gave_up, seeds = 0, 0, 10
     for seed in range(seeds):
         for factor in (1e-5, 1.0):
             out = place / f"wild-{seed}-{factor}"
-            wild = Plan(
-                PLAN.method, net=PLAN.net, objective=dict(PLAN.objective),
-                optimisation=Optimisation(
-                    epochs=1.0, lr=100.0, save_every=SAVE_EVERY, seed=seed, evaluate_images=20,
-                    warmup=6, batch_size=o.batch_size,
-                ),
-                recovery=Recovery(lr=factor, tries=2, max_energy=100.0),
-            )  # fmt: skip
+            o = replace(WILD.optimisation, seed=seed)
+            recovery = replace(WILD.recovery, lr=factor)
+            wild = replace(WILD, optimisation=o, recovery=recovery)
             try:
-                for _ in fit(wild, out):
-                    pass
+                train(wild, out)
             except DivergenceError:
                 gave_up += 1
             went = len(rollbacks_of(out))
@@ -215,8 +221,8 @@ def diverged(place: Path) -> dict[str, int]:
     return {"runs": 2 * seeds, "went back": back, "gave up": gave_up}
 
 
-def bad_inputs() -> dict[str, int]:
-    """The table of the tests, counted."""
+def tested(what: str) -> dict[str, int]:
+    """A file of the tests, counted."""
 
     class Count:
         passed = failed = 0
@@ -227,8 +233,8 @@ def bad_inputs() -> dict[str, int]:
                 self.failed += report.failed
 
     count = Count()
-    code = pytest.main(["-q", "tests/test_bad_input.py"], plugins=[count])
-    assert code == 0, "a bad input was not refused as it should be"
+    code = pytest.main(["-q", f"tests/test_{what}.py"], plugins=[count])
+    assert code == 0, f"a test of {what} failed"
     return {"tests passed": count.passed}
 
 

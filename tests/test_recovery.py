@@ -3,12 +3,14 @@
 import json
 import math
 import resource
+import shutil
 import signal
 import subprocess
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 import jeat
@@ -21,7 +23,7 @@ from jeat.objectives import JEM
 from jeat.plan import Optimisation, Recovery
 from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
-from jeat.state import load_state
+from jeat.state import load_state, seal
 from jeat.step import prepare
 from jeat.train import train
 
@@ -319,6 +321,77 @@ def test_a_damaged_record_is_refused_by_name(tmp_path, name, old, new, said):
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=said):
         next(fit(JEAT_PLAN, out, resume=True))
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory):
+    """A run that was left at its checkpoint 8 of 13."""
+    out = tmp_path_factory.mktemp("left") / "run"
+    for log in fit(JEAT_PLAN, out):
+        if log.iteration == 8:
+            break
+    shutil.rmtree(out / "checkpoints/00000004")
+    return out
+
+
+def forge(left, out, name, key, change):
+    """A copy with one tensor changed, or left out, under a manifest that says all is well."""
+    shutil.copytree(left, out, dirs_exist_ok=True)
+    folder = newest(out)
+    tensors = load_file(folder / f"{name}.safetensors")
+    changed = change(tensors.pop(key))
+    save_file(
+        tensors if changed is None else tensors | {key: changed.contiguous()},
+        folder / f"{name}.safetensors",
+    )
+    (folder / "manifest.json").unlink()
+    seal(folder, rollbacks=0)
+
+
+FORGED = {
+    "shape": lambda t: t.reshape(-1)[:1].reshape(1, 1, 1),
+    "longer": lambda t: torch.cat([t.reshape(-1)] * 2),
+    "type": lambda t: t.to(torch.int16),
+    "none": lambda _: None,
+    "empty": lambda t: t.reshape(-1)[:0],
+}
+KEYS = [
+    ("model", "iteration"), ("model", "health.streak"), ("model", "net.1.weight"),
+    ("model", "average.module.1.weight"), ("model", "average.n_averaged"),
+    ("model", "optimizer.0.exp_avg"), ("model", "optimizer.0.step"),
+    ("process-0", "random"), ("process-0", "states"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FORGED)
+@pytest.mark.parametrize(("name", "key"), KEYS)
+def test_a_checkpoint_that_was_forged_is_refused_by_name(left, tmp_path, name, key, fault):
+    forge(left, tmp_path, name, key, FORGED[fault])
+    with pytest.raises(ValueError, match=r"00000008 is of another net or optimiser \(.+\): remove"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "change", "said"),
+    [
+        ("model", "iteration", lambda t: t + 1, "of iteration 9"),
+        ("model", "iteration", lambda t: t - 99, "of iteration -91"),
+        ("process-0", "states", lambda t: t * math.nan, "not finite"),
+        ("process-0", "states", lambda t: t[:, 0], "no images of one shape"),
+        ("process-0", "states", lambda t: t[:5], r"replay buffer is torch.float32 \(5, 1, 8, 8\)"),
+    ],
+)
+def test_a_checkpoint_of_forged_numbers_is_refused_by_name(left, tmp_path, name, key, change, said):
+    forge(left, tmp_path, name, key, change)
+    with pytest.raises(ValueError, match=said):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+
+
+def test_an_empty_checkpoint_is_no_end_of_a_run(left, tmp_path):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "checkpoints/99999999").mkdir()
+    with pytest.raises(ValueError, match="99999999 is no checkpoint to go on from: remove"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
 
 
 def test_a_checkpoint_of_another_net_is_refused(tmp_path):

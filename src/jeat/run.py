@@ -70,7 +70,8 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     check_place(out, plan, resume)
     data = load_data(plan.data)
     last = newest(out)
-    if last is not None and int(last.name) >= plan.optimisation.iterations(len(data.train)):
+    ended = last is not None and int(last.name) >= plan.optimisation.iterations(len(data.train))
+    if last is not None and ended and (last / "net.safetensors").is_file():
         return
     past = rollbacks_of(out)
     training, start = _ready(changed(plan, past), data, fresh=last is None)

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.optim import AdamW
 
 from jeat import shards
 from jeat.buffer import ReplayBuffer
@@ -79,23 +80,23 @@ def load_state(training: Training, folder: Path) -> None:
         if not file.is_file() or _sum(file) != sum_:
             what = "damaged" if file.is_file() else "missing"
             raise ValueError(f"{file} is {what}: {_repair(folder)}")
-    tensors = load_file(folder / "model.safetensors")
-    moments = {k: v for k, v in tensors.items() if k.startswith("optimizer.")}
-    state = {k: v for k, v in tensors.items() if k not in moments}
     try:
-        own = {k: v for k, v in training.step.state_dict().items() if _is_own(k)}
-        training.step.load_state_dict(state | own)
-        _set_moments(training, moments)
-    except (RuntimeError, KeyError, ValueError) as error:
-        raise ValueError(f"{folder} is of another net or optimiser: {_repair(folder)}") from error
-    if (buffer := _buffer(training.step)) is not None:
-        states = buffer_states(folder)
-        buffer.states.copy_(states[shards.mine(len(states))])
-    if manifest["processes"] == shards.world():
-        with safe_open(folder / f"process-{shards.rank()}.safetensors", "pt") as f:
-            torch.set_rng_state(f.get_tensor("random"))
-            if torch.cuda.is_available() and "random_cuda" in f.keys():  # noqa: SIM118
-                torch.cuda.set_rng_state(f.get_tensor("random_cuda"))
+        _set_model(training, load_file(folder / "model.safetensors"), int(folder.name))
+        if (buffer := _buffer(training.step)) is not None:
+            states = buffer_states(folder)
+            mine = states[shards.mine(len(states))]
+            _check_like(mine, buffer.states, "replay buffer")
+            buffer.states.copy_(mine)
+        if manifest["processes"] == shards.world():
+            with safe_open(folder / f"process-{shards.rank()}.safetensors", "pt") as f:
+                torch.set_rng_state(f.get_tensor("random"))
+                if torch.cuda.is_available() and "random_cuda" in f.keys():  # noqa: SIM118
+                    torch.cuda.set_rng_state(f.get_tensor("random_cuda"))
+    except (RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"{folder} is of another net or optimiser ({reason}): {_repair(folder)}"
+        ) from error
 
 
 def load_buffer(run: str | Path) -> Stored:
@@ -125,6 +126,10 @@ def buffer_states(checkpoint: Path) -> Tensor:
                 f"the method of {checkpoint} keeps no replay buffer to start from: use another "
                 "--start"
             ) from error
+    if len({p.shape[1:] for p in parts}) != 1 or any(p.ndim != 4 for p in parts):
+        raise ValueError(f"the replay buffer in {checkpoint} holds no images of one shape")
+    if not all(p.is_floating_point() and bool(p.isfinite().all()) for p in parts):
+        raise ValueError(f"the replay buffer in {checkpoint} holds numbers that are not finite")
     return torch.cat(parts)
 
 
@@ -134,11 +139,42 @@ def _moments(training: Training) -> dict[str, Tensor]:
     return {f"{i}.{k}": v for i, own in state.items() for k, v in own.items() if v is not None}
 
 
+def _set_model(training: Training, tensors: dict[str, Tensor], iteration: int) -> None:
+    """All of ``model.safetensors``, of a checkpoint of that iteration.
+
+    Raises:
+        ValueError, KeyError, RuntimeError: it is of another training.
+    """
+    moments = {k: v for k, v in tensors.items() if k.startswith("optimizer.")}
+    state = {k: v for k, v in tensors.items() if k not in moments}
+    own = training.step.state_dict()
+    for name in own.keys() & state.keys():
+        _check_like(state[name], own[name], name)
+    if state["iteration"] != iteration:
+        raise ValueError(f"it is of iteration {int(state['iteration'])}")
+    training.step.load_state_dict(state | {k: v for k, v in own.items() if _is_own(k)})
+    _set_moments(training, moments)
+
+
+def _check_like(found: Tensor, own: Tensor, name: str) -> None:
+    if (found.shape, found.dtype) != (own.shape, own.dtype):
+        raise ValueError(
+            f"{name} is {found.dtype} {tuple(found.shape)}, not {own.dtype} {tuple(own.shape)}"
+        )
+
+
 def _set_moments(training: Training, tensors: dict[str, Tensor]) -> None:
+    weights = training.optimizer.param_groups[0]["params"]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         _, i, name = key.split(".")
+        _check_like(value, torch.zeros(()) if name == "step" else weights[int(i)], key)
         state.setdefault(int(i), {})[name] = value
+    names = {"momentum_buffer"}
+    if isinstance(training.optimizer, AdamW):
+        names = {"step", "exp_avg", "exp_avg_sq"}
+    if odd := [i for i, own in state.items() if own.keys() != names]:
+        raise ValueError(f"the optimiser has not all of weight {odd[0]}")
     groups = training.optimizer.state_dict()["param_groups"]
     training.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
