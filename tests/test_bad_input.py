@@ -3,8 +3,10 @@
 import json
 import os
 import pickle
+import resource
 import shlex
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,37 +177,40 @@ COMMANDS = [
     (train("--objective.rho 0.1"), 2, "--objective.rho", "jeat train at --help"),
     (train("--lr fast"), 2, "--lr", "must be a finite number, got fast"),
     (train("--lr nan"), 2, "--lr", "must be a finite number"),
-    (train("--lr .nan"), 1, "lr", "must be a finite number"),
-    (train("--lr 0"), 1, "lr", "must be positive"),
+    (train("--lr .nan"), 2, "lr", "must be a finite number"),
+    (train("--lr 1e39"), 2, "lr", "at most 1e9"),
+    (train("--epochs 1e308"), 2, "epochs", "at most 1e9"),
+    (train("--recovery.max_gap 0"), 2, "recovery.max_gap", "must be positive"),
+    (train("--lr 0"), 2, "lr", "must be positive"),
     (train("--eps 1/0"), 2, "--eps", "must be a finite number, got 1/0"),
-    (train("--eps 8"), 1, "eps", "such as 8/255"),
-    (train("--epochs 0"), 1, "epochs", "must be positive"),
+    (train("--eps 8"), 2, "eps", "such as 8/255"),
+    (train("--epochs 0"), 2, "epochs", "must be positive"),
     (train("--batch_size 1.5"), 2, "--batch_size", "must be a whole number"),
     (train("--batch_size 5000"), 1, "1437 training images", "a batch of 5000"),
-    (train("--seed -1"), 1, "seed", "must not be negative"),
+    (train("--seed -1"), 2, "seed", "must not be negative"),
     (train("--flip maybe"), 2, "--flip", "must be true or false"),
-    (train("--ema 1"), 1, "ema", "must lie in [0, 1)"),
-    (train("--clip 0"), 1, "clip", "must be positive"),
+    (train("--ema 1"), 2, "ema", "must lie in [0, 1)"),
+    (train("--clip 0"), 2, "clip", "must be positive"),
     (train("--clip soft"), 2, "--clip", "must be a finite number or null"),
     (train("--pad 8"), 1, "pad=8", "images of 8 pixels"),
-    (train("--std 0"), 1, "std", "must be positive"),
+    (train("--std 0"), 2, "std", "must be positive"),
     (train("--norm layer"), 2, "--norm", "must be none or batch or group"),
     (train("--precision fp8"), 2, "--precision", "must be fp32 or bf16 or auto"),
-    (train("--net vit-3"), 1, "'vit-3'", "architectures are convnet"),
-    (train("--net convnet-0"), 1, "width", "at least 1"),
-    (train("--net convnet-99999999999999"), 1, "convnet-99999999999999", "cannot be built"),
-    (train("--net wrn-11-2"), 1, "11", "6n + 4"),
-    (train("--objective.steps 0"), 1, "steps=0", "at least 1 step"),
-    (train("--objective.ratio -1"), 1, "step_size", "must not be negative"),
-    (train("--objective.eps .nan"), 1, "objective.eps", "must be a finite number"),
-    (train("--objective.sigma -1", "noise"), 1, "sigma", "must not be negative"),
-    (train("--objective.rho 2", "jem"), 1, "rho=2", "must lie in [0, 1]"),
-    (train("--objective.noise -1", "jem"), 1, "noise", "must not be negative"),
-    (train("--objective.noise .nan", "jem"), 1, "objective.noise", "must be a finite number"),
-    (train("--objective.input_noise -1", "jem"), 1, "input_noise", "must not be negative"),
-    (train("--objective.w_l2 -1", "jeat"), 1, "w_l2", "must not be negative"),
-    (train("--objective.step_size 0", "jem"), 1, "step_size", "must be positive"),
-    (train("--objective.buffer_size 9", "jem"), 1, "buffer of 9", "a batch of 128"),
+    (train("--net vit-3"), 2, "'vit-3'", "architectures are convnet"),
+    (train("--net convnet-0"), 2, "width", "at least 1"),
+    (train("--net convnet-99999999999999"), 2, "convnet-99999999999999", "cannot be built"),
+    (train("--net wrn-11-2"), 2, "11", "6n + 4"),
+    (train("--objective.steps 0"), 2, "steps=0", "at least 1 step"),
+    (train("--objective.ratio -1"), 2, "step_size", "must not be negative"),
+    (train("--objective.eps .nan"), 2, "objective.eps", "must be a finite number"),
+    (train("--objective.sigma -1", "noise"), 2, "sigma", "must not be negative"),
+    (train("--objective.rho 2", "jem"), 2, "rho=2", "must lie in [0, 1]"),
+    (train("--objective.noise -1", "jem"), 2, "noise", "must not be negative"),
+    (train("--objective.noise .nan", "jem"), 2, "objective.noise", "must be a finite number"),
+    (train("--objective.input_noise -1", "jem"), 2, "input_noise", "must not be negative"),
+    (train("--objective.w_l2 -1", "jeat"), 2, "w_l2", "must not be negative"),
+    (train("--objective.step_size 0", "jem"), 2, "step_size", "must be positive"),
+    (train("--objective.buffer_size 9", "jem"), 2, "buffer of 9", "a batch of 128"),
     (train("--objective.grad_at end", "jeat"), 2, "--objective.grad_at", "start or clean"),
     # train: places and first weights
     ("train at --out file", 1, "file is a file", "choose another folder"),
@@ -218,7 +223,7 @@ COMMANDS = [
     (train("--init net.pt"), 1, "net.pt", "not a jeat checkpoint"),
     (train("--init at --net convnet-8"), 1, "convnet-4 and not convnet-8", "architecture"),
     # data
-    (train("--data ''"), 1, "data", "must name a data set"),
+    (train("--data ''"), 2, "data", "must name a data set"),
     (train("--data /no/where"), 1, "/no/where", "give digits, an image folder"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
     (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
@@ -256,10 +261,10 @@ COMMANDS = [
     ("train at --config kind.yaml", 2, "--epochs", "must be a finite number"),
     ("train at --config group.yaml", 2, "objective", "flags by name"),
     ("train at --config 'null group.yaml'", 2, "objective", "flags by name"),
-    ("train at --config null.yaml", 1, "eps", "must be a finite number"),
+    ("train at --config null.yaml", 2, "eps", "must be a finite number"),
     ("train at --config key.yaml", 2, "1", "must be a string"),
     ("train at --config itself.yaml", 2, "aliases", "write the value"),
-    ("train at --config nan.yaml", 1, "lr", "must be a finite number"),
+    ("train at --config nan.yaml", 2, "lr", "must be a finite number"),
     ("train at --config python.yaml", 2, "python/object/apply", "jeat train at --help"),
     ("sample run new.png --config python.yaml", 2, "python/object/apply", "--help"),
     ("list --config python.yaml", 2, "python/object/apply", "jeat list --help"),
@@ -278,21 +283,21 @@ COMMANDS = [
     ("attack net.pkl", 1, "net.pkl", "not a jeat checkpoint"),
     ("attack net.pt", 1, "net.pt", "not a jeat checkpoint"),
     # attack
-    ("attack run --eps -1", 1, "eps", "must not be negative"),
-    ("attack run --eps 8", 1, "got 8", "such as 8/255"),
-    ("attack run --norm l2 --eps .inf", 1, "eps", "infinite"),
-    ("attack run --steps 0", 1, "steps=0", "at least 1 step"),
-    ("attack run --step_size .nan", 1, "step_size", "must not be negative or infinite"),
+    ("attack run --eps -1", 2, "eps", "must not be negative"),
+    ("attack run --eps 8", 2, "got 8", "such as 8/255"),
+    ("attack run --norm l2 --eps .inf", 2, "eps", "infinite"),
+    ("attack run --steps 0", 2, "steps=0", "at least 1 step"),
+    ("attack run --step_size .nan", 2, "step_size", "must not be negative or infinite"),
     ("attack run --norm l1", 2, "--norm", "must be linf or l2"),
-    ("attack run -n 0", 1, "--number", "at least 1"),
-    ("attack run --seed -1", 1, "--seed", "must lie in 0.."),
-    ("attack run --data ''", 1, "data", "must name a data set"),
+    ("attack run -n 0", 2, "--number", "at least 1"),
+    ("attack run --seed -1", 2, "--seed", "must lie in 0.."),
+    ("attack run --data ''", 2, "data", "must name a data set"),
     ("attack run --data 7classes.npz", 1, "in 7", "takes images of (1, 8, 8) in 10 classes"),
     ("attack run --out new.png", 2, "new.png", ".npz file"),
     ("attack run --out ''", 2, "''", ".npz file"),
     ("attack run --out folder.npz", 2, "folder.npz", ".npz file"),
     ("attack run --out file/new.npz", 2, "file/new.npz", "name another"),
-    ("attack run --out new/new.npz --eps -1", 1, "eps", "must not be negative"),
+    ("attack run --out new/new.npz --eps -1", 2, "eps", "must not be negative"),
     # sample
     ("sample run", 2, "out", "jeat sample --help"),
     ("sample run new.gif", 2, "new.gif", ".png or .safetensors"),
@@ -301,20 +306,20 @@ COMMANDS = [
     ("sample run file/new.png", 2, "file/new.png", "name another"),
     ("sample nowhere new/new.png", 1, "nowhere", "shipped nets: "),
     ("sample run new.png --class cat", 1, "'cat'", "classes are 0, 1"),
-    ("sample run new.png --steps 0", 1, "steps=0", "at least 1 step"),
+    ("sample run new.png --steps 0", 2, "steps=0", "at least 1 step"),
     ("sample run new.png --steps many", 2, "--steps", "must be a whole number or own"),
-    ("sample run new.png --step_size .nan", 1, "step_size", "must be positive"),
-    ("sample run new.png --noise -1", 1, "noise", "must not be negative"),
-    ("sample run new.png --noise .nan", 1, "noise", "must not be negative or infinite"),
+    ("sample run new.png --step_size .nan", 2, "step_size", "must be positive"),
+    ("sample run new.png --noise -1", 2, "noise", "must not be negative"),
+    ("sample run new.png --noise .nan", 2, "noise", "must not be negative or infinite"),
     ("sample run new.png --energy marginal", 2, "--energy", "joint or cross-entropy"),
     ("sample at new.png --start buffer", 1, "at/checkpoints", "use another --start"),
     ("sample run new.png -n 0", 2, "--number", "at least 1"),
     # measure
-    ("measure run --metrics beauty", 1, "'beauty'", "metrics are accuracy"),
-    ("measure run --metrics nearest", 1, "nearest", "needs --samples"),
+    ("measure run --metrics beauty", 2, "'beauty'", "metrics are accuracy"),
+    ("measure run --metrics nearest", 2, "nearest", "needs --samples"),
     (
         "measure run -n 9 --metrics sample_quality --samples samples.safetensors",
-        1, "sample_quality", "needs --judge",
+        2, "sample_quality", "needs --judge",
     ),
     (
         "measure run --metrics judge_accuracy --samples samples.safetensors --judge run",
@@ -325,24 +330,24 @@ COMMANDS = [
         1, "foreign.safetensors", "jeat sample",
     ),
     ("measure run --metrics nearest --samples run", 1, "run holds no images", "jeat sample"),
-    ("measure run --metrics out_of_distribution", 1, "out_of_distribution", "needs --outside"),
+    ("measure run --metrics out_of_distribution", 2, "out_of_distribution", "needs --outside"),
     (
         "measure run -n 9 --metrics robust_accuracy --robust_accuracy.steps 0",
-        1, "steps=0", "at least 1 step",
+        2, "steps=0", "at least 1 step",
     ),
     (
         "measure run -n 9 --metrics fisher_score --fisher_score.probes 0 --out new/new.json",
-        1, "probes=0", "at least 1 probe",
+        2, "probes=0", "at least 1 probe",
     ),
-    ("measure run -n 9 --metrics curvature --curvature.radius -1", 1, "radius", "positive"),
+    ("measure run -n 9 --metrics curvature --curvature.radius -1", 2, "radius", "positive"),
     ("measure run --out folder.json", 2, "folder.json", ".json file"),
     ("measure run --data colour.npz", 1, "(3, 8, 8)", "takes images of (1, 8, 8)"),
     # landscape
     ("landscape run new.pdf", 2, "new.pdf", ".png file"),
     ("landscape run new.png --index 999", 1, "999", "must lie in 0.."),
     ("landscape run new.png --class cat", 1, "'cat'", "classes are 0, 1"),
-    ("landscape run new/new.png --points 3 --radius 0", 1, "radius", "must be positive"),
-    ("landscape run new.png --points 4", 1, "4", "must be odd"),
+    ("landscape run new/new.png --points 3 --radius 0", 2, "radius", "must be positive"),
+    ("landscape run new.png --points 4", 2, "4", "must be odd"),
     ("landscape run cut.safetensors new.png", 1, "cut.safetensors", "not a jeat checkpoint"),
     # reproduce
     ("reproduce imagenet", 2, "'imagenet'", "cifar10, cifar100"),
@@ -368,6 +373,34 @@ def test_a_bad_command_is_refused_in_one_line(line, code, named, remedy, here, c
     assert "please report" not in error
     assert found == code
     assert listing(here) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sample run {}.png -n 8 --steps 1",
+        "sample run {}.safetensors -n 8 --steps 1",
+        "attack run -n 20 --steps 1 --out {}.npz",
+        "landscape run {}.png --points 3",
+        "measure run -n 20 --metrics accuracy --out {}.json",
+    ],
+)
+def test_a_full_disk_leaves_the_file_that_was_there(line, here, tmp_path, capsys):
+    words = shlex.split(line.format(tmp_path / "kept"))
+    file = Path(next(w for w in words if str(tmp_path) in w))
+    file.write_text("as it was")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        code, error = left(words, capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 1
+    assert error.splitlines()[-1] == (
+        f"jeat: {file} cannot be used (File too large): name another file or folder"
+    )
+    assert file.read_text() == "as it was"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

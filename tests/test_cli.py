@@ -210,7 +210,7 @@ def test_measure_knows_every_metric_and_runs_the_costly_ones_by_name(run, capsys
     words = ["--metrics", "auto_attack", "--auto_attack.attacks", "apgd-ce"]
     assert main(["measure", run, "-n", "4", *words, "--auto_attack.eps", "25/255"]) == 0
     assert "| apgd-ce " in capsys.readouterr().out
-    assert main(["measure", run, "-n", "4", "--metrics", "out_of_distribution"]) == 1
+    assert main(["measure", run, "-n", "4", "--metrics", "out_of_distribution"]) == 2
     assert "out_of_distribution needs --outside" in capsys.readouterr().err
     words = ["--metrics", "out_of_distribution", "--outside", "inverted"]
     assert main(["measure", run, "-n", "4", *words]) == 0
@@ -239,9 +239,9 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     near = json.loads(Path(out).read_text())["figures"]["nearest_l2"]
     assert near == memorisation(images, x, DIGITS.train.floats(50)[0])["l2"]
     capsys.readouterr()
-    assert main(["measure", run, *fewer[:-3], "0"]) == 1
+    assert main(["measure", run, *fewer[:-3], "0"]) == 2
     assert "--compared must be at least 1" in capsys.readouterr().err
-    assert main(["measure", run, *words[:3], *words[-2:]]) == 1
+    assert main(["measure", run, *words[:3], *words[-2:]]) == 2
     assert "needs --judge" in capsys.readouterr().err
     assert main(["measure", run, *words, "--judge", run]) == 1
     assert "no judge of its own samples" in capsys.readouterr().err
@@ -275,32 +275,32 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["train", "at", "--out", "OUT", "--lr", "fast"], 2, "lr"),
         (["train", "at", "--out", "OUT", "--objective.rho", "0.1"], 2, "rho"),
         (["train", "at", "--out", "OUT", "--schedule", "linear"], 2, "schedule"),
-        (["train", "at", "--out", "OUT", "--epochs", "0"], 1, "epochs must be positive"),
-        (["train", "at", "--out", "OUT", "--eps", "8"], 1, "eps is in [0, 1] pixels"),
-        (["train", "at", "--out", "OUT", "--eps", "-0.1"], 1, "eps is in [0, 1] pixels"),
-        (["train", "at", "--out", "OUT", "--objective.eps", "8"], 1, "eps is in [0, 1] pixels"),
-        (["train", "at", "--out", "OUT", "--seed", "99999999999999999999"], 1, "seed"),
-        (["train", "at", "--out", "OUT", "--data", ""], 1, "data must name"),
+        (["train", "at", "--out", "OUT", "--epochs", "0"], 2, "epochs must be positive"),
+        (["train", "at", "--out", "OUT", "--eps", "8"], 2, "eps is in [0, 1] pixels"),
+        (["train", "at", "--out", "OUT", "--eps", "-0.1"], 2, "eps is in [0, 1] pixels"),
+        (["train", "at", "--out", "OUT", "--objective.eps", "8"], 2, "eps is in [0, 1] pixels"),
+        (["train", "at", "--out", "OUT", "--seed", "99999999999999999999"], 2, "seed"),
+        (["train", "at", "--out", "OUT", "--data", ""], 2, "data must name"),
         (["train", "at", "--out", "OUT", "--data", "FILE"], 1, "is a file"),
         (["train", "at", "--out", "OUT", "--data", "ONE"], 1, "at least 2 classes"),
-        (["train", "at", "--out", "OUT", "--net", "convnet-4-4"], 1, "convnet-width"),
-        (["train", "at", "--out", "OUT", "--net", "convnet-"], 1, "convnet-width"),
+        (["train", "at", "--out", "OUT", "--net", "convnet-4-4"], 2, "convnet-width"),
+        (["train", "at", "--out", "OUT", "--net", "convnet-"], 2, "convnet-width"),
         (
             ["train", "at", "--out", "OUT", "--init", "RUN", "--net", "convnet-4", "--std", "0.2"],
             1,
             "another architecture: std 0.5 and not 0.2",
         ),
-        (["train", "at", "--out", "OUT", "--objective.eps", "-0.1"], 1, "eps"),
-        (["train", "noise", "--out", "OUT", "--objective.sigma", "-1"], 1, "sigma"),
-        (["train", "jem", "--out", "OUT", "--objective.steps", "0"], 1, "at least 1 step"),
-        (["train", "jem", "--out", "OUT", "--objective.rho", "2"], 1, "rho"),
-        (["train", "jem", "--out", "OUT", "--objective.buffer_size", "9"], 1, "buffer"),
+        (["train", "at", "--out", "OUT", "--objective.eps", "-0.1"], 2, "eps"),
+        (["train", "noise", "--out", "OUT", "--objective.sigma", "-1"], 2, "sigma"),
+        (["train", "jem", "--out", "OUT", "--objective.steps", "0"], 2, "at least 1 step"),
+        (["train", "jem", "--out", "OUT", "--objective.rho", "2"], 2, "rho"),
+        (["train", "jem", "--out", "OUT", "--objective.buffer_size", "9"], 2, "buffer"),
         (["train", "at", "--out", "OUT", "--data", "/no/where"], 1, "no data at /no/where"),
         (["train", "at", "--out", "OUT", "--data", "BIG"], 1, "labels must lie in"),
         (["train", "at", "--out", "OUT", "--data", "NAN"], 1, "finite"),
-        (["train", "at", "--out", "OUT", "--net", "wrn-11-2"], 1, "6n"),
-        (["train", "at", "--out", "OUT", "--net", "vit-3"], 1, "unknown net"),
-        (["train", "at", "--out", "OUT", "--net", "convnet-4", "--data", "2X2"], 1, "too small"),
+        (["train", "at", "--out", "OUT", "--net", "wrn-11-2"], 2, "6n"),
+        (["train", "at", "--out", "OUT", "--net", "vit-3"], 2, "unknown net"),
+        (["train", "at", "--out", "OUT", "--net", "convnet-4", "--data", "2X2"], 2, "too small"),
         (["train", "at", "--out", "OUT", "--init", "RUN"], 1, "another architecture"),
         (["train", "at", "--out", "OUT", "--pad", "9"], 1, "pad"),
         (["train", "at", "--out", "RUN"], 1, "exists"),
@@ -311,21 +311,21 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         (["sample", "FILE", "OUT.png"], 1, "not a jeat checkpoint"),
         (["sample", "RUN", "OUT.gif"], 2, ".png"),
         (["sample", "RUN", "OUT.png", "--class", "cat"], 1, "no class 'cat'"),
-        (["sample", "RUN", "OUT.png", "--steps", "0"], 1, "at least 1 step"),
+        (["sample", "RUN", "OUT.png", "--steps", "0"], 2, "at least 1 step"),
         (["sample", "RUN", "OUT.png", "-n", "0"], 2, "number"),
         (["sample", "FOREIGN", "OUT.png"], 1, "not a jeat checkpoint"),
-        (["measure", "RUN", "--metrics", "beauty"], 1, "unknown metric 'beauty'"),
-        (["measure", "RUN", "--metrics", "nearest"], 1, "nearest needs --samples"),
-        (["measure", "RUN", "-n", "0"], 1, "number"),
+        (["measure", "RUN", "--metrics", "beauty"], 2, "unknown metric 'beauty'"),
+        (["measure", "RUN", "--metrics", "nearest"], 2, "nearest needs --samples"),
+        (["measure", "RUN", "-n", "0"], 2, "number"),
         (["measure", "RUN", "--data", "2X2"], 1, "takes images of"),
         (["measure", "RUN", "--out", "OUT.txt"], 2, ".json"),
-        (["measure", "RUN", "--fisher_score.probes", "0"], 1, "probe"),
-        (["attack", "RUN", "--eps", "-1"], 1, "eps"),
-        (["attack", "RUN", "--eps", "300"], 1, "eps is in [0, 1] pixels"),
-        (["attack", "RUN", "--norm", "l2", "--eps", "1e400"], 1, "infinite"),
-        (["attack", "RUN", "--seed", "-1"], 1, "--seed must lie in"),
+        (["measure", "RUN", "--fisher_score.probes", "0"], 2, "probe"),
+        (["attack", "RUN", "--eps", "-1"], 2, "eps"),
+        (["attack", "RUN", "--eps", "300"], 2, "eps is in [0, 1] pixels"),
+        (["attack", "RUN", "--norm", "l2", "--eps", "1e400"], 2, "infinite"),
+        (["attack", "RUN", "--seed", "-1"], 2, "--seed must lie in"),
         (["attack", "RUN", "--data", "NAMED"], 1, "knows the classes"),
-        (["attack", "RUN", "--steps", "0"], 1, "at least 1 step"),
+        (["attack", "RUN", "--steps", "0"], 2, "at least 1 step"),
         (["attack", "RUN", "--norm", "l1"], 2, "norm"),
         (["reproduce", "imagenet", "--out", "OUT"], 2, "unknown suite"),
         (["reproduce", "digits", "--seeds", "0"], 2, "--seeds must be at least 1"),

@@ -15,6 +15,7 @@ FLOORS = [
         "nets",
         "plan",
         "shards",
+        "_files",
         "_hub",
         "_images",
         "_signature",

@@ -257,7 +257,7 @@ def test_settings_that_are_defaults_may_be_left_out_on_resuming(tmp_path):
 
 def test_a_run_that_was_killed_before_it_began_begins(tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json.part").touch()
+    (tmp_path / "run" / ".lock").touch()
     assert next(fit(JEAT_PLAN, tmp_path / "run", resume=True)).iteration == 1
 
 

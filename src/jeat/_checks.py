@@ -5,7 +5,11 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
-__all__ = ["check_kind", "check_not_negative", "is_finite", "is_whole"]
+__all__ = ["SettingError", "check_kind", "check_not_negative", "is_finite", "is_whole"]
+
+
+class SettingError(ValueError):
+    """A setting that means nothing, whatever net and data it meets: a command leaves with 2."""
 
 
 def check_kind(name: str, value: object, kind: Any) -> None:
@@ -20,7 +24,7 @@ def check_kind(name: str, value: object, kind: Any) -> None:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             choices = ", ".join(get_args(kind))
-            raise ValueError(f"{name} must be one of {choices}, got {value!r}")
+            raise SettingError(f"{name} must be one of {choices}, got {value!r}")
         return
     first = get_origin(kinds[0]) or kinds[0]
     if first is bool:
@@ -33,7 +37,7 @@ def check_kind(name: str, value: object, kind: Any) -> None:
     else:
         right, said = isinstance(value, first), f"a {first.__name__}"
     if not right:
-        raise ValueError(f"{name} must be {said}, got {value!r}")
+        raise SettingError(f"{name} must be {said}, got {value!r}")
 
 
 def check_not_negative(**settings: float) -> None:
@@ -44,7 +48,7 @@ def check_not_negative(**settings: float) -> None:
     """
     for name, value in settings.items():
         if not (is_finite(value) and value >= 0):
-            raise ValueError(f"{name} must not be negative or infinite, got {value!r}")
+            raise SettingError(f"{name} must not be negative or infinite, got {value!r}")
 
 
 def is_finite(value: object) -> bool:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,10 +12,11 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from jeat import shards
+from jeat._files import rewritten
 from jeat.checkpoint import digest
 from jeat.plan import Plan
 
-__all__ = ["alone", "check_place", "cut_log", "read_plan", "removed", "rewritten", "written"]
+__all__ = ["alone", "check_place", "cut_log", "read_plan", "written"]
 
 _LOCK = ".lock"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -51,7 +51,7 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
         raise FileExistsError(f"{file} is a file: choose another folder for the run")
     if not out.exists():
         return
-    if out.is_dir() and {f.name for f in out.iterdir()} <= {"run.json.part", _LOCK}:
+    if out.is_dir() and {f.name for f in out.iterdir()} <= {_LOCK}:
         return  # empty, or killed before it began
     if not resume:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
@@ -148,15 +148,3 @@ def cut_log(file: Path, iteration: int) -> None:
     if "".join(kept) == file.read_text(errors="replace"):
         return
     rewritten(file, "".join(kept))
-
-
-def rewritten(file: Path, text: str) -> None:
-    """Put ``text`` into a file at once: a kill leaves the old one or the new one."""
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(text)
-    part.replace(file)
-
-
-def removed(folder: Path) -> None:
-    """Remove a checkpoint at once: a kill leaves it whole or, renamed, as none."""
-    shutil.rmtree(folder.rename(folder.with_suffix(".part")))

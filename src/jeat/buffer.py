@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._checks import SettingError
+
 __all__ = ["ReplayBuffer"]
 
 
@@ -32,9 +34,9 @@ class ReplayBuffer(nn.Module):
     ) -> None:
         super().__init__()
         if size < 1:
-            raise ValueError(f"a replay buffer needs at least 1 slot, got size={size}")
+            raise SettingError(f"a replay buffer needs at least 1 slot, got size={size}")
         if not 0 <= rho <= 1:
-            raise ValueError(f"the restart probability must lie in [0, 1], got rho={rho}")
+            raise SettingError(f"the restart probability must lie in [0, 1], got rho={rho}")
         self.restart, self.rho = restart, rho
         self.register_buffer("states", restart(size))
 

@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from jeat import shards
+from jeat._checks import SettingError
+from jeat._files import whole
 from jeat._words import flag
 from jeat.checkpoint import digest
 from jeat.generate import Own, sample
@@ -68,7 +70,7 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
     """
     if d.number < 1:
-        raise ValueError(f"--number must be at least 1, got {d.number}")
+        raise SettingError(f"--number must be at least 1, got {d.number}")
     net = net_of(d.net)
     spec = spec_of(net)
     names = d.classes or spec.classes
@@ -105,9 +107,8 @@ def draw_to(file: Path, d: Drawing) -> None:
 def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
     """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came."""
     tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
-    part = file.with_name(file.name + ".part")
-    save_file(tensors, part, {"jeat": json.dumps(_about(file, d))})
-    part.replace(file)
+    with whole(file) as part:
+        save_file(tensors, part, {"jeat": json.dumps(_about(file, d))})
 
 
 def _about(file: Path, d: Drawing) -> dict[str, str]:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._checks import SettingError
 from jeat.energy import Energy, check_labels, cross_entropy, energy_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import JEM_CHAIN, Chain, Start, Uniform, langevin, last
@@ -48,7 +49,7 @@ def sample(
         ValueError: labels outside the net's classes, an unknown energy, bad chain settings.
     """
     if energy not in ("joint", "cross-entropy"):
-        raise ValueError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
+        raise SettingError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
     spec = spec_of(net)
     classes = len(spec.classes)
     check_labels(labels)

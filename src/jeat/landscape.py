@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from jeat._checks import SettingError
 from jeat.energy import energy_of
 from jeat.nets import autocast, evaluating
 
@@ -41,9 +42,9 @@ def axis(radius: float, points: int) -> Float[Tensor, " p"]:
         ValueError: a radius that is not positive, or points without a middle.
     """
     if not 0 < radius < float("inf"):
-        raise ValueError(f"the radius of a plane must be positive and finite, got {radius}")
+        raise SettingError(f"the radius of a plane must be positive and finite, got {radius}")
     if points < 3 or points % 2 == 0:
-        raise ValueError(f"points must be odd, 3 or more, so that one is the image: got {points}")
+        raise SettingError(f"points must be odd, 3 or more, so that one is the image: got {points}")
     half = points // 2
     return torch.arange(-half, half + 1) * (radius / half)
 

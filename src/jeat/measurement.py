@@ -11,6 +11,8 @@ from typing import Any, get_args
 from torch import Tensor
 
 from jeat import shards
+from jeat._checks import SettingError
+from jeat._files import rewritten
 from jeat._signature import constant_of, signature_of
 from jeat._words import flag
 from jeat.checkpoint import digest
@@ -108,9 +110,9 @@ def measure(
         find(metric)
         for need in constant_of("metrics", metric, "needs") or ():
             if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
-                raise ValueError(f"{metric} needs {_FLAGS[need]}")
+                raise SettingError(f"{metric} needs {_FLAGS[need]}")
     if m.compared is not None and m.compared < 1:
-        raise ValueError(f"--compared must be at least 1, got {m.compared}")
+        raise SettingError(f"--compared must be at least 1, got {m.compared}")
     inputs = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m)
@@ -210,8 +212,5 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         pass
     found = measure(m, check=False)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    part.write_text(json.dumps(found, indent=1) + "\n")
-    part.replace(file)
+    rewritten(file, json.dumps(found, indent=1) + "\n")
     return found

@@ -3,10 +3,10 @@
 This file imports no torch, so that ``jeat train --help`` can show its fields at once.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from jeat._checks import check_kind
+from jeat._checks import SettingError, check_kind
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
 
@@ -69,16 +69,18 @@ class Optimisation:
         _check_kinds(self)
         for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
             if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+                raise SettingError(f"{name} must be positive, got {getattr(self, name)}")
         for name in ("weight_decay", "warmup", "pad", "evaluate_every", "deltas_every", "seed"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+                raise SettingError(f"{name} must not be negative, got {getattr(self, name)}")
+        if max(self.epochs, self.lr) > 1e9:
+            raise SettingError("epochs and lr must be at most 1e9")
         if self.ema is not None and not 0 <= self.ema < 1:
-            raise ValueError(f"ema must lie in [0, 1), got {self.ema}")
+            raise SettingError(f"ema must lie in [0, 1), got {self.ema}")
         if self.clip is not None and self.clip <= 0:
-            raise ValueError(f"clip must be positive, got {self.clip}")
+            raise SettingError(f"clip must be positive, got {self.clip}")
         if self.seed >= 2**63:
-            raise ValueError(f"seed must be below 2^63, got {self.seed}")
+            raise SettingError(f"seed must be below 2^63, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,13 @@ class Recovery:
 
     def __post_init__(self) -> None:
         _check_kinds(self)
-        for name in ("tries", "steps", "w_l2", "check_every"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"recovery.{name} must not be negative, got {getattr(self, name)}")
-        for name in ("patience", "max_energy", "max_gap", "max_gradient", "max_saturated"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"recovery.{name} must be positive, got {getattr(self, name)}")
+        for name, value in asdict(self).items():
+            if value < 0:
+                raise SettingError(f"recovery.{name} must not be negative, got {value}")
+            if value == 0 and (name == "patience" or name.startswith("max_")):
+                raise SettingError(f"recovery.{name} must be positive, got {value}")
         if not 0 < self.lr <= 1:
-            raise ValueError(f"recovery.lr is a factor in (0, 1], got {self.lr}")
+            raise SettingError(f"recovery.lr is a factor in (0, 1], got {self.lr}")
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,9 @@ class Plan:
     def __post_init__(self) -> None:
         _check_kinds(self)
         if not 0 <= self.eps <= 1:
-            raise ValueError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
+            raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
         if not self.data:
-            raise ValueError("data must name a data set")
+            raise SettingError("data must name a data set")
 
 
 def _check_kinds(values: Any) -> None:

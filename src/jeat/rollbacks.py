@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jeat._place import removed, rewritten
+from jeat._files import removed, rewritten
 from jeat.checkpoint import checkpoints
 from jeat.health import DivergenceError
 from jeat.plan import Plan

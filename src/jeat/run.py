@@ -22,7 +22,9 @@ import torch
 from torch import Tensor, nn
 
 from jeat import shards
-from jeat._place import alone, check_place, cut_log, removed, rewritten, written
+from jeat._checks import SettingError
+from jeat._files import removed, rewritten
+from jeat._place import alone, check_place, cut_log, written
 from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import checkpoints, load, load_weights, newest, save_net
@@ -163,7 +165,7 @@ def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisat
     """Two images through copies, so that settings which cannot work are refused at once."""
     for m in objective.modules():
         if isinstance(m, ReplayBuffer) and len(m.states) < o.batch_size // shards.world():
-            raise ValueError(
+            raise SettingError(
                 f"a replay buffer of {len(m.states)} cannot fill a batch of {o.batch_size}"
             )
     with torch.random.fork_rng():

@@ -19,6 +19,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from jeat._checks import SettingError
+from jeat._files import whole
 from jeat._hub import pinned
 from jeat._images import decoded, line
 from jeat.data import Data, Images, from_arrays
@@ -45,7 +47,7 @@ def load_data(source: str | Path) -> Data:
     if str(source) == "digits":
         return _digits()
     if not str(source):
-        raise ValueError(f"data must name a data set: {_SOURCES}")
+        raise SettingError(f"data must name a data set: {_SOURCES}")
     path = _place(str(source))
     if path.suffix == ".npz":
         return _npz(path)
@@ -180,15 +182,13 @@ def _files(split: Any, column: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _write(file: Path, data: Data) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         f"{split}.{k}": v.contiguous()
         for split, images in (("train", data.train), ("test", data.test))
         for k, v in (("x", images.x), ("y", images.y))
     }
-    part = file.with_suffix(f".{os.getpid()}.part")
-    save_file(tensors, part, metadata={"classes": json.dumps(data.classes)})
-    part.replace(file)
+    with whole(file) as part:
+        save_file(tensors, part, metadata={"classes": json.dumps(data.classes)})
 
 
 def _read(file: Path) -> Data | None:

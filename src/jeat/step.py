@@ -14,6 +14,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jeat import shards
+from jeat._checks import SettingError
 from jeat.data import Batch
 from jeat.health import Health
 from jeat.nets import in_bf16
@@ -102,7 +103,7 @@ def prepare(
             f"{images} training images do not fill a batch of {o.batch_size}: lower batch_size"
         )
     if o.batch_size % shards.world():
-        raise ValueError(
+        raise SettingError(
             f"{shards.world()} processes cannot share a batch of {o.batch_size} evenly: choose a "
             "multiple of their number"
         )

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from jeat import shards
+from jeat._checks import SettingError
 from jeat.checkpoint import load
 from jeat.data import Data
 from jeat.metrics import Subject
@@ -40,7 +41,7 @@ def seed_all(seed: int) -> None:
         ValueError: a seed that it does not take.
     """
     if not 0 <= seed < 2**63:
-        raise ValueError(f"--seed must lie in 0..2^63 - 1, got {seed}")
+        raise SettingError(f"--seed must lie in 0..2^63 - 1, got {seed}")
     torch.manual_seed(shards.seed_of(seed))
 
 
@@ -72,7 +73,7 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
         ValueError: images or classes that the net was not made for.
     """
     if number < 1:
-        raise ValueError(f"--number must be at least 1, got {number}")
+        raise SettingError(f"--number must be at least 1, got {number}")
     seed_all(seed)
     net = net_of(name)
     found = load_data(data_of(net) if data is None else data)

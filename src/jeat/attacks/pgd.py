@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat import balls
-from jeat._checks import check_not_negative, is_whole
+from jeat._checks import SettingError, check_not_negative, is_whole
 from jeat.data import check_pixels
 from jeat.energy import check_labels, cross_entropy, joint_energy
 
@@ -64,7 +64,7 @@ def pgd(
     _check(x, y, eps, steps, step_size)
     _check_choices(norm, loss, grad_at)
     if norm == "linf" and eps > 1:
-        raise ValueError(f"eps is in [0, 1] pixels, such as 8/255, got {eps}")
+        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {eps}")
     climbed = cross_entropy if loss == "ce" else joint_energy
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
     x_n = (x + delta).detach()
@@ -137,13 +137,13 @@ def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> No
         raise ValueError(f"{len(x)} images but {len(y)} labels")
     check_not_negative(eps=eps, step_size=step_size)
     if not is_whole(steps, 1):
-        raise ValueError(f"an attack takes at least 1 step, a whole number, got steps={steps!r}")
+        raise SettingError(f"an attack takes at least 1 step, a whole number, got steps={steps!r}")
 
 
 def _check_choices(norm: str, loss: str, grad_at: str) -> None:
     if norm not in ("linf", "l2"):
-        raise ValueError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+        raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
     if loss not in ("ce", "energy"):
-        raise ValueError(f"unknown attack loss {loss!r}: use 'ce' or 'energy'")
+        raise SettingError(f"unknown attack loss {loss!r}: use 'ce' or 'energy'")
     if grad_at not in ("start", "clean"):
-        raise ValueError(f"unknown grad_at {grad_at!r}: use 'start' or 'clean'")
+        raise SettingError(f"unknown grad_at {grad_at!r}: use 'start' or 'clean'")

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from importlib import import_module
 
 from jeat import shards
+from jeat._checks import SettingError
 from jeat._signature import files_of
 from jeat.cli._memory import keep_memory
 
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``jeat`` with these arguments.
 
     Returns:
-        0; 1 after a failure; 2 after a usage error; 130 after Ctrl-C.
+        0; 1 after a failure; 2 after a usage error, as of a flag that means nothing; 130 after
+        Ctrl-C.
     """
     words = [*(sys.argv[1:] if argv is None else argv)]
     try:
@@ -62,7 +64,7 @@ def _run(words: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, OSError, FloatingPointError) as error:
-        return _fail(_said(error), 1)
+        return _fail(_said(error), 2 if isinstance(error, SettingError) else 1)
     except Exception as error:
         if os.environ.get("JEAT_DEBUG"):
             raise

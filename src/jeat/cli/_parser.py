@@ -72,14 +72,6 @@ class Parser(jsonargparse.ArgumentParser):
         if not (folder.is_dir() and os.access(folder, os.W_OK)):
             self.error(f"{file} cannot be written, {folder} is no folder to write to: name another")
 
-    @staticmethod
-    def place(file: str | None) -> Path | None:
-        """The file to write now; its folder is made."""
-        if file is None:
-            return None
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
-        return Path(file)
-
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
         if shards.first_failure():

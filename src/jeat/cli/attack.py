@@ -34,6 +34,7 @@ def main(words: Sequence[str]) -> int:
     import numpy as np
     import torch
 
+    from jeat._files import whole
     from jeat.attacks import pgd
     from jeat.metrics import energies, find, signs_of_masking
     from jeat.report import table
@@ -56,7 +57,8 @@ def main(words: Sequence[str]) -> int:
     print(table(rows))
     masking = find("gradient_masking")(s, eps=args.eps, norm=args.norm)
     print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
-    if out := parser.place(args.out):
-        np.savez(out, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
+    if args.out is not None:
+        with whole(args.out) as part:
+            np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     warn(signs_of_masking(masking))
     return 0

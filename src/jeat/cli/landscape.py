@@ -52,6 +52,7 @@ def main(words: Sequence[str]) -> int:
         parser.error("a net is named twice")
 
     from jeat import load_data
+    from jeat._files import whole
     from jeat.landscape import axis, draw, grid, plane
     from jeat.report import table
     from jeat.subject import check_fit, data_of, net_of, seed_all
@@ -77,8 +78,9 @@ def main(words: Sequence[str]) -> int:
         f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "
         f"directions of seed {args.seed}"
     )
-    parser.place(args.out)
-    draw({k: E[0] for k, E in energies.items()}, radius=args.radius, title=title).savefig(args.out)
+    figure = draw({k: E[0] for k, E in energies.items()}, radius=args.radius, title=title)
+    with whole(args.out) as part:
+        figure.savefig(part)
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
     print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")
     return 0

@@ -9,6 +9,7 @@ more than test images is measured where --metrics names it. Each metric's own fl
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from jeat import shards
 from jeat._signature import constant_of, files_of, signature_of
@@ -52,6 +53,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     parser.check_place(args.out, ".json")
 
+    from jeat._files import rewritten
     from jeat.measurement import Measurement, measure
     from jeat.report import table
 
@@ -70,7 +72,7 @@ def main(words: Sequence[str]) -> int:
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {shards.world()} processes" if shards.world() > 1 else "")
     )
-    if out := parser.place(args.out):
-        out.write_text(json.dumps(found, indent=1) + "\n")
+    if args.out is not None:
+        rewritten(Path(args.out), json.dumps(found, indent=1) + "\n")
     warn(found["warnings"])
     return 0

@@ -61,6 +61,7 @@ def main(words: Sequence[str]) -> int:
     parser.check_place(args.out, ".safetensors" if kept else ".png")
 
     from jeat import report
+    from jeat._files import whole
     from jeat.drawing import Drawing, draw, save_images
 
     drawing = Drawing(
@@ -70,12 +71,12 @@ def main(words: Sequence[str]) -> int:
     images, labels = draw(drawing)
     if shards.rank():
         return 0
-    parser.place(args.out)
     rows = len(labels) // args.number
     if kept:
         save_images(Path(args.out), images, labels, drawing)
     else:
         columns = args.number if rows > 1 else min(10, args.number)
-        report.grid(images, columns=columns).save(args.out)
+        with whole(args.out) as part:
+            report.grid(images, columns=columns).save(part)
     print(f"{args.out}: {len(labels)} images, {args.number} of each class")
     return 0

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from jeat._checks import SettingError
 from jeat.metrics._split import split
 from jeat.metrics._subject import Subject
 from jeat.metrics.accuracy import accuracy
@@ -55,7 +56,7 @@ def find(name: str) -> Callable[..., dict[str, float]]:
         ValueError: no such metric.
     """
     if name not in names():
-        raise ValueError(f"unknown metric {name!r}: metrics are {', '.join(names())}")
+        raise SettingError(f"unknown metric {name!r}: metrics are {', '.join(names())}")
     measure: Callable[..., dict[str, Any]] = import_module(f"{__name__}.{name}").measure
     return measure
 

@@ -9,6 +9,7 @@ import torch
 from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
+from jeat._checks import SettingError
 from jeat.balls import Norm
 from jeat.metrics._subject import pieces
 from jeat.nets import autocast, evaluating
@@ -42,7 +43,7 @@ def left_by_ensemble(
     if norm == "l2" and "square" in names and min(x.shape[2:]) < 5:
         raise ValueError("square in l2 takes images of at least 5 pixels: leave it out")
     if queries is not None and queries < 1:
-        raise ValueError(f"square makes at least 1 query, got queries={queries}")
+        raise SettingError(f"square makes at least 1 query, got queries={queries}")
     if seed is None:
         seed = int(torch.randint(2**31, ()))
     with autocast("fp32", x.device), evaluating(net), _undisturbed(x.device):
@@ -79,14 +80,14 @@ def _runnable(attacks: Sequence[str] | None, classes: int) -> list[str]:
     names = list(dict.fromkeys(attacks if attacks is not None else standard_attacks(classes)))
     for name in names:
         if name not in _LEAST_CLASSES:
-            raise ValueError(f"unknown attack {name!r}: attacks are {', '.join(_LEAST_CLASSES)}")
+            raise SettingError(f"unknown attack {name!r}: attacks are {', '.join(_LEAST_CLASSES)}")
         if classes < _LEAST_CLASSES[name]:
             raise ValueError(
                 f"{name} needs {_LEAST_CLASSES[name]} classes and the net has {classes}: "
                 f"use {', '.join(standard_attacks(classes))}"
             )
     if not names:
-        raise ValueError(f"no attack was named: attacks are {', '.join(_LEAST_CLASSES)}")
+        raise SettingError(f"no attack was named: attacks are {', '.join(_LEAST_CLASSES)}")
     return names
 
 
@@ -96,9 +97,9 @@ def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> None:
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
     if norm not in ("linf", "l2"):
-        raise ValueError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+        raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
     if not 0 <= eps < float("inf") or (norm == "linf" and eps > 1):
-        raise ValueError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
+        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from jeat._checks import SettingError
 from jeat.data import check_pixels
 from jeat.energy import check_labels
 
@@ -57,7 +58,7 @@ def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
         ValueError: ``most`` below 1, no image, or not as many labels as images.
     """
     if most < 1:
-        raise ValueError(f"a metric needs at least 1 image, got images={most}")
+        raise SettingError(f"a metric needs at least 1 image, got images={most}")
     pieces(x, y, 1)
     n = min(most, len(x))
     at = torch.arange(n, device=x.device) * len(x) // n

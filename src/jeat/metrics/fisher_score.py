@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jeat._checks import is_whole
+from jeat._checks import SettingError, is_whole
 from jeat.data import check_pixels
 from jeat.energy import Energy, energy_of
 from jeat.metrics._subject import Subject, pieces
@@ -58,7 +58,7 @@ def fisher_terms(
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
     """The two terms of J, 1/2 ||grad E||^2 and tr Hess E, per sample; as :func:`fisher_score`."""
     if probes is not None and not is_whole(probes, 1):
-        raise ValueError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes!r}")
+        raise SettingError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes!r}")
     check_pixels(x, box=False)
     with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
         if probes is None and is_piecewise_linear(net):

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from jeat._checks import SettingError
 from jeat.metrics._subject import Subject, check_images, given
 from jeat.nets import evaluating
 
@@ -197,6 +198,6 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
         file = reference_inception() if inception == "reference" else inception
         return sample_quality(samples, train, file)
     if subject.judge is None:
-        raise ValueError("sample_quality needs --judge, or --sample_quality.inception")
+        raise SettingError("sample_quality needs --judge, or --sample_quality.inception")
     figures = sample_quality(samples, train, subject.judge)
     return {f"judge_{name}": value for name, value in figures.items()}

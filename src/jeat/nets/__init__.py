@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from jeat._checks import check_kind
+from jeat._checks import SettingError, check_kind
 
 __all__ = [
     "Precision", "Spec", "autocast", "build", "evaluating", "in_bf16", "is_piecewise_linear",
@@ -66,7 +66,7 @@ def build(spec: Spec) -> nn.Module:
     stem, *numbers = spec.name.split("-")
     known = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
     if stem not in known:
-        raise ValueError(f"unknown net {spec.name!r}: architectures are {', '.join(known)}")
+        raise SettingError(f"unknown net {spec.name!r}: architectures are {', '.join(known)}")
     if len(spec.classes) < 2:
         raise ValueError(f"a classifier needs at least 2 classes, got {len(spec.classes)}")
     settings = asdict(spec) | {"classes": len(spec.classes)}
@@ -75,11 +75,11 @@ def build(spec: Spec) -> nn.Module:
     takes = inspect.signature(make).parameters.values()
     names = [p.name for p in takes if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
     if len(numbers) > len(names) or not all(n.isdecimal() for n in numbers):
-        raise ValueError(f"net {spec.name!r} cannot be built: it is {'-'.join([stem, *names])}")
+        raise SettingError(f"net {spec.name!r} cannot be built: it is {'-'.join([stem, *names])}")
     try:
         net: nn.Module = make(*(int(n) for n in numbers), **settings)
     except (ValueError, RuntimeError) as error:  # the latter where memory does not suffice
-        raise ValueError(
+        raise SettingError(
             f"net {spec.name!r} cannot be built: {str(error).splitlines()[0]}"
         ) from error
     net.spec = spec  # type: ignore[assignment]  # a plain value on a module
@@ -172,7 +172,7 @@ def in_bf16(precision: Precision, device: torch.device) -> bool:
     A CPU without them emulates it, twenty times slower than fp32.
     """
     if precision not in get_args(Precision):
-        raise ValueError(f"unknown precision {precision!r}: use {', '.join(get_args(Precision))}")
+        raise SettingError(f"unknown precision {precision!r}: use {', '.join(get_args(Precision))}")
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cpu":

@@ -4,6 +4,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from jeat._checks import SettingError
+
 __all__ = ["Normalize", "activation_layer", "norm_layer"]
 
 
@@ -15,7 +17,7 @@ class Normalize(nn.Module):
     def __init__(self, mean: float, std: float) -> None:
         super().__init__()
         if std <= 0:
-            raise ValueError(f"std must be positive, got {std}")
+            raise SettingError(f"std must be positive, got {std}")
         self.mean, self.std = mean, std
 
     def forward(self, x: Tensor) -> Tensor:
@@ -31,7 +33,7 @@ def activation_layer(name: Literal["relu", "leaky_relu", "silu"]) -> nn.Module:
             return nn.LeakyReLU(0.2)
         case "silu":
             return nn.SiLU()
-    raise ValueError(f"unknown activation {name!r}: use relu, leaky_relu or silu")
+    raise SettingError(f"unknown activation {name!r}: use relu, leaky_relu or silu")
 
 
 def norm_layer(name: Literal["none", "batch", "group"], channels: int) -> nn.Module:
@@ -43,4 +45,4 @@ def norm_layer(name: Literal["none", "batch", "group"], channels: int) -> nn.Mod
             return nn.BatchNorm2d(channels)
         case "group":
             return nn.GroupNorm(max(1, channels // 8), channels)
-    raise ValueError(f"unknown norm {name!r}: use none, batch or group")
+    raise SettingError(f"unknown norm {name!r}: use none, batch or group")

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from jeat._checks import check_kind
+from jeat._checks import SettingError, check_kind
 from jeat.objectives.at import AT
 from jeat.objectives.jeat import JEAT
 from jeat.objectives.jem import JEM
@@ -52,7 +52,7 @@ def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
     defaults, kinds = {p.name: p.default for p in own}, {p.name: p.annotation for p in own}
     if unknown := set(settings) - set(defaults):
         names, known = ", ".join(map(str, unknown)), ", ".join(defaults) or "none"
-        raise ValueError(f"method {method!r} has no setting {names}; it has {known}")
+        raise SettingError(f"method {method!r} has no setting {names}; it has {known}")
     for name, value in settings.items():
         check_kind(f"objective.{name}", value, kinds[name])
     return defaults | settings
@@ -61,7 +61,7 @@ def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
 def _class_of(method: str) -> type[nn.Module]:
     methods = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
     if method not in methods:
-        raise ValueError(f"unknown method {method!r}: methods are {', '.join(methods)}")
+        raise SettingError(f"unknown method {method!r}: methods are {', '.join(methods)}")
     module = import_module(f"{__name__}.{method}")
     cls: type[nn.Module] = getattr(module, module.__all__[0])
     return cls

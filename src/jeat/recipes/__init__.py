@@ -7,6 +7,7 @@ trained, and how it is measured. :func:`reproduce` carries it out.
 from collections.abc import Iterator
 from pathlib import Path
 
+from jeat._checks import SettingError
 from jeat.metrics.sample_quality import reference_inception
 from jeat.recipes._cost import cost
 from jeat.recipes._models import models
@@ -38,7 +39,7 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
         FileNotFoundError: Inception's weights are wanted and not there; nothing is trained then.
     """
     if seeds < 1:
-        raise ValueError(f"--seeds must be at least 1, got {seeds}")
+        raise SettingError(f"--seeds must be at least 1, got {seeds}")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: give --out a folder")
     out = _as_seen_from_here(out)

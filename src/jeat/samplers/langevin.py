@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._checks import check_not_negative, is_finite, is_whole
+from jeat._checks import SettingError, check_not_negative, is_finite, is_whole
 from jeat.energy import Energy, score
 
 __all__ = ["JEM_CHAIN", "Chain", "langevin", "last"]
@@ -60,13 +60,13 @@ def langevin(
             that are no interval, first states that are not finite floats.
     """
     if not is_whole(steps, 1):
-        raise ValueError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
+        raise SettingError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
     if not (is_finite(step_size) and step_size > 0):
-        raise ValueError(f"step_size must be positive and finite, got {step_size!r}")
+        raise SettingError(f"step_size must be positive and finite, got {step_size!r}")
     if noise is not None:
         check_not_negative(noise=noise)
     if bounds is not None and not (len(bounds) == 2 and bounds[0] < bounds[1]):
-        raise ValueError(f"bounds must be an interval, such as (0, 1), got {bounds}")
+        raise SettingError(f"bounds must be an interval, such as (0, 1), got {bounds}")
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
         raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
     sigma = math.sqrt(2 * step_size) if noise is None else noise

@@ -1,0 +1,53 @@
+"""Files that are there whole or not at all, whenever writing them is cut short."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+__all__ = ["removed", "rewritten", "whole"]
+
+
+@contextmanager
+def whole(file: str | Path) -> Iterator[Path]:
+    """A place beside ``file`` to write to; what was written there becomes ``file`` at the end.
+
+    After an error ``file`` is as it was, and nothing is left beside it. Its folder is made.
+
+    Raises:
+        OSError: with the name of the file, and the system's reason.
+    """
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
+    try:
+        yield part
+        part.replace(file)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if (number := _number(error)) is not None:
+            raise OSError(number, os.strerror(number), str(file)) from error
+        raise
+
+
+def _number(error: BaseException) -> int | None:
+    """The operating system's number of an error that it caused."""
+    if isinstance(error, OSError):
+        return error.errno
+    said = re.search(r"os error (\d+)", str(error)) if isinstance(error, SafetensorError) else None
+    return int(said[1]) if said else None
+
+
+def rewritten(file: Path, text: str) -> None:
+    """Put ``text`` into a file at once: a kill leaves the old one or the new one."""
+    with whole(file) as part:
+        part.write_text(text)
+
+
+def removed(folder: Path) -> None:
+    """Remove a checkpoint at once: a kill leaves it whole or, renamed, as none."""
+    shutil.rmtree(folder.rename(folder.with_suffix(".part")))
