@@ -386,12 +386,12 @@ def test_nets_of_one_name_are_told_apart_by_their_paths(nets, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["one", "OUT", "--radius", "0"], 1, "radius of a plane must be positive"),
-        (["one", "OUT", "--points", "1"], 1, "points must be odd"),
+        (["one", "OUT", "--radius", "0"], 2, "radius of a plane must be positive"),
+        (["one", "OUT", "--points", "1"], 2, "points must be odd"),
         (["one", "OUT", "--index", "100000"], 1, "--index must lie in 0.."),
         (["one", "OUT", "--index", "-1"], 1, "--index must lie in 0.."),
         (["one", "OUT", "--class", "cat"], 1, "no class 'cat'"),
-        (["one", "OUT", "--seed", "-1"], 1, "--seed must lie in"),
+        (["one", "OUT", "--seed", "-1"], 2, "--seed must lie in"),
         (["one", "large", "OUT"], 1, "large takes images of (1, 16, 16)"),
         (["one", "one", "OUT"], 2, "named twice"),
         (["one", "two"], 2, "is not the name of a .png file"),

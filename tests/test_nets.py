@@ -269,3 +269,17 @@ def test_a_graph_made_before_evaluating_goes_back_to_full_weights_after_it():
 def test_a_spec_that_cannot_be_built_is_refused(change, said):
     with pytest.raises(ValueError, match=said):
         build(replace(Spec("wrn-10-1", 3, 32, CLASSES), **change))
+
+
+@pytest.mark.filterwarnings("ignore:.*CUDA is not available")
+def test_fp32_on_a_gpu_is_no_tf32_while_it_is_asked_for():
+    def allowed():
+        return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+    before = allowed()
+    assert before[0]
+    with autocast("fp32", torch.device("cuda")):
+        assert allowed() == (False, False)
+    with autocast("bf16", torch.device("cuda")), autocast("fp32", torch.device("cpu")):
+        assert allowed() == before
+    assert allowed() == before

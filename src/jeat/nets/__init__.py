@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -157,13 +157,24 @@ def _cast_by_autocast(net: nn.Module) -> list[tuple[nn.Module, str, nn.Parameter
     ]
 
 
-def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+@contextmanager
+def autocast(precision: Precision, device: torch.device) -> Iterator[None]:
     """A context in which nets multiply in bf16, or in fp32 whatever is around it.
 
     Logits come out in bf16 and :mod:`jeat.energy` takes them to fp32; images, chains and
-    gradients with respect to images stay in fp32.
+    gradients with respect to images stay in fp32. On a GPU, fp32 that is asked for is no TF32.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=in_bf16(precision, device))
+    kinds: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
+    allowed = [kind.allow_tf32 for kind in kinds]
+    exact = device.type == "cuda" and precision == "fp32"
+    try:
+        for kind, tf32 in zip(kinds, allowed, strict=True):
+            kind.allow_tf32 = tf32 and not exact
+        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16(precision, device)):
+            yield
+    finally:
+        for kind, tf32 in zip(kinds, allowed, strict=True):
+            kind.allow_tf32 = tf32
 
 
 def in_bf16(precision: Precision, device: torch.device) -> bool:
