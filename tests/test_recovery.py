@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 import resource
 import shutil
 import signal
 import subprocess
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -20,7 +22,7 @@ from jeat.cli import main
 from jeat.health import DivergenceError, Health
 from jeat.nets import Spec, build
 from jeat.objectives import JEM
-from jeat.plan import Optimisation, Recovery
+from jeat.plan import Optimisation, Plan, Recovery
 from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
 from jeat.state import load_state, seal
@@ -233,6 +235,30 @@ def test_a_collapse_that_was_saved_is_left_behind_for_the_checkpoint_before(tmp_
     assert (first["iteration"], first["to"]) == (9, 8)
     assert (second["iteration"], second["to"]) == (9, 4)
     assert figures(tmp_path / "run")[-1]["iteration"] == 13
+
+
+def test_training_by_fgsm_that_overfits_to_it_is_seen_and_left(tmp_path):
+    """Catastrophic overfitting itself, brought about as by Ortiz-Jimenez et al. (2023): digits with
+    a pattern of their class, whose step is too long."""
+    torch.manual_seed(0)
+    x = torch.cat([DIGITS.train.x, DIGITS.test.x]).float() / 255
+    y = torch.cat([DIGITS.train.y, DIGITS.test.y])
+    eps, pattern = 0.15, torch.randint(0, 2, (10, 1, 8, 8)) * 2.0 - 1
+    images = (0.25 + x / 2 + eps / 2 * pattern[y]).clamp(0, 1)
+    np.savez(tmp_path / "made.npz", images=images.permute(0, 2, 3, 1).numpy(), labels=y.numpy())
+    plan = Plan(
+        "at", data=str(tmp_path / "made.npz"), net="convnet-8", norm="batch", eps=eps,
+        objective={"eps": eps, "ratio": 2.0},
+        optimisation=Optimisation(
+            epochs=34, lr=0.02, schedule="constant", warmup=10, save_every=20, evaluate_images=20
+        ),
+        recovery=Recovery(tries=9, check_every=10, lr=0.25),
+    )  # fmt: skip
+    run(plan, tmp_path / "run")
+    first = rollbacks_of(tmp_path / "run")[0]
+    assert re.match(r"accuracy under PGD fell from .* to .* on 128 images", first["why"])
+    assert 0 < first["iteration"] - first["to"] <= 20
+    assert figures(tmp_path / "run")[-1]["iteration"] == 408
 
 
 def test_two_checkpoints_are_kept(tmp_path):
