@@ -427,6 +427,13 @@ def square(x):
     return x.square().flatten(1).sum(1)
 
 
+class Broken(nn.Module):
+    """Logits that become NaN, as of a net that diverged."""
+
+    def forward(self, x):
+        return NET(x) / 0 * 0
+
+
 def with_pixel(value):
     x = X.clone()
     x[0, 0, 0, 0] = value
@@ -478,6 +485,8 @@ CALLS = [
     (lambda: attack(X.numpy()), "ndarray", "must be a tensor"),
     (lambda: attack(X.half()), "float16", "convert one with .to()"),
     (lambda: attack(X.expand(-1, 3, -1, -1)), "(4, 3, 8, 8)", FITS),
+    (lambda: accuracy(Broken(), X, Y), "NaN", "no accuracy"),
+    (lambda: robust_accuracy(Broken(), X, Y, steps=1), "NaN", "no accuracy"),
     (lambda: attack(y=Y[:2]), "2 labels", "4 images"),
     (lambda: attack(y=Y + 10), "got 11..18", "must lie in 0..9"),
     (lambda: attack(y=LOGITS), "(4, 10)", WHOLE),

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import jeat
-from jeat.checkpoint import newest
+from jeat.checkpoint import checkpoints, newest
 from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
 from jeat.state import load_buffer, manifest_of
@@ -62,7 +62,10 @@ def ended(tmp_path_factory):
     place = tmp_path_factory.mktemp("parallel")
     script = place / "loses_one.py"
     script.write_text(LOSES_ONE)
-    jeat_at = {"whole": 99, "lost": 6, "wild": 99}
+    jeat_at = {"whole": 99, "lost": 6, "wild": 99, "grown": 99}
+    for log in fit(JEAT_PLAN, place / "grown"):
+        if log.iteration == 8:
+            break
     started = {name: launch(script, HERE, place / name, at) for name, at in jeat_at.items()}
     started["even"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "even")
     started["odd"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "odd", "--batch_size", "33")
@@ -130,6 +133,17 @@ def test_one_process_goes_on_where_two_were(ended):
     assert int((after != before).flatten(1).any(1).sum()) == 128
     assert manifest_of(newest(longer))["processes"] == 1
     assert jeat.load(longer)(torch.zeros(1, 1, 8, 8)).isfinite().all()
+
+
+def test_two_processes_go_on_where_one_was(ended):
+    out, code, _, err = ended["grown"]
+    assert code == 0, err
+    assert [row["iteration"] for row in figures(out)] == [2, 4, 5, 6, 8, 10, 12, 13]
+    before, last = (manifest_of(folder) for folder in checkpoints(out))
+    assert before["processes"] == last["processes"] == 2
+    parts = [tensors(out, f"process-{rank}") for rank in (0, 1)]
+    assert [len(part["states"]) for part in parts] == [150, 150]
+    assert not torch.equal(parts[0]["random"], parts[1]["random"])
 
 
 def test_all_go_back_together(ended):

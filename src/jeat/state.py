@@ -92,6 +92,8 @@ def load_state(training: Training, folder: Path) -> None:
                 torch.set_rng_state(f.get_tensor("random"))
                 if torch.cuda.is_available() and "random_cuda" in f.keys():  # noqa: SIM118
                     torch.cuda.set_rng_state(f.get_tensor("random_cuda"))
+        else:  # other numbers than those of the first iterations
+            torch.manual_seed(shards.seed_of((training.o.seed + training.iteration) % 2**63))
     except (RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from jeat.attacks import pgd
 from jeat.attacks.pgd import AttackLoss
 from jeat.balls import Norm
-from jeat.metrics._subject import pieces
+from jeat.metrics._subject import pieces, predicted
 from jeat.nets import Precision, autocast, evaluating
 
 __all__ = ["left_by_pgd"]
@@ -51,5 +51,4 @@ def left_by_pgd(
 @torch.no_grad()
 def _predicted(net: nn.Module, x: Tensor, precision: Precision) -> Tensor:
     with autocast(precision, x.device), evaluating(net):
-        classes: Tensor = net(x).argmax(1)
-    return classes
+        return predicted(net, x)

@@ -51,6 +51,18 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
 
+def predicted(net: nn.Module, x: Tensor) -> Tensor:
+    """The class (B,) of each image's largest logit.
+
+    Raises:
+        ValueError: a logit is NaN.
+    """
+    logits: Tensor = net(x)
+    if logits.isnan().any():
+        raise ValueError("the net gives logits that are NaN, on which no accuracy can be counted")
+    return logits.argmax(1)
+
+
 def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """At most so many of the images and their labels, spread evenly.
 

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.data import check_pixels
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._subject import Subject, pieces, predicted
 from jeat.nets import autocast, evaluating
 
 __all__ = ["accuracy", "measure"]
@@ -18,12 +18,12 @@ def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
     """The share of images in [0, 1] whose largest logit is the label's; net in eval mode, fp32.
 
     Raises:
-        ValueError: images outside of [0, 1], or not as many labels as images.
+        ValueError: images outside of [0, 1], or not as many labels as images; logits that are NaN.
     """
     parts = pieces(x, y, 500)
     check_pixels(x)
     with autocast("fp32", x.device), evaluating(net):
-        right = sum(int((net(a).argmax(1) == b).sum()) for a, b in parts)
+        right = sum(int((predicted(net, a) == b).sum()) for a, b in parts)
     return right / len(y)
 
 
