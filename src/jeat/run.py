@@ -128,7 +128,6 @@ def _sitting(
     if health.rollbacks != past:  # gone back: other random numbers than those that were saved
         torch.manual_seed(shards.seed_of(o.seed))
         health.rollbacks.fill_(past)
-        health.streak.zero_()
     if shards.rank() == 0:
         cut_log(log_file, training.iteration)
     began = time.monotonic()
