@@ -257,8 +257,10 @@ def test_settings_that_are_defaults_may_be_left_out_on_resuming(tmp_path):
 
 def test_a_run_that_was_killed_before_it_began_begins(tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / ".lock").touch()
+    for name in (".lock", "run.7.part.json"):
+        (tmp_path / "run" / name).touch()
     assert next(fit(JEAT_PLAN, tmp_path / "run", resume=True)).iteration == 1
+    assert not list((tmp_path / "run").rglob("*.part*"))
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):

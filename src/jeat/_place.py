@@ -51,7 +51,8 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
         raise FileExistsError(f"{file} is a file: choose another folder for the run")
     if not out.exists():
         return
-    if out.is_dir() and {f.name for f in out.iterdir()} <= {_LOCK}:
+    begun = [f for f in out.iterdir() if f.name != _LOCK and ".part" not in f.suffixes]
+    if not begun:
         return  # empty, or killed before it began
     if not resume:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")

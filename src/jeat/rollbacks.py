@@ -104,6 +104,8 @@ def drop_stale(out: Path) -> None:
     """
     for part in (out / "checkpoints").glob("*.part"):
         shutil.rmtree(part)
+    for part in out.glob("*.part.*"):
+        part.unlink()
     past = rollbacks_of(out)
     after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]
     for folder in after:
