@@ -336,7 +336,7 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
     assert "--resume" in full.stderr
     assert "Traceback" not in full.stderr
     assert newest(out) == saved
-    assert not list(out.rglob("*.part"))
+    assert not list(out.rglob("*.part*"))
     assert subprocess.run(go_on, capture_output=True).returncode == 0
 
 
