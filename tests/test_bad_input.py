@@ -63,6 +63,8 @@ def write_arrays(folder):
         "pickled": (x, np.array([Evil()] * 40)),
         "colour": (np.zeros((40, 8, 8, 3), np.uint8), y),
         "7classes": (x, y * 2),
+        "large": (x, y + 1000),
+        "2x2": (x[:, :2, :2], y),
     }.items():
         np.savez(folder / f"{name}.npz", images=images, labels=labels)
     np.savez(folder / "keys.npz", x=x, y=y)
@@ -79,6 +81,10 @@ def write_folders(folder):
     first.write_bytes(first.read_bytes()[:45])
     first = folder / "crc" / "cat" / "04.png"
     first.write_bytes(first.read_bytes().replace(b"IDAT", b"ID\0T"))
+    for i in range(100):
+        file = folder / "named" / f"class{i % 10}" / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), i).save(file)
     (folder / "empty").mkdir()
 
 
@@ -188,6 +194,7 @@ COMMANDS = [
     (train("--batch_size 1.5"), 2, "--batch_size", "must be a whole number"),
     (train("--batch_size 5000"), 1, "1437 training images", "a batch of 5000"),
     (train("--seed -1"), 2, "seed", "must not be negative"),
+    (train("--seed 99999999999999999999"), 2, "seed", "must be below 2^63"),
     (train("--flip maybe"), 2, "--flip", "must be true or false"),
     (train("--ema 1"), 2, "ema", "must lie in [0, 1)"),
     (train("--clip 0"), 2, "clip", "must be positive"),
@@ -198,6 +205,9 @@ COMMANDS = [
     (train("--precision fp8"), 2, "--precision", "must be fp32 or bf16 or auto"),
     (train("--net vit-3"), 2, "'vit-3'", "architectures are convnet"),
     (train("--net convnet-0"), 2, "width", "at least 1"),
+    (train("--net convnet-"), 2, "convnet-", "convnet-width"),
+    (train("--net convnet-4-4"), 2, "convnet-4-4", "convnet-width"),
+    (train("--data 2x2.npz"), 2, "images of 2 pixels are too small", "4 is the least"),
     (train("--net convnet-99999999999999"), 2, "convnet-99999999999999", "cannot be built"),
     (train("--net wrn-11-2"), 2, "11", "6n + 4"),
     (train("--objective.steps 0"), 2, "steps=0", "at least 1 step"),
@@ -222,6 +232,7 @@ COMMANDS = [
     (train("--init nowhere"), 1, "nowhere", "shipped nets: "),
     (train("--init net.pt"), 1, "net.pt", "not a jeat checkpoint"),
     (train("--init at --net convnet-8"), 1, "convnet-4 and not convnet-8", "architecture"),
+    (train("--init at --std 0.2"), 1, "std 0.5 and not 0.2", "architecture"),
     # data
     (train("--data ''"), 2, "data", "must name a data set"),
     (train("--data /no/where"), 1, "/no/where", "give digits, an image folder"),
@@ -247,6 +258,7 @@ COMMANDS = [
     (train("--data names.npz"), 1, "labels", "must be 40 whole numbers"),
     (train("--data halves.npz"), 1, "labels", "must be 40 whole numbers"),
     (train("--data negative.npz"), 1, "labels", "must lie in 0.."),
+    (train("--data large.npz"), 1, "labels", "must lie in 0.."),
     # YAML
     ("train at --config no.yaml", 2, "no.yaml", "does not exist"),
     ("train at --config empty", 2, "empty", "not a file"),
@@ -292,6 +304,7 @@ COMMANDS = [
     ("attack run -n 0", 2, "--number", "at least 1"),
     ("attack run --seed -1", 2, "--seed", "must lie in 0.."),
     ("attack run --data ''", 2, "data", "must name a data set"),
+    ("attack run --data named", 1, "run knows the classes 0, 1", "the data have class0"),
     ("attack run --data 7classes.npz", 1, "in 7", "takes images of (1, 8, 8) in 10 classes"),
     ("attack run --out new.png", 2, "new.png", ".npz file"),
     ("attack run --out ''", 2, "''", ".npz file"),
@@ -316,6 +329,8 @@ COMMANDS = [
     ("sample run new.png -n 0", 2, "--number", "at least 1"),
     # measure
     ("measure run --metrics beauty", 2, "'beauty'", "metrics are accuracy"),
+    ("measure run -n 0", 2, "--number", "at least 1"),
+    ("measure run --out new.txt", 2, "new.txt", ".json file"),
     ("measure run --metrics nearest", 2, "nearest", "needs --samples"),
     (
         "measure run -n 9 --metrics sample_quality --samples samples.safetensors",
