@@ -8,7 +8,7 @@ import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
-from jeat.checkpoint import load_net, load_weights, save_net, shipped
+from jeat.checkpoint import _sum, load_net, load_weights, save_net, shipped
 from jeat.nets import Spec, build
 from jeat.samplers import JEM_CHAIN, ClassGaussian, Uniform
 
@@ -70,7 +70,9 @@ def test_the_memory_format_of_the_weights_does_not_matter(trained, tmp_path):
 def rewrite(file, change_tensors=dict, change_header=dict):
     """The same file with other tensors or another header."""
     tensors = change_tensors(load_file(file))
-    header = change_header({"spec": vars(SPEC), "about": ABOUT, "grain": 4})
+    header = json.loads(json.dumps(change_header({"spec": vars(SPEC), "about": ABOUT, "grain": 4})))
+    if isinstance(header, dict):
+        header["sha256"] = _sum(header, tensors)
     save_file(tensors, file, metadata={"jeat": json.dumps(header)})
 
 
@@ -85,6 +87,8 @@ def rewrite(file, change_tensors=dict, change_header=dict):
         (lambda f: torch.save({"net": 1}, f), "not a jeat checkpoint"),
         (lambda f: save_file({"a": torch.zeros(1)}, f), "not a jeat checkpoint"),
         (lambda f: save_file({}, f, metadata={"jeat": "{not json"}), "not a jeat checkpoint"),
+        (lambda f: save_file({}, f, metadata={"jeat": '"word"'}), "not a jeat checkpoint"),
+        (lambda f: save_file(load_file(f), f, {"jeat": "{}"}), "is not what was saved"),
         (lambda f: rewrite(f, lambda t: {}), "another architecture than convnet-4"),
         (lambda f: rewrite(f, lambda t: t | {"net.b": torch.zeros(1)}), "not fit, such as b"),
         (
@@ -102,7 +106,7 @@ def rewrite(file, change_tensors=dict, change_header=dict):
     ],
     ids=[
         "missing", "text", "empty", "truncated header", "truncated data", "pickle", "foreign",
-        "foreign header", "no weights", "a weight too many", "a weight too few", "other size",
+        "foreign header", "a word", "no checksum", "no weights", "a weight too many", "a weight too few", "other size",
         "unknown architecture",
     ],
 )  # fmt: skip

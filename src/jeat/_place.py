@@ -136,7 +136,8 @@ def cut_log(file: Path, iteration: int) -> None:
     """
     if not file.exists():
         return
-    kept, lines = [], file.read_text(errors="replace").splitlines()
+    text, kept = file.read_text(errors="replace"), []
+    lines = text.splitlines()
     for number, line in enumerate(lines, 1):
         try:
             if json.loads(line)["iteration"] <= iteration:
@@ -146,6 +147,5 @@ def cut_log(file: Path, iteration: int) -> None:
                 raise ValueError(
                     f"{file} is damaged in line {number}: mend or remove it"
                 ) from error
-    if "".join(kept) == file.read_text(errors="replace"):
-        return
-    rewritten(file, "".join(kept))
+    if (left := "".join(kept)) != text:
+        rewritten(file, left)

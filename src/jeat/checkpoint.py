@@ -117,9 +117,9 @@ def load_net(file: Path) -> nn.Module:
     """
     try:
         with safe_open(file, framework="pt") as f:
-            header = json.loads((f.metadata() or {})["jeat"])
+            header = dict(json.loads((f.metadata() or {})["jeat"]))
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-        if header.pop("sha256", None) not in (None, _sum(header, tensors)):
+        if header.pop("sha256", None) != _sum(header, tensors):
             raise ValueError("what it holds is not what was saved; fetch or train it anew")
         fields, about = header["spec"], dict(header["about"])
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
