@@ -106,8 +106,8 @@ def rewrite(file, change_tensors=dict, change_header=dict):
     ],
     ids=[
         "missing", "text", "empty", "truncated header", "truncated data", "pickle", "foreign",
-        "foreign header", "a word", "no checksum", "no weights", "a weight too many", "a weight too few", "other size",
-        "unknown architecture",
+        "foreign header", "a word", "no checksum", "no weights", "a weight too many",
+        "a weight too few", "other size", "unknown architecture",
     ],
 )  # fmt: skip
 def test_what_is_no_net_is_refused_in_one_line(file, damage, said):
