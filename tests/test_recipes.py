@@ -395,6 +395,8 @@ def test_per_epoch_pools_the_images_of_its_records():
     pooled = jeat.report.per_epoch(log, "d")
     for epoch, images in ((1, batches[:2]), (2, batches[2:])):
         assert pooled[epoch] == (pytest.approx(images.mean()), pytest.approx(images.std()))
+    short = [row | {"epoch": row["epoch"] * 0.375} for row in log]  # 0.75 epochs in all
+    assert list(jeat.report.per_epoch(short, "d")) == pytest.approx([0.225, 0.375, 0.6, 0.75])
     with pytest.raises(ValueError, match="deltas_every"):
         jeat.report.energy_changes({"at": [{"epoch": 1.0, "loss": 1.0}]})
 

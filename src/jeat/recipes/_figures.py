@@ -55,9 +55,10 @@ def figures(suite: Suite, out: Path) -> list[Figure]:
     energy_changes(logs).savefig(place / "fig3.png", dpi=100)
     keep(
         "fig3", "Fig. 3: what attack and optimiser step do to the energies (Eq. 15)",
-        "Mean and standard deviation over images, by epoch, seed 0: the same example before and "
-        f"after the same optimiser step. It is FGSM's from a random start on cross-entropy (eps "
-        f"{suite.eps:.3g}, net in eval mode) for every method.",
+        "Mean and standard deviation over images, by epoch (a training of one epoch or less by "
+        "tenths of it), seed 0: the same example before and after the same optimiser step. It is "
+        f"FGSM's from a random start on cross-entropy (eps {suite.eps:.3g}, net in eval mode) for "
+        "every method.",
     )  # fmt: skip
     eq_16 = {"at, Eq. 16": runs / "at/eq16.safetensors"}
     eq_17 = {f"{m}, Eq. 17": file for m, file in _drawn(runs, "at", "prejeat").items()}

@@ -13,16 +13,19 @@ PANELS = {"E(x, y)": ("delta_x_E_y", "delta_theta_E_y"), "E(x)": ("delta_x_E", "
 NAMES = {"x": r"$\Delta_x$: attack", "theta": r"$\Delta_\theta$: optimiser step"}
 
 
-def per_epoch(log: Iterable[Mapping[str, float]], name: str) -> dict[int, tuple[float, float]]:
+def per_epoch(log: Iterable[Mapping[str, float]], name: str) -> dict[float, tuple[float, float]]:
     """{epoch: (mean, standard deviation)} of a delta over all images recorded in that epoch.
 
     The records of an epoch are pooled: the variance is the mean of theirs plus that of their means.
+    A training of one epoch or less is told by tenths of itself, each named by its end.
     """
-    epochs: dict[int, list[tuple[float, float]]] = {}
-    for row in log:
-        if name in row:
-            epoch = math.ceil(row["epoch"])
-            epochs.setdefault(epoch, []).append((row[name], row[f"{name}_std"]))
+    rows = [row for row in log if name in row]
+    end = max((row["epoch"] for row in rows), default=0.0)
+    width = 1.0 if end > 1 else end / 10
+    epochs: dict[float, list[tuple[float, float]]] = {}
+    for row in rows:
+        epoch = width * math.ceil(row["epoch"] / width - 1e-9)
+        epochs.setdefault(epoch, []).append((row[name], row[f"{name}_std"]))
     pooled = {}
     for epoch, records in epochs.items():
         mean = sum(m for m, _ in records) / len(records)
@@ -56,7 +59,7 @@ def energy_changes(logs: Mapping[str, list[dict[str, Any]]]) -> "Figure":
                 )  # fmt: skip
             ax.axhline(0, color="grey", lw=0.8)
             ax.set_title(f"{method}: {energy}", fontsize=10)
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.get_major_locator().set_params(integer=max(points) > 1)
         row[0].set_ylabel("change of energy")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
