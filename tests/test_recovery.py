@@ -316,6 +316,20 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, name, fault):
             jeat.load(out)
 
 
+def test_a_finished_run_with_a_damaged_net_is_not_taken_for_finished(tmp_path):
+    """What is said to do makes it whole again."""
+    for _ in fit(JEAT_PLAN, tmp_path):
+        pass
+    last = newest(tmp_path)
+    whole = (last / "net.safetensors").read_bytes()
+    (last / "net.safetensors").write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ValueError, match=rf"net\.safetensors is damaged: remove {last}"):
+        list(fit(JEAT_PLAN, tmp_path, resume=True))
+    shutil.rmtree(last)
+    assert list(fit(JEAT_PLAN, tmp_path, resume=True))
+    assert (last / "net.safetensors").read_bytes() == whole
+
+
 def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
     """Files may grow to 20 kB: a replay buffer does not fit."""
     out = tmp_path / "run"

@@ -39,7 +39,7 @@ from jeat.report import provenance
 from jeat.rollbacks import changed, drop_stale, roll_back, rollbacks_of
 from jeat.samplers import Start, start_of
 from jeat.sources import load_data
-from jeat.state import load_state, save_state, seal
+from jeat.state import holds_net, load_state, save_state, seal
 from jeat.step import Training, prepare, together
 from jeat.train import Log, train
 
@@ -73,7 +73,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     data = load_data(plan.data)
     last = newest(out)
     ended = last is not None and int(last.name) >= plan.optimisation.iterations(len(data.train))
-    if last is not None and ended and (last / "net.safetensors").is_file():
+    if last is not None and ended and holds_net(last):
         return
     past = rollbacks_of(out)
     training, start = _ready(changed(plan, past), data, fresh=last is None)

@@ -20,11 +20,11 @@ from torch.optim import AdamW
 
 from jeat import shards
 from jeat.buffer import ReplayBuffer
-from jeat.checkpoint import checkpoint_of
+from jeat.checkpoint import checkpoint_of, load_net
 from jeat.samplers import Stored
 from jeat.step import Training
 
-__all__ = ["load_buffer", "load_state", "manifest_of", "save_state", "seal"]
+__all__ = ["holds_net", "load_buffer", "load_state", "manifest_of", "save_state", "seal"]
 
 
 def save_state(training: Training, folder: Path) -> None:
@@ -99,6 +99,15 @@ def load_state(training: Training, folder: Path) -> None:
         raise ValueError(
             f"{folder} is of another net or optimiser ({reason}): {_repair(folder)}"
         ) from error
+
+
+def holds_net(folder: Path) -> bool:
+    """Whether the net of a checkpoint is there and whole."""
+    try:
+        load_net(folder / "net.safetensors")
+    except ValueError:
+        return False
+    return True
 
 
 def load_buffer(run: str | Path) -> Stored:
