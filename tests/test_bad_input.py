@@ -459,8 +459,8 @@ def attack(x=X, y=Y, net=NET, **how):
     return pgd(net, x, y, **BALL | how)
 
 
-def chain(x=X, **how):
-    return langevin(square, x, **CHAIN | how)
+def chain(x=X, E=square, **how):
+    return list(langevin(E, x, **CHAIN | how))
 
 
 def drawn(labels=Y, net=NET, **how):
@@ -518,6 +518,9 @@ CALLS = [
     (lambda: attack(net=build(NET.spec).to("meta")), "on cpu, the net on meta", "move one"),
     (lambda: chain((X * 255).byte()), "finite floats", "divide uint8 by 255"),
     (lambda: chain(with_pixel(NAN)), "chain", "finite floats"),
+    (lambda: chain(E=lambda x: None), "a NoneType", "energy_of(net)"),
+    (lambda: chain(E=lambda x: square(x).sum()), "differentiably, got ()", "energy_of(net)"),
+    (lambda: chain(E=lambda x: square(x.detach())), "got (4,)", "energy_of(net)"),
     (lambda: chain(steps=0), "steps=0", "at least 1 step"),
     (lambda: chain(steps=1.5), "steps=1.5", "a whole number"),
     (lambda: chain(step_size=0), "step_size", "must be positive"),
@@ -555,9 +558,11 @@ CALLS = [
     (lambda: drawn(step_size=NAN), "step_size", "must be positive"),
     (lambda: drawn(noise=INF), "noise", "must not be negative or infinite"),
     (lambda: drawn(precision="fp8"), "'fp8'", "use fp32, bf16, auto"),
+    (lambda: drawn(start="uniform"), "'uniform'", "as jeat.samplers.Uniform"),
     (lambda: drawn(start=lambda y: X * NAN), "chain", "finite floats"),
     (lambda: drawn(start=lambda y: X.repeat(1, 3, 1, 1)), "(4, 3, 8, 8)", FITS),
     (lambda: jeat.load("nowhere"), "nowhere", "shipped nets: "),
+    (lambda: jeat.load(None), "None", "shipped nets: "),
     (lambda: jeat.load("owner/name"), "owner/name", "named with its commit"),
     (lambda: jeat.load("empty"), "empty", "holds no checkpoint"),
     (lambda: jeat.load("net.pt"), "net.pt", "not a jeat checkpoint"),

@@ -71,8 +71,10 @@ def file_of(name_or_path: str | Path) -> Path:
     Raises:
         FileNotFoundError: nothing of that name.
     """
-    if not str(name_or_path):
-        raise FileNotFoundError(f"no net is named; shipped nets: {', '.join(shipped()) or 'none'}")
+    if not isinstance(name_or_path, str | Path) or not str(name_or_path):
+        raise FileNotFoundError(
+            f"{name_or_path!r} names no net; shipped nets: {', '.join(shipped()) or 'none'}"
+        )
     path = Path(name_or_path).expanduser()
     if (path / "net.safetensors").is_file():
         return path / "net.safetensors"

@@ -60,10 +60,21 @@ def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
 
 
 def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
-    """s(x) = -grad_x E(x) (Sec. 4.3), detached; leaves no gradient on any parameter."""
+    """s(x) = -grad_x E(x) (Sec. 4.3), detached; leaves no gradient on any parameter.
+
+    Raises:
+        ValueError: what the energy gives is not one number a sample that depends on it.
+    """
     x = x.detach().requires_grad_()
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(energy(x).sum(), x)
+        E: object = energy(x)
+        if not isinstance(E, Tensor) or E.shape != x.shape[:1] or not E.requires_grad:
+            what = f"{tuple(E.shape)}" if isinstance(E, Tensor) else f"a {type(E).__name__}"
+            raise ValueError(
+                f"an energy takes {tuple(x.shape)} to {tuple(x.shape[:1])}, differentiably, got "
+                f"{what}: use jeat.energy.energy_of(net)"
+            )
+        (gradient,) = torch.autograd.grad(E.sum(), x)
     return -gradient
 
 

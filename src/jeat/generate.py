@@ -55,6 +55,8 @@ def sample(
     check_labels(labels)
     if len(labels) == 0 or int(labels.min()) < 0 or int(labels.max()) >= classes:
         raise ValueError(f"labels must be one or more of 0..{classes - 1}")
+    if start is not None and not callable(start):
+        raise SettingError(f"start takes labels to images, as jeat.samplers.Uniform, got {start!r}")
     labels = labels.to(next(net.parameters()).device)
     start = start or getattr(net, "start", None) or Uniform((spec.channels, spec.size, spec.size))
     given = {"steps": steps, "step_size": step_size, "noise": noise}
