@@ -3,7 +3,7 @@
 ``python results/cifar10-cpu/restore.py RUNS`` makes ``RUNS/judge`` and ``RUNS/seed0/METHOD`` with
 what ``measured/`` holds of them; ``jeat reproduce cifar10-cpu --out RUNS --seeds 1`` then trains,
 draws and measures the rest only. Of a run whose log is not kept here the log has one line, its
-length in seconds, from the net's card.
+length in seconds, from the net's card; JEAT's is of a repetition (README.md).
 """
 
 import json
