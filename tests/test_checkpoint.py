@@ -55,6 +55,15 @@ def test_fp16_halves_the_file_and_rounds_to_11_bits(trained, file):
     torch.testing.assert_close(loaded.start.factor, start.factor, rtol=2**-11, atol=1e-7)
 
 
+def test_what_fp16_cannot_hold_stays_in_fp32(trained, file):
+    net = build(trained[0].spec)
+    net.load_state_dict(trained[0].state_dict())
+    with torch.no_grad():
+        next(net.parameters())[0] = 1e5
+    save_net(net, None, file, about=ABOUT, precision="fp16")
+    assert next(load_net(file).parameters()).max() == 1e5
+
+
 def test_a_net_that_starts_from_uniform_noise_has_no_start_to_keep(trained, tmp_path):
     save_net(trained[0], Uniform((3, 8, 8)), tmp_path / "net", about={})
     assert load_net(tmp_path / "net").start is None

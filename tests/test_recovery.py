@@ -25,7 +25,7 @@ from jeat.objectives import JEM
 from jeat.plan import Optimisation, Plan, Recovery
 from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
-from jeat.state import load_state, seal
+from jeat.state import load_buffer, load_state, seal
 from jeat.step import prepare
 from jeat.train import train
 
@@ -33,6 +33,8 @@ from .conftest import DIGITS
 from .test_run import JEAT_PLAN, SHORT, assert_same_run, command, figures
 
 LIMITS = Recovery(patience=3)
+OWN = {"seed": 3, "lr": 0.1, "steps": 9, "w_l2": 0.0}
+RECORD = {"iteration": 5, "why": "loss became nan"}
 WILD = replace(  # runs away by lr 30, and not by 30 * 1e-5
     JEAT_PLAN,
     optimisation=replace(SHORT, lr=30.0, warmup=6),
@@ -220,6 +222,14 @@ def test_it_goes_on_from_other_random_numbers_than_those_that_were_saved(tmp_pat
     assert seeds == [0] * 5 + [record["settings"]["seed"]] * 9
 
 
+@pytest.mark.parametrize("looks", [{"evaluate_every": 1}, {"save_every": 1}], ids=str)
+def test_nets_that_give_nan_where_they_are_looked_at_count_as_diverged(tmp_path, looks):
+    o = replace(SHORT, lr=1e8, optimizer="sgd", **looks)
+    with pytest.raises(DivergenceError, match="gave up after going back 3 times"):
+        list(fit(Plan("at", net="convnet-4", optimisation=o), tmp_path))
+    assert len(rollbacks_of(tmp_path)) == 3
+
+
 def test_it_gives_up_after_so_many_tries_and_keeps_the_best(tmp_path):
     plan = replace(WILD, recovery=replace(WILD.recovery, lr=1.0, tries=2))
     out = tmp_path / "run"
@@ -330,6 +340,26 @@ def test_a_finished_run_with_a_damaged_net_is_not_taken_for_finished(tmp_path):
     assert (last / "net.safetensors").read_bytes() == whole
 
 
+def test_a_damaged_replay_buffer_is_no_start(tmp_path):
+    for _ in fit(JEAT_PLAN, tmp_path):
+        pass
+    file = newest(tmp_path) / "process-0.safetensors"
+    file.with_name("process-x.safetensors").touch()  # a stranger's
+    assert len(load_buffer(tmp_path).states) == JEAT_PLAN.objective["buffer_size"]
+    held = file.read_bytes()
+    file.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
+    with pytest.raises(ValueError, match=r"process-0\.safetensors is damaged: remove"):
+        load_buffer(tmp_path)
+
+
+def test_only_what_a_kill_left_half_written_is_swept(tmp_path):
+    (tmp_path / "out").mkdir()
+    for name in ("notes.part.txt", "log.7.part.jsonl"):
+        (tmp_path / "out" / name).touch()
+    run(JEAT_PLAN, tmp_path / "out", resume=True)
+    assert {f.name for f in (tmp_path / "out").glob("*part*")} == {"notes.part.txt"}
+
+
 def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
     """Files may grow to 20 kB: a replay buffer does not fit."""
     out = tmp_path / "run"
@@ -365,6 +395,18 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
         ("rollbacks.jsonl", "", '{"to": 4}', "rollbacks.jsonl is damaged"),
         ("rollbacks.jsonl", "", "[" * 100_000, "rollbacks.jsonl is damaged"),
         ("run.json", '"plan"', '"plam"', "run.json is damaged"),
+        *(
+            ("rollbacks.jsonl", "", json.dumps(RECORD | {"to": to, "settings": own}), "is damaged")
+            for to, own in (
+                (-4, OWN),
+                (1e400, OWN),
+                (4, OWN | {"lr": "0.1"}),
+                (4, OWN | {"lr": math.nan}),
+                (4, OWN | {"seed": -1}),
+                (4, OWN | {"steps": "x"}),
+                (4, {"lr": 0.1}),
+            )
+        ),
     ],
 )
 def test_a_damaged_record_is_refused_by_name(tmp_path, name, old, new, said):

@@ -41,13 +41,13 @@ def check_kind(name: str, value: object, kind: Any) -> None:
 
 
 def check_not_negative(**settings: float) -> None:
-    """See that settings are finite and at least 0.
+    """See that settings are finite, in fp32, and at least 0.
 
     Raises:
         ValueError: one is not.
     """
     for name, value in settings.items():
-        if not (is_finite(value) and value >= 0):
+        if not (is_finite(value) and 0 <= value < 2.0**127):
             raise SettingError(f"{name} must not be negative or infinite, got {value!r}")
 
 

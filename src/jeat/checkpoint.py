@@ -33,9 +33,8 @@ def save_net(
 ) -> None:
     """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
 
-    ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise.
-
-    Numbers are rounded to ``precision``; a net that is loaded computes in fp32 whatever it was.
+    ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise. Numbers are
+    rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     """
     tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
@@ -45,7 +44,8 @@ def save_net(
         tensors |= {"start.mean": start.mean, "start.factor": start.factor}
         header["grain"] = start.grain
     if precision == "fp16":
-        tensors = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
+        halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
+        tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
     header["sha256"] = _sum(header, tensors)
     save_file(tensors, file, metadata={"jeat": json.dumps(header)})  # one entry: their order varies
 
@@ -156,13 +156,12 @@ def _chain(kept: dict[str, Any]) -> Chain:
 
 def checkpoints(run: Path) -> list[Path]:
     """The checkpoints of a run directory, in order."""
-    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdigit())
+    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdecimal())
 
 
 def newest(run: Path) -> Path | None:
     """The last checkpoint of a run directory; None where there is none yet."""
-    found = checkpoints(run)
-    return found[-1] if found else None
+    return next(reversed(checkpoints(run)), None)
 
 
 def checkpoint_of(run: Path) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from jeat._checks import check_kind
 from jeat._files import removed, rewritten
 from jeat.checkpoint import checkpoints
 from jeat.health import DivergenceError
@@ -29,7 +30,13 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
     try:
         records = [json.loads(line) for line in file.read_text().splitlines()]
         for r in records:
-            int(r["to"]), int(r["settings"]["seed"]), float(r["settings"]["lr"])
+            kinds = {"seed": int, "lr": float, "steps": int, "w_l2": float}
+            given = {"to": r["to"]} | r["settings"]
+            for name, value in given.items():
+                check_kind(name, value, kinds.get(name, int))
+                if value < 0:
+                    raise ValueError(f"{name} is {value}")
+            given["to"], given["seed"], given["lr"]
         return records
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -104,8 +111,9 @@ def drop_stale(out: Path) -> None:
     """
     for part in (out / "checkpoints").glob("*.part"):
         shutil.rmtree(part)
-    for part in out.glob("*.part.*"):
-        part.unlink()
+    for record in ("run", "log", "rollbacks"):
+        for part in out.glob(f"{record}.*.part.json*"):
+            part.unlink()
     past = rollbacks_of(out)
     after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]
     for folder in after:

@@ -190,7 +190,8 @@ def _save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks:
     Raises:
         DivergenceError: the weights are not finite; nothing is written.
     """
-    if not all(bool(p.isfinite().all()) for p in training.step.net.parameters()):
+    nets = (training.step.net, training.net)  # the latter may be an average
+    if not all(bool(t.isfinite().all()) for net in nets for t in net.state_dict().values()):
         raise DivergenceError(f"the weights are not finite at iteration {training.iteration}")
     final, wait = out / f"checkpoints/{training.iteration:08d}", training.accelerator
     part, first = final.with_suffix(".part"), shards.rank() == 0

@@ -57,7 +57,8 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "manifest.json").read_text())
         rollbacks, sums = int(found["rollbacks"]), dict(found["sha256"])
-        own = {f"process-{rank}.safetensors" for rank in range(int(found["processes"]))}
+        processes = min(int(found["processes"]), len(sums))  # else too many to name
+        own = {f"process-{rank}.safetensors" for rank in range(processes)}
         if {"model.safetensors", "net.safetensors", *own} != set(sums):
             raise ValueError("it lists other files than those of a checkpoint")
         return {"rollbacks": rollbacks, "processes": len(own), "sha256": sums}
@@ -75,11 +76,8 @@ def load_state(training: Training, folder: Path) -> None:
         ValueError: a file that is missing, damaged or of something else, named.
     """
     manifest = manifest_of(folder)
-    for name, sum_ in manifest["sha256"].items():
-        file = folder / name
-        if not file.is_file() or _sum(file) != sum_:
-            what = "damaged" if file.is_file() else "missing"
-            raise ValueError(f"{file} is {what}: {_repair(folder)}")
+    for name in manifest["sha256"]:
+        _check_sum(folder / name, manifest)
     try:
         _set_model(training, load_file(folder / "model.safetensors"), int(folder.name))
         if (buffer := _buffer(training.step)) is not None:
@@ -99,6 +97,17 @@ def load_state(training: Training, folder: Path) -> None:
         raise ValueError(
             f"{folder} is of another net or optimiser ({reason}): {_repair(folder)}"
         ) from error
+
+
+def _check_sum(file: Path, manifest: dict[str, Any]) -> None:
+    """See that a file of a checkpoint is as it was saved.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not file.is_file() or _sum(file) != manifest["sha256"][file.name]:
+        what = "damaged" if file.is_file() else "missing"
+        raise ValueError(f"{file} is {what}: {_repair(file.parent)}")
 
 
 def holds_net(folder: Path) -> bool:
@@ -126,9 +135,10 @@ def buffer_states(checkpoint: Path) -> Tensor:
     Raises:
         ValueError: there are none, or a damaged file.
     """
-    parts = []
-    files = checkpoint.glob("process-*.safetensors")
-    for file in sorted(files, key=lambda f: int(f.stem.partition("-")[2])):
+    parts, manifest = [], manifest_of(checkpoint)
+    for rank in range(manifest["processes"]):
+        file = checkpoint / f"process-{rank}.safetensors"
+        _check_sum(file, manifest)
         try:
             with safe_open(file, framework="pt") as f:
                 parts.append(f.get_tensor("states"))

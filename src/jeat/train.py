@@ -9,6 +9,8 @@ from torch import nn
 
 from jeat import shards
 from jeat.data import Batch, Images, augment, batches
+from jeat.health import DivergenceError
+from jeat.metrics import NaNLogitsError
 from jeat.plan import Optimisation
 from jeat.step import Training, iterate, together
 
@@ -94,7 +96,14 @@ def _augmented(batch: Batch, o: Optimisation, *, logged: bool) -> Batch:
 
 
 def aside(evaluate: Callable[[nn.Module], T], net: nn.Module, seed: int) -> T:
-    """``evaluate(net)`` from a fixed seed, leaving the run's own randomness as it was."""
+    """``evaluate(net)`` from a fixed seed, leaving the run's own randomness as it was.
+
+    Raises:
+        DivergenceError: the net gives NaN.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return evaluate(net)
+        try:
+            return evaluate(net)
+        except NaNLogitsError as error:
+            raise DivergenceError(str(error)) from error

@@ -19,7 +19,7 @@ from typing import Any
 
 from jeat._checks import SettingError
 from jeat.metrics._split import split
-from jeat.metrics._subject import Subject
+from jeat.metrics._subject import NaNLogitsError, Subject
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
 from jeat.metrics.calibration import calibration_error
@@ -35,10 +35,11 @@ from jeat.metrics.sample_quality import sample_quality
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Metric", "Subject", "accuracy", "auto_attack", "calibration_error", "curvature", "energies",
-    "find", "fisher_score", "fisher_terms", "gradient_masking", "judge_accuracy",
-    "means_over_images", "memorisation", "minimum", "names", "nearest", "out_of_distribution",
-    "outside_of", "robust_accuracy", "sample_quality", "signs_of_masking", "split", "zero_gradient",
+    "Metric", "NaNLogitsError", "Subject", "accuracy", "auto_attack", "calibration_error",
+    "curvature", "energies", "find", "fisher_score", "fisher_terms", "gradient_masking",
+    "judge_accuracy", "means_over_images", "memorisation", "minimum", "names", "nearest",
+    "out_of_distribution", "outside_of", "robust_accuracy", "sample_quality",
+    "signs_of_masking", "split", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

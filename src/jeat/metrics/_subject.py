@@ -51,15 +51,21 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
 
+class NaNLogitsError(ValueError):
+    """A net decides nothing, as after a training that ran away."""
+
+
 def predicted(net: nn.Module, x: Tensor) -> Tensor:
     """The class (B,) of each image's largest logit.
 
     Raises:
-        ValueError: a logit is NaN.
+        NaNLogitsError: a logit is NaN.
     """
     logits: Tensor = net(x)
     if logits.isnan().any():
-        raise ValueError("the net gives logits that are NaN, on which no accuracy can be counted")
+        raise NaNLogitsError(
+            "the net gives logits that are NaN, on which no accuracy can be counted"
+        )
     return logits.argmax(1)
 
 

@@ -61,7 +61,7 @@ def langevin(
     """
     if not is_whole(steps, 1):
         raise SettingError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
-    if not (is_finite(step_size) and step_size > 0):
+    if not (is_finite(step_size) and 0 < step_size < 2.0**127):
         raise SettingError(f"step_size must be positive and finite, got {step_size!r}")
     if noise is not None:
         check_not_negative(noise=noise)
