@@ -395,6 +395,8 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
         ("rollbacks.jsonl", "", '{"to": 4}', "rollbacks.jsonl is damaged"),
         ("rollbacks.jsonl", "", "[" * 100_000, "rollbacks.jsonl is damaged"),
         ("run.json", '"plan"', '"plam"', "run.json is damaged"),
+        ("run.json", '"lr"', '"rl"', "run.json is damaged"),
+        ("run.json", '"method"', '"methods"', "run.json is damaged"),
         *(
             ("rollbacks.jsonl", "", json.dumps(RECORD | {"to": to, "settings": own}), "is damaged")
             for to, own in (

@@ -34,8 +34,11 @@ def read_plan(out: str | Path) -> dict[str, Any]:
         raise FileNotFoundError(f"no run in {out}: it has no run.json")
     try:
         plan = dict(json.loads(file.read_text())["plan"])
+        plan["method"], plan["data"], plan["net"], plan["objective"], plan["optimisation"]["lr"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"{file} is damaged: {error}; begin anew elsewhere") from error
+        raise ValueError(
+            f"{file} is damaged ({type(error).__name__}: {error}); begin anew elsewhere"
+        ) from error
     return plan
 
 
