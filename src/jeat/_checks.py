@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
-__all__ = ["SettingError", "check_kind", "check_not_negative", "is_finite", "is_whole"]
+__all__ = ["SettingError", "check_kind", "check_not_negative", "is_finite", "is_fp32", "is_whole"]
 
 
 class SettingError(ValueError):
@@ -47,13 +47,18 @@ def check_not_negative(**settings: float) -> None:
         ValueError: one is not.
     """
     for name, value in settings.items():
-        if not (is_finite(value) and 0 <= value < 2.0**127):
+        if not (is_fp32(value) and value >= 0):
             raise SettingError(f"{name} must not be negative or infinite, got {value!r}")
 
 
 def is_finite(value: object) -> bool:
     """Whether it is a number, neither infinite nor NaN."""
     return isinstance(value, Real) and math.isfinite(value)
+
+
+def is_fp32(value: float) -> bool:
+    """Whether it is a number that fp32 can hold, with room to spare."""
+    return is_finite(value) and abs(value) < 2.0**127
 
 
 def is_whole(value: object, least: int) -> bool:

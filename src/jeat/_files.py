@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = ["removed", "rewritten", "whole"]
+__all__ = ["parts_of", "removed", "rewritten", "whole"]
 
 
 @contextmanager
@@ -32,6 +32,11 @@ def whole(file: str | Path) -> Iterator[Path]:
         if (number := _number(error)) is not None:
             raise OSError(number, os.strerror(number), str(file)) from error
         raise
+
+
+def parts_of(file: Path) -> list[Path]:
+    """What killed processes left of writing ``file``."""
+    return list(file.parent.glob(f"{file.stem}.*.part{file.suffix}"))
 
 
 def _number(error: BaseException) -> int | None:

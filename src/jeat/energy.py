@@ -69,10 +69,10 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
     with torch.enable_grad():
         E: object = energy(x)
         if not isinstance(E, Tensor) or E.shape != x.shape[:1] or not E.requires_grad:
-            what = f"{tuple(E.shape)}" if isinstance(E, Tensor) else f"a {type(E).__name__}"
+            got = tuple(E.shape) if isinstance(E, Tensor) else f"a {type(E).__name__}"
             raise ValueError(
                 f"an energy takes {tuple(x.shape)} to {tuple(x.shape[:1])}, differentiably, got "
-                f"{what}: use jeat.energy.energy_of(net)"
+                f"{got}: use jeat.energy.energy_of(net)"
             )
         (gradient,) = torch.autograd.grad(E.sum(), x)
     return -gradient

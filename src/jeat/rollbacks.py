@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jeat._checks import check_kind
-from jeat._files import removed, rewritten
+from jeat._checks import check_kind, check_not_negative
+from jeat._files import parts_of, removed, rewritten
 from jeat.checkpoint import checkpoints
 from jeat.health import DivergenceError
 from jeat.plan import Plan
 from jeat.state import manifest_of
 
 __all__ = ["changed", "drop_stale", "roll_back", "rollbacks_of"]
+
+_KINDS: dict[str, type] = {"to": int, "seed": int, "lr": float, "steps": int, "w_l2": float}
 
 
 def rollbacks_of(out: Path) -> list[dict[str, Any]]:
@@ -29,14 +31,8 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
     file = out / "rollbacks.jsonl"
     try:
         records = [json.loads(line) for line in file.read_text().splitlines()]
-        for r in records:
-            kinds = {"seed": int, "lr": float, "steps": int, "w_l2": float}
-            given = {"to": r["to"]} | r["settings"]
-            for name, value in given.items():
-                check_kind(name, value, kinds.get(name, int))
-                if value < 0:
-                    raise ValueError(f"{name} is {value}")
-            given["to"], given["seed"], given["lr"]
+        for record in records:
+            _check(record)
         return records
     except (FileNotFoundError, NotADirectoryError):
         return []
@@ -44,6 +40,19 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
         raise ValueError(
             f"{file} is damaged ({type(error).__name__}: {error}): mend it, or begin anew elsewhere"
         ) from error
+
+
+def _check(record: dict[str, Any]) -> None:
+    """See that a record says where to go on, and with which settings.
+
+    Raises:
+        ValueError, KeyError, TypeError: it does not.
+    """
+    settings = record["settings"]
+    given = {"to": record["to"], "seed": settings["seed"], "lr": settings["lr"]} | settings
+    for name, value in given.items():
+        check_kind(name, value, _KINDS[name])
+    check_not_negative(**given)
 
 
 def changed(plan: Plan, rollbacks: list[dict[str, Any]]) -> Plan:
@@ -111,8 +120,8 @@ def drop_stale(out: Path) -> None:
     """
     for part in (out / "checkpoints").glob("*.part"):
         shutil.rmtree(part)
-    for record in ("run", "log", "rollbacks"):
-        for part in out.glob(f"{record}.*.part.json*"):
+    for record in ("run.json", "log.jsonl", "rollbacks.jsonl"):
+        for part in parts_of(out / record):
             part.unlink()
     past = rollbacks_of(out)
     after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]

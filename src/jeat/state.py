@@ -76,12 +76,11 @@ def load_state(training: Training, folder: Path) -> None:
         ValueError: a file that is missing, damaged or of something else, named.
     """
     manifest = manifest_of(folder)
-    for name in manifest["sha256"]:
-        _check_sum(folder / name, manifest)
+    _check_sums(folder, manifest["sha256"])
     try:
         _set_model(training, load_file(folder / "model.safetensors"), int(folder.name))
         if (buffer := _buffer(training.step)) is not None:
-            states = buffer_states(folder)
+            states = _buffer_states(folder, manifest["processes"])
             mine = states[shards.mine(len(states))]
             _check_like(mine, buffer.states, "replay buffer")
             buffer.states.copy_(mine)
@@ -99,15 +98,17 @@ def load_state(training: Training, folder: Path) -> None:
         ) from error
 
 
-def _check_sum(file: Path, manifest: dict[str, Any]) -> None:
-    """See that a file of a checkpoint is as it was saved.
+def _check_sums(folder: Path, sums: dict[str, str]) -> None:
+    """See that files of a checkpoint are as they were saved.
 
     Raises:
-        ValueError: it is not.
+        ValueError: one is not.
     """
-    if not file.is_file() or _sum(file) != manifest["sha256"][file.name]:
-        what = "damaged" if file.is_file() else "missing"
-        raise ValueError(f"{file} is {what}: {_repair(file.parent)}")
+    for name, sum_ in sums.items():
+        file = folder / name
+        if not file.is_file() or _sum(file) != sum_:
+            what = "damaged" if file.is_file() else "missing"
+            raise ValueError(f"{file} is {what}: {_repair(folder)}")
 
 
 def holds_net(folder: Path) -> bool:
@@ -124,23 +125,24 @@ def load_buffer(run: str | Path) -> Stored:
 
     Raises:
         FileNotFoundError: no checkpoint there.
-        ValueError: the run's method keeps no buffer.
+        ValueError: the run's method keeps no buffer, or a file is damaged.
     """
-    return Stored(buffer_states(checkpoint_of(Path(run))))
+    folder = checkpoint_of(Path(run))
+    manifest = manifest_of(folder)
+    _check_sums(folder, {k: v for k, v in manifest["sha256"].items() if k.startswith("process-")})
+    return Stored(_buffer_states(folder, manifest["processes"]))
 
 
-def buffer_states(checkpoint: Path) -> Tensor:
-    """The replay buffers of all processes that saved a checkpoint, one after the other.
+def _buffer_states(checkpoint: Path, processes: int) -> Tensor:
+    """The replay buffers of the processes that saved a checkpoint, one after the other.
 
     Raises:
-        ValueError: there are none, or a damaged file.
+        ValueError: there are none, or they hold no images.
     """
-    parts, manifest = [], manifest_of(checkpoint)
-    for rank in range(manifest["processes"]):
-        file = checkpoint / f"process-{rank}.safetensors"
-        _check_sum(file, manifest)
+    parts = []
+    for rank in range(processes):
         try:
-            with safe_open(file, framework="pt") as f:
+            with safe_open(checkpoint / f"process-{rank}.safetensors", framework="pt") as f:
                 parts.append(f.get_tensor("states"))
         except SafetensorError as error:
             raise ValueError(

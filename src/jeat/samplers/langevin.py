@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._checks import SettingError, check_not_negative, is_finite, is_whole
+from jeat._checks import SettingError, check_not_negative, is_fp32, is_whole
 from jeat.energy import Energy, score
 
 __all__ = ["JEM_CHAIN", "Chain", "langevin", "last"]
@@ -61,7 +61,7 @@ def langevin(
     """
     if not is_whole(steps, 1):
         raise SettingError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
-    if not (is_finite(step_size) and 0 < step_size < 2.0**127):
+    if not (is_fp32(step_size) and step_size > 0):
         raise SettingError(f"step_size must be positive and finite, got {step_size!r}")
     if noise is not None:
         check_not_negative(noise=noise)
