@@ -1,17 +1,13 @@
 """Shapes and types are checked in every test, and randomness starts from one seed."""
 
-import json
-
 import hypothesis
 import jaxtyping
 import pytest
 import torch
-from safetensors.torch import save_file
 
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # 1 is a float
 jaxtyping.install_import_hook("jeat", CHECKER)  # before jeat is first imported
 
-from jeat.checkpoint import _sum  # noqa: E402
 from jeat.nets import Spec, build  # noqa: E402
 from jeat.sources import load_data  # noqa: E402
 
@@ -19,14 +15,6 @@ hypothesis.settings.register_profile("same", deadline=None, derandomize=True, da
 hypothesis.settings.load_profile("same")
 
 DIGITS = load_data("digits")
-
-
-def save_summed(file, header, tensors):
-    """Write a net's file with a checksum that fits, else only that would refuse it."""
-    if isinstance(header, dict):
-        header = {k: v for k, v in header.items() if k != "sha256"}
-        header["sha256"] = _sum(header, tensors)
-    save_file(tensors, file, metadata={"jeat": json.dumps(header)})
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The command line parses, calls and prints: what it says is what the library says."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import jeat
+from jeat.checkpoint import newest
 from jeat.cli import main
 from jeat.drawing import load_images
 from jeat.metrics import (
@@ -234,7 +236,15 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     other = str(tmp_path / "other.safetensors")
     save_file({"x": torch.zeros(1)}, other)
     assert main(["measure", run, *words[:-1], other, "--judge", judge]) == 1
+    assert "it was not saved by jeat" in capsys.readouterr().err
+    shutil.copy(newest(Path(run)) / "net.safetensors", other)
+    assert main(["measure", run, *words[:-1], other, "--judge", judge]) == 1
     assert "was not made by jeat sample" in capsys.readouterr().err
+    data = bytearray(Path(file).read_bytes())
+    data[-1] ^= 1
+    Path(file).write_bytes(data)
+    assert main(["measure", run, *words, "--judge", judge]) == 1
+    assert f"{file} holds no images of jeat sample: what it holds is" in capsys.readouterr().err
 
 
 def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):

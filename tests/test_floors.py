@@ -7,7 +7,7 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "jeat"
 FLOORS = [
-    {"_checks"},
+    {"_checks", "_sealed"},
     {
         "energy",
         "balls",

@@ -389,8 +389,10 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
     [
         ("manifest.json", '"processes": 1', '"processes": 3', "no checkpoint to go on from"),
         ("manifest.json", '"model.', '"../model.', "no checkpoint to go on from"),
-        ("log.jsonl", '{"iteration": 2', '{"iteration: 2', "log.jsonl is damaged in line 1"),
-        ("log.jsonl", '{"iteration": 4', '{"it": 4', "log.jsonl is damaged in line 2"),
+        ("manifest.json", '"log": [', '"log": ["x", ', "no checkpoint to go on from"),
+        ("manifest.json", '"log"', '"lag"', "no checkpoint to go on from"),
+        ("log.jsonl", '{"iteration": 2', '{"iteration": 3', "log.jsonl is not what was logged"),
+        ("run.json", '"data_sha256": "', '"data_sha256": "0', "the images or labels changed"),
         ("rollbacks.jsonl", "", "[]", "rollbacks.jsonl is damaged"),
         ("rollbacks.jsonl", "", '{"to": 4}', "rollbacks.jsonl is damaged"),
         ("rollbacks.jsonl", "", "[" * 100_000, "rollbacks.jsonl is damaged"),
@@ -402,6 +404,7 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
             for to, own in (
                 (-4, OWN),
                 (1e400, OWN),
+                (10, OWN),
                 (4, OWN | {"lr": "0.1"}),
                 (4, OWN | {"lr": math.nan}),
                 (4, OWN | {"seed": -1}),
@@ -421,6 +424,46 @@ def test_a_damaged_record_is_refused_by_name(tmp_path, name, old, new, said):
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(ValueError, match=said):
         next(fit(JEAT_PLAN, out, resume=True))
+
+
+@pytest.mark.parametrize("to", [0, 6])
+def test_a_record_of_going_back_to_nothing_removes_nothing(left, tmp_path, to):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    record = RECORD | {"iteration": 9, "to": to, "settings": OWN}
+    (tmp_path / "rollbacks.jsonl").write_text(json.dumps(record) + "\n")
+    with pytest.raises(ValueError, match=f"to iteration {to}, of which there is no checkpoint"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+    assert newest(tmp_path).name == "00000008"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda log: log.unlink(),
+        lambda log: log.write_text(""),
+        lambda log: log.write_text(log.read_text().split("\n", 1)[1]),
+        lambda log: log.write_text(log.read_text().split("\n")[0] + "\n" + log.read_text()),
+    ],
+    ids=["none", "empty", "a gap", "a double"],
+)
+def test_a_log_that_is_not_as_it_was_written_is_not_gone_on_with(left, tmp_path, change):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    change(tmp_path / "log.jsonl")
+    with pytest.raises(ValueError, match=r"is not what was logged up to .*00000008: put it back"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+
+
+def test_data_that_changed_since_are_refused(tmp_path):
+    rng, out = np.random.default_rng(0), tmp_path / "run"
+    arrays = {"images": rng.integers(0, 255, (80, 8, 8), np.uint8), "labels": np.arange(80) % 2}
+    np.savez(tmp_path / "data.npz", **arrays)
+    plan = replace(JEAT_PLAN, data=str(tmp_path / "data.npz"), start="uniform")
+    plan = replace(plan, optimisation=replace(plan.optimisation, batch_size=8))
+    next(fit(plan, out))
+    arrays["images"][3, 0, 0] ^= 1
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(ValueError, match=f"changed since {out} was begun"):
+        next(fit(plan, out, resume=True))
 
 
 @pytest.fixture(scope="module")
@@ -445,7 +488,7 @@ def forge(left, out, name, key, change):
         folder / f"{name}.safetensors",
     )
     (folder / "manifest.json").unlink()
-    seal(folder, rollbacks=0)
+    seal(folder, (out / "log.jsonl").read_bytes(), rollbacks=0)
 
 
 FORGED = {

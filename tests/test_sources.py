@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from jeat import sources
 from jeat.sources import load_data
@@ -138,12 +139,28 @@ def test_the_second_load_decodes_nothing(tmp_path, monkeypatch):
         assert torch.equal(a.y, b.y)
 
 
-def test_a_damaged_cache_is_made_again(tmp_path):
+def flip_last_bit(file):
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: f.write_bytes(f.read_bytes()[:-100]),
+        lambda f: f.write_bytes(b""),
+        lambda f: save_file({"train.x": torch.zeros(1)}, f),
+        flip_last_bit,
+    ],
+    ids=["short", "empty", "foreign", "a bit"],
+)
+def test_a_damaged_cache_is_made_again(tmp_path, damage):
     folder = write_folder(tmp_path / "set", PIXELS["colour"])
     first = load_data(folder)
     (cached,) = (tmp_path / "cache").iterdir()
     whole = cached.read_bytes()
-    cached.write_bytes(whole[:-100])
+    damage(cached)
     assert torch.equal(load_data(folder).train.x, first.train.x)
     assert cached.read_bytes() == whole
 

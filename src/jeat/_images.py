@@ -9,10 +9,17 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 __all__ = ["decoded", "line"]
 
+_FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
+
 
 def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
-    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are."""
-    formats: list[str] | None = None
+    """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are.
+
+    Raises:
+        ValueError: a file that is damaged or of another format than PNG, JPEG, BMP, GIF, TIFF, WebP
+            and PPM, pixels of more than 8 bits, images that differ in size.
+    """
+    formats = _FORMATS
     arrays: list[np.ndarray] = []
     for i, file in enumerate(files):
         name = file["path"] or f"image {i}"
@@ -36,15 +43,15 @@ def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
     return np.stack(arrays)
 
 
-def _open(file: Mapping[str, Any], formats: list[str] | None) -> tuple[Image.Image, list[str]]:
+def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str]]:
     """An image, upright, and its format: to be tried first on the next file, which is faster."""
     source = BytesIO(file["bytes"]) if file["bytes"] else file["path"]
     try:
         image: Image.Image = Image.open(source, formats=formats)
     except UnidentifiedImageError:
-        if formats is None:
+        if formats is _FORMATS:
             raise
-        return _open(file, None)
+        return _open(file, _FORMATS)
     upright = ImageOps.exif_transpose(image) if image.getexif() else image
     return upright, [image.format or ""]
 

@@ -12,11 +12,11 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from jeat import shards
-from jeat._files import rewritten
 from jeat.checkpoint import digest
+from jeat.data import Data
 from jeat.plan import Plan
 
-__all__ = ["alone", "check_place", "cut_log", "read_plan", "written"]
+__all__ = ["alone", "check_data", "check_place", "read_plan", "written"]
 
 _LOCK = ".lock"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -131,24 +131,16 @@ def written(out: Path) -> Iterator[None]:
         ) from error
 
 
-def cut_log(file: Path, iteration: int) -> None:
-    """Drop lines after ``iteration``, and a last line that was cut short by a kill.
+def check_data(out: Path, data: Data) -> None:
+    """Refuse other data than the run in ``out``, if there is one, was begun with.
 
     Raises:
-        ValueError: another line that is damaged.
+        ValueError: they are.
     """
-    if not file.exists():
-        return
-    text, kept = file.read_text(errors="replace"), []
-    lines = text.splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            if json.loads(line)["iteration"] <= iteration:
-                kept.append(line + "\n")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            if number < len(lines):
-                raise ValueError(
-                    f"{file} is damaged in line {number}: mend or remove it"
-                ) from error
-    if (left := "".join(kept)) != text:
-        rewritten(file, left)
+    file = out / "run.json"
+    if shards.rank() == 0 and file.is_file():
+        begun = json.loads(file.read_text()).get("data_sha256")
+        if begun not in (None, data.digest()):
+            raise ValueError(
+                f"the images or labels changed since {out} was begun: begin anew elsewhere"
+            )

@@ -1,18 +1,15 @@
 """A net in one safe file, safetensors whose header says which net it is; and finding that file."""
 
-import hashlib
-import json
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from jeat._hub import pinned
+from jeat._sealed import file_sum, load_sealed, save_sealed
 from jeat.nets import Spec, build, spec_of
 from jeat.samplers import Chain, ClassGaussian, Start
 
@@ -36,7 +33,7 @@ def save_net(
     ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise. Numbers are
     rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     """
-    tensors = {f"net.{k}": v.contiguous() for k, v in net.state_dict().items()}
+    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
     if chain:
         header["chain"] = chain
@@ -46,8 +43,7 @@ def save_net(
     if precision == "fp16":
         halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
         tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
-    header["sha256"] = _sum(header, tensors)
-    save_file(tensors, file, metadata={"jeat": json.dumps(header)})  # one entry: their order varies
+    save_sealed(file, header, tensors)
 
 
 def load(name_or_path: str | Path) -> nn.Module:
@@ -107,8 +103,7 @@ def file_of(name_or_path: str | Path) -> Path:
 
 def digest(name_or_path: str | Path) -> str:
     """The first 16 digits of the SHA-256 of the file that :func:`load` reads."""
-    with file_of(name_or_path).open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()[:16]
+    return file_sum(file_of(name_or_path))[:16]
 
 
 def load_net(file: Path) -> nn.Module:
@@ -118,11 +113,7 @@ def load_net(file: Path) -> nn.Module:
         ValueError: not a checkpoint of this package, or one whose weights do not fit its spec.
     """
     try:
-        with safe_open(file, framework="pt") as f:
-            header = dict(json.loads((f.metadata() or {})["jeat"]))
-            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-        if header.pop("sha256", None) != _sum(header, tensors):
-            raise ValueError("what it holds is not what was saved; fetch or train it anew")
+        header, tensors = load_sealed(file)
         fields, about = header["spec"], dict(header["about"])
         spec = Spec(**fields | {"classes": tuple(fields["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None
@@ -136,9 +127,7 @@ def load_net(file: Path) -> nn.Module:
             shape = (spec.channels, spec.size, spec.size)
             mean, factor = (tensors[f"start.{k}"].float() for k in ("mean", "factor"))
             start = ClassGaussian(mean, factor, shape, grain)
-    except (
-        SafetensorError, KeyError, TypeError, ValueError, OSError, RuntimeError, OverflowError
-    ) as error:  # fmt: skip
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
     net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
@@ -186,16 +175,6 @@ def load_weights(net: nn.Module, source: nn.Module) -> None:
     if odd := [f"{k} {other[k]} and not {own[k]}" for k in own if own[k] != other[k]]:
         raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
     net.load_state_dict(source.state_dict())
-
-
-def _sum(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
-    """SHA-256 of all that a file of a net holds."""
-    found = hashlib.sha256(json.dumps(header).encode())
-    for name in sorted(tensors):
-        t = tensors[name].contiguous()
-        found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
-        found.update(t.reshape(-1).view(torch.uint8).numpy().data)
-    return found.hexdigest()
 
 
 def shipped() -> dict[str, Path]:

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from jeat._sealed import seal_of
+
 __all__ = ["Batch", "Data", "Images", "augment", "batches", "check_pixels", "from_arrays"]
 
 
@@ -50,6 +52,15 @@ class Data:
         """(C, H, W) of an image."""
         channels, height, width = self.train.x.shape[1:]
         return channels, height, width
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Images and labels by split: ``train.x``, ``train.y``, ``test.x``, ``test.y``."""
+        splits = (("train", self.train), ("test", self.test))
+        return {f"{name}.{k}": v for name, s in splits for k, v in (("x", s.x), ("y", s.y))}
+
+    def digest(self) -> str:
+        """SHA-256 of all images, labels and classes."""
+        return seal_of({"classes": self.classes}, self.tensors())
 
 
 @dataclass(frozen=True)

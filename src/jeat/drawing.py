@@ -1,21 +1,17 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
-import json
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from jeat import shards
 from jeat._checks import SettingError
 from jeat._files import whole
+from jeat._sealed import load_sealed, save_sealed
 from jeat._words import flag
 from jeat.checkpoint import digest
 from jeat.generate import Own, sample
@@ -24,7 +20,7 @@ from jeat.samplers import Start, Uniform
 from jeat.state import load_buffer
 from jeat.subject import net_of, seed_all
 
-__all__ = ["Drawing", "draw", "draw_to", "load_images", "origin_of", "save_images"]
+__all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
 def draw_to(file: Path, d: Drawing) -> None:
     """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
     try:
-        kept, about = origin_of(file), _about(file, d)
+        kept, about = load_images(file)[2], _about(file, d)
         if all(kept[k] == about[k] for k in ("what", "net_sha256")):
             return
     except ValueError:
@@ -108,7 +104,7 @@ def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
     """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came."""
     tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
     with whole(file) as part:
-        save_file(tensors, part, {"jeat": json.dumps(_about(file, d))})
+        save_sealed(part, _about(file, d), tensors)
 
 
 def _about(file: Path, d: Drawing) -> dict[str, str]:
@@ -117,36 +113,18 @@ def _about(file: Path, d: Drawing) -> dict[str, str]:
 
 
 def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Images (N, C, H, W) in [0, 1], labels, and how they came (:func:`origin_of`).
-
-    Raises:
-        ValueError: no such file, or not one of :func:`save_images`.
-    """
-    with _opened(file) as (f, about):
-        images, labels = f.get_tensor("images"), f.get_tensor("labels")
-    return images.float() / 255, labels, about
-
-
-def origin_of(file: Path) -> dict[str, str]:
-    """How the images in ``file`` came, none of which is read.
+    """Images (N, C, H, W) in [0, 1], labels, and how they came.
 
     That is ``"command"``, the same without paths as ``"what"``, and ``"net_sha256"``.
 
     Raises:
-        ValueError: no such file, or not one of :func:`save_images`.
+        ValueError: no such file, or not one of :func:`save_images`, as it was saved.
     """
-    with _opened(file) as (_, about):
-        return about
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[tuple[Any, dict[str, str]]]:
     try:
-        with safe_open(file, framework="pt") as f:
-            about = dict(json.loads((f.metadata() or {})["jeat"]))
-            yield f, {k: about[k] for k in ("command", "what", "net_sha256")}
+        about, tensors = load_sealed(file)
+        about = {k: about[k] for k in ("command", "what", "net_sha256")}
+        return tensors["images"].float() / 255, tensors["labels"], about
     except KeyError as error:
         raise ValueError(f"{file} was not made by jeat sample") from error
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{file} holds no images of jeat sample: {reason}") from error
+    except ValueError as error:
+        raise ValueError(f"{file} holds no images of jeat sample: {error}") from error

@@ -17,7 +17,7 @@ from jeat._signature import constant_of, signature_of
 from jeat._words import flag
 from jeat.checkpoint import digest
 from jeat.data import Data
-from jeat.drawing import load_images, origin_of
+from jeat.drawing import load_images
 from jeat.metrics import Subject, find, means_over_images, outside_of, signs_of_masking, split
 from jeat.metrics.out_of_distribution import Outside
 from jeat.report import provenance
@@ -137,7 +137,7 @@ def measure(
         "judge": m.judge,
         "outside": m.outside,
         "compared": m.compared,
-        "drawing": None if m.samples is None else origin_of(Path(m.samples))["command"],
+        "drawing": None if m.samples is None else load_images(Path(m.samples))[2]["command"],
         "inputs": inputs,
         "figures": figures,
         "masking": masking,
@@ -169,7 +169,7 @@ def _inputs(m: Measurement) -> dict[str, Any]:
         if found["judge_sha256"] == found["net_sha256"]:
             raise ValueError("a net is no judge of its own samples: give another --judge")
     if m.samples is not None:
-        about = origin_of(Path(m.samples))
+        about = load_images(Path(m.samples))[2]
         found["samples"] = {k: about[k] for k in ("what", "net_sha256")}
     return found
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from jeat._checks import check_kind, check_not_negative
-from jeat._files import parts_of, removed, rewritten
-from jeat.checkpoint import checkpoints
+from jeat._files import parts_of, removed, rewritten, whole
+from jeat._sealed import bytes_sum
+from jeat.checkpoint import checkpoints, newest
 from jeat.health import DivergenceError
 from jeat.plan import Plan
 from jeat.state import manifest_of
@@ -53,6 +54,8 @@ def _check(record: dict[str, Any]) -> None:
     for name, value in given.items():
         check_kind(name, value, _KINDS[name])
     check_not_negative(**given)
+    if record["to"] > record["iteration"]:
+        raise ValueError("it went back to an iteration that was not reached")
 
 
 def changed(plan: Plan, rollbacks: list[dict[str, Any]]) -> Plan:
@@ -114,17 +117,47 @@ def roll_back(
 
 
 def drop_stale(out: Path) -> None:
-    """Remove what was saved after the checkpoint that the last rollback went back to, before it.
+    """Remove what was saved and logged after the checkpoint that a run goes on from.
 
     And what a kill left half written or half removed.
+
+    Raises:
+        ValueError: a record, or a log up to that checkpoint, that is not as it was written.
     """
     for part in (out / "checkpoints").glob("*.part"):
         shutil.rmtree(part)
     for record in ("run.json", "log.jsonl", "rollbacks.jsonl"):
         for part in parts_of(out / record):
             part.unlink()
-    past = rollbacks_of(out)
-    after = [f for f in checkpoints(out) if past and int(f.name) > past[-1]["to"]]
-    for folder in after:
-        if manifest_of(folder)["rollbacks"] < len(past):
-            removed(folder)
+    past, found = rollbacks_of(out), checkpoints(out)
+    stale = [
+        folder
+        for folder in found
+        if past and int(folder.name) > past[-1]["to"]
+        if manifest_of(folder)["rollbacks"] < len(past)
+    ]
+    if stale and all(int(folder.name) != past[-1]["to"] for folder in found):
+        raise ValueError(
+            f"{out / 'rollbacks.jsonl'} says that the run went back to iteration {past[-1]['to']}, "
+            "of which there is no checkpoint: mend it, or begin anew elsewhere"
+        )
+    for folder in stale:
+        removed(folder)
+    _cut(out / "log.jsonl", newest(out))
+
+
+def _cut(log: Path, checkpoint: Path | None) -> None:
+    """Drop what was logged after a checkpoint, or all.
+
+    Raises:
+        ValueError: what was logged before is not there as it was.
+    """
+    logged = log.read_bytes() if log.exists() else b""
+    size, sum_ = manifest_of(checkpoint)["log"] if checkpoint else (0, bytes_sum(b""))
+    if bytes_sum(logged[:size]) != sum_:
+        raise ValueError(
+            f"{log} is not what was logged up to {checkpoint}: put it back, or begin anew elsewhere"
+        )
+    if len(logged) > size:
+        with whole(log) as part:
+            part.write_bytes(logged[:size])

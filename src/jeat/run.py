@@ -2,7 +2,7 @@
 
 ::
 
-    OUT/run.json                       the plan, and what it ran on
+    OUT/run.json                       the plan, which data, and what it ran on
     OUT/log.jsonl                      one line a logged iteration
     OUT/rollbacks.jsonl                one line each time that it diverged and went back
     OUT/checkpoints/00000200/          the training's state; the last two are kept
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from jeat import shards
 from jeat._checks import SettingError
 from jeat._files import removed, rewritten
-from jeat._place import alone, check_place, cut_log, written
+from jeat._place import alone, check_data, check_place, written
 from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import checkpoints, load, load_weights, newest, save_net
@@ -71,6 +71,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         plan = replace(plan, init=str(Path(plan.init).resolve()))
     check_place(out, plan, resume)
     data = load_data(plan.data)
+    check_data(out, data)
     last = newest(out)
     ended = last is not None and int(last.name) >= plan.optimisation.iterations(len(data.train))
     if last is not None and ended and holds_net(last):
@@ -79,7 +80,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     training, start = _ready(changed(plan, past), data, fresh=last is None)
     with stop_asked() as asked, alone(out), written(out):
         check_place(out, plan, resume)  # again: another process may have been faster
-        _begin(out, plan)
+        _begin(out, plan, data)
         while True:
             try:
                 yield from _sitting(training, start, plan, data, out, asked)
@@ -118,7 +119,7 @@ def _sitting(
     training: Training, start: Start, plan: Plan, data: Data, out: Path, asked: list[int]
 ) -> Iterator[Log]:
     """Go on from the last checkpoint to the end, or until asked to stop."""
-    past, log_file = len(rollbacks_of(out)), out / "log.jsonl"
+    past = len(rollbacks_of(out))
     if shards.rank() == 0:
         drop_stale(out)
     training.accelerator.wait_for_everyone()
@@ -128,8 +129,6 @@ def _sitting(
     if health.rollbacks != past:  # gone back: other random numbers than those that were saved
         torch.manual_seed(shards.seed_of(o.seed))
         health.rollbacks.fill_(past)
-    if shards.rank() == 0:
-        cut_log(log_file, training.iteration)
     began = time.monotonic()
     tested = partial(evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps)
     held = partial(attacked, images=data.train, eps=plan.eps)
@@ -138,7 +137,7 @@ def _sitting(
         training, data.train, evaluate=tested, watch=partial(watch, eps=plan.eps),
         attacked=held if looks else None,
     )  # fmt: skip
-    with log_file.open("a") as lines:
+    with (out / "log.jsonl").open("a") as lines:
         for log in logs:
             if log.metrics and shards.rank() == 0:
                 row = {"iteration": log.iteration} | log.metrics
@@ -177,10 +176,10 @@ def _restart(start: Start, classes: int, n: int) -> Tensor:
     return start(torch.randint(classes, (n,)))
 
 
-def _begin(out: Path, plan: Plan) -> None:
+def _begin(out: Path, plan: Plan, data: Data) -> None:
     if shards.rank() or (out / "run.json").exists():
         return
-    record = {"plan": asdict(plan)} | provenance()
+    record = {"plan": asdict(plan), "data_sha256": data.digest()} | provenance()
     rewritten(out / "run.json", json.dumps(record, indent=1))
 
 
@@ -206,7 +205,7 @@ def _save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks:
             about = {"plan": asdict(plan), "iteration": training.iteration, "rollbacks": rollbacks}
             kept = plan.optimisation.kept
             save_net(training.net, start, part / "net.safetensors", about=about, precision=kept)
-            seal(part, rollbacks=rollbacks)
+            seal(part, (out / "log.jsonl").read_bytes(), rollbacks=rollbacks)
             part.rename(final)
             for old in checkpoints(out)[:-2]:
                 removed(old)

@@ -16,13 +16,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from jeat._checks import SettingError
 from jeat._files import whole
 from jeat._hub import pinned
 from jeat._images import decoded, line
+from jeat._sealed import load_sealed, save_sealed
 from jeat.data import Data, Images, from_arrays
 
 __all__ = ["load_data"]
@@ -182,13 +181,8 @@ def _files(split: Any, column: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _write(file: Path, data: Data) -> None:
-    tensors = {
-        f"{split}.{k}": v.contiguous()
-        for split, images in (("train", data.train), ("test", data.test))
-        for k, v in (("x", images.x), ("y", images.y))
-    }
     with whole(file) as part:
-        save_file(tensors, part, metadata={"classes": json.dumps(data.classes)})
+        save_sealed(part, {"classes": data.classes}, data.tensors())
 
 
 def _read(file: Path) -> Data | None:
@@ -196,10 +190,8 @@ def _read(file: Path) -> Data | None:
     if not file.exists():
         return None
     try:
-        with safe_open(file, framework="pt") as f:
-            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
-            classes = tuple(json.loads(f.metadata()["classes"]))
-    except SafetensorError:
+        header, tensors = load_sealed(file)
+    except ValueError:
         return None
     train, test = (Images(tensors[f"{s}.x"], tensors[f"{s}.y"]) for s in ("train", "test"))
-    return Data(train, test, classes)
+    return Data(train, test, tuple(header["classes"]))

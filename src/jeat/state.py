@@ -2,12 +2,12 @@
 
 ::
 
-    manifest.json            SHA-256 of the others, number of processes and of rollbacks before
+    manifest.json            SHA-256 of the others and, with its length, of the run's log so far;
+                             number of processes and of rollbacks before
     model.safetensors        net, average, health and iteration; the optimiser's moments
     process-0.safetensors    random state and replay buffer of each process
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from jeat import shards
+from jeat._sealed import bytes_sum, file_sum
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import checkpoint_of, load_net
 from jeat.samplers import Stored
@@ -41,10 +42,11 @@ def save_state(training: Training, folder: Path) -> None:
     save_file(own, folder / f"process-{shards.rank()}.safetensors")
 
 
-def seal(folder: Path, *, rollbacks: int) -> None:
-    """Write the manifest of all that lies in ``folder``."""
-    sums = {file.name: _sum(file) for file in sorted(folder.iterdir())}
+def seal(folder: Path, log: bytes, *, rollbacks: int) -> None:
+    """Write the manifest of all that lies in ``folder``, and of what was logged before it."""
+    sums = {file.name: file_sum(file) for file in sorted(folder.iterdir())}
     manifest = {"rollbacks": rollbacks, "processes": shards.world(), "sha256": sums}
+    manifest["log"] = len(log), bytes_sum(log)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
 
 
@@ -57,12 +59,13 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads((folder / "manifest.json").read_text())
         rollbacks, sums = int(found["rollbacks"]), dict(found["sha256"])
+        log = int(found["log"][0]), str(found["log"][1])
         processes = min(int(found["processes"]), len(sums))  # else too many to name
         own = {f"process-{rank}.safetensors" for rank in range(processes)}
         if {"model.safetensors", "net.safetensors", *own} != set(sums):
             raise ValueError("it lists other files than those of a checkpoint")
-        return {"rollbacks": rollbacks, "processes": len(own), "sha256": sums}
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        return {"rollbacks": rollbacks, "processes": len(own), "sha256": sums, "log": log}
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{folder} is no checkpoint to go on from: {_repair(folder)}") from error
 
 
@@ -106,7 +109,7 @@ def _check_sums(folder: Path, sums: dict[str, str]) -> None:
     """
     for name, sum_ in sums.items():
         file = folder / name
-        if not file.is_file() or _sum(file) != sum_:
+        if not file.is_file() or file_sum(file) != sum_:
             what = "damaged" if file.is_file() else "missing"
             raise ValueError(f"{file} is {what}: {_repair(folder)}")
 
@@ -209,11 +212,6 @@ def _is_own(name: str) -> bool:
 
 def _buffer(step: nn.Module) -> ReplayBuffer | None:
     return next((m for m in step.modules() if isinstance(m, ReplayBuffer)), None)
-
-
-def _sum(file: Path) -> str:
-    with file.open("rb") as f:
-        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 def _repair(folder: Path) -> str:

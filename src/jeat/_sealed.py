@@ -1,0 +1,60 @@
+"""Safetensors files that know what was saved in them, and SHA-256 sums of files."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+__all__ = ["bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of"]
+
+
+def bytes_sum(data: bytes) -> str:
+    """SHA-256 of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_sum(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def seal_of(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of plain values, and of named tensors with their types and shapes."""
+    found = hashlib.sha256(json.dumps(header).encode())
+    for name in sorted(tensors):
+        t = tensors[name].contiguous()
+        found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        found.update(t.reshape(-1).view(torch.uint8).numpy().data)
+    return found.hexdigest()
+
+
+def save_sealed(file: Path, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Write tensors, plain values and their :func:`seal_of` into one file."""
+    tensors = {k: v.contiguous() for k, v in tensors.items()}
+    sealed = header | {"sha256": seal_of(header, tensors)}
+    save_file(tensors, file, metadata={"jeat": json.dumps(sealed)})  # one entry: their order varies
+
+
+def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The plain values and the tensors of a file of :func:`save_sealed`.
+
+    Raises:
+        ValueError: no such file, or not one as it was saved; the reason without its name.
+    """
+    try:
+        with safe_open(file, framework="pt") as f:
+            header = dict(json.loads((f.metadata() or {})["jeat"]))
+            tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
+    except KeyError as error:
+        raise ValueError("it was not saved by jeat") from error
+    except (SafetensorError, OSError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    if header.pop("sha256", None) != seal_of(header, tensors):
+        raise ValueError("what it holds is not what was saved; fetch or make it anew")
+    return header, tensors
