@@ -4,7 +4,6 @@ Writes ``results/soak.json``. A run is forked from one process that has everythi
 a kill costs about a second. Every claim is an assertion: the script stops at the first that fails.
 """
 
-import hashlib
 import json
 import os
 import random
@@ -22,6 +21,7 @@ from pathlib import Path
 import pytest
 
 import jeat
+from jeat._sealed import bytes_sum
 from jeat.checkpoint import checkpoints, newest
 from jeat.health import DivergenceError
 from jeat.plan import Optimisation, Plan, Recovery
@@ -129,8 +129,8 @@ def killed(
         runs += 1
     assert lost <= SAVE_EVERY or plan is WILD
     return {
-        "survived": done, "runs equal to the whole": runs, "iterations lost at most": lost,
-        "bytes of checkpoints lost": lost_bytes,
+        "signals survived": done, "runs of these, equal to the whole": runs,
+        "iterations lost at most": lost, "bytes of checkpoints lost": lost_bytes,
     }  # fmt: skip
 
 
@@ -146,7 +146,7 @@ def check_left(out: Path) -> tuple[int, int]:
     for folder in checkpoints(out):
         for name, digest in manifest_of(folder)["sha256"].items():
             held = (folder / name).read_bytes()
-            gone += len(held) * (hashlib.sha256(held).hexdigest() != digest)
+            gone += len(held) * (bytes_sum(held) != digest)
     return max(0, len(rows) - saved), gone
 
 
@@ -171,22 +171,23 @@ def filled(place: Path, whole: Path, times: int) -> dict[str, int]:
         shutil.rmtree(out)
     assert failed, "no disk was full"
     return {
-        "injected": failed, "runs equal to the whole": times, "had a checkpoint": kept,
+        "disks full": failed, "runs, equal to the whole": times, "had a checkpoint": kept,
         "bytes of checkpoints lost": lost_bytes,
     }  # fmt: skip
 
 
 def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
-    """Checkpoints with a flipped bit, or cut short, somewhere."""
+    """Checkpoints and logs with a flipped bit, or cut short, somewhere."""
     named = 0
     for i in range(times):
         out = place / "run"
         shutil.copytree(whole, out)
         last, newer = checkpoints(out)
         shutil.rmtree(newer)
-        file = random.choice(sorted(last.glob("*.safetensors")))
+        file = random.choice([*sorted(last.glob("*.safetensors")), out / "log.jsonl"])
         held = bytearray(file.read_bytes())
-        at = random.randrange(len(held))
+        logged = manifest_of(last)["log"][0]  # what follows is dropped
+        at = random.randrange(logged if file.suffix == ".jsonl" else len(held))
         held[at] ^= 1 << random.randrange(8)
         file.write_bytes(held[:at] if i % 2 else held)
         for use in (partial(train, PLAN), jeat.load):
@@ -196,7 +197,7 @@ def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
                 use(out)
         named += 1
         shutil.rmtree(out)
-    return {"injected": times, "refused by name": named}
+    return {"files damaged": times, "refused by name": named}
 
 
 def diverged(place: Path) -> dict[str, int]:

@@ -21,11 +21,18 @@ from torch import nn
 import jeat
 from jeat._images import decoded
 from jeat._sealed import save_sealed
-from jeat.attacks import pgd
+from jeat.attacks import fgsm_rs, pgd
 from jeat.checkpoint import load_net, save_net
 from jeat.cli import main
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
-from jeat.metrics import accuracy, fisher_score, robust_accuracy
+from jeat.metrics import (
+    accuracy,
+    calibration_error,
+    fisher_score,
+    judge_accuracy,
+    robust_accuracy,
+    zero_gradient,
+)
 from jeat.nets import Spec, build
 from jeat.objectives import JEM, Noise
 from jeat.plan import Optimisation, Plan
@@ -37,6 +44,7 @@ from .conftest import DIGITS
 pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
 PWNED = "pwned"
+EPS = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 
 
 class Evil:
@@ -72,7 +80,7 @@ def write_arrays(folder):
 
 
 def write_folders(folder):
-    for kind in ("cut", "crc", "single", "mixed"):
+    for kind in ("cut", "crc", "eps", "single", "mixed"):
         for i in range(40):
             file = folder / kind / ("cat" if kind == "single" else ["cat", "dog"][i % 2])
             file.mkdir(parents=True, exist_ok=True)
@@ -80,6 +88,7 @@ def write_folders(folder):
             Image.fromarray(np.full((side, side), i, np.uint8)).save(file / f"{i:02d}.png")
     first = folder / "cut" / "cat" / "04.png"
     first.write_bytes(first.read_bytes()[:45])
+    (folder / "eps" / "cat" / "04.png").write_text(EPS)
     first = folder / "crc" / "cat" / "04.png"
     first.write_bytes(first.read_bytes().replace(b"IDAT", b"ID\0T"))
     for i in range(100):
@@ -115,6 +124,8 @@ YAML = {
     "key": "1: 2\nout: new\n",
     "itself": "objective: &a [*a]\nout: new\n",
     "nan": "lr: .nan\nout: new\n",
+    "twice": "eps: 0.1\nout: new\neps: 0.2\n",
+    "twice within": "out: new\nobjective:\n  eps: 0.1\n  eps: 0.2\n",
     "python": f"out: !!python/object/apply:os.mkdir [{PWNED}]\n",
 }
 
@@ -180,6 +191,8 @@ COMMANDS = [
     ("train gan", 2, "'gan'", "at, jeat, jem"),
     ("train at", 2, "out", "jeat train at --help"),
     ("train at --out", 2, "--out", "expected one argument"),
+    ("train at --out ''", 2, "--out", "must name a folder"),
+    ("reproduce digits --out ''", 2, "--out", "must name a folder"),
     (train("--epoch 3"), 2, "--epoch", "jeat train at --help"),
     (train("--objective.rho 0.1"), 2, "--objective.rho", "jeat train at --help"),
     (train("--lr fast"), 2, "--lr", "must be a finite number, got fast"),
@@ -201,7 +214,10 @@ COMMANDS = [
     (train("--clip 0"), 2, "clip", "must be positive"),
     (train("--clip soft"), 2, "--clip", "must be a finite number or null"),
     (train("--pad 8"), 1, "pad=8", "images of 8 pixels"),
-    (train("--std 0"), 2, "std", "must be positive"),
+    (train("--std 0"), 2, "std", "must lie in [0.001, 1000], got 0"),
+    (train("--std 1e-30"), 2, "std", "must lie in [0.001, 1000], got 1e-30"),
+    (train("--objective.buffer_size 10000000000000", "jem"), 1, "more memory", "ask for less"),
+    (train("--objective.buffer_size 1000000000000000", "jem"), 1, "more memory", "ask for less"),
     (train("--norm layer"), 2, "--norm", "must be none or batch or group"),
     (train("--precision fp8"), 2, "--precision", "must be fp32 or bf16 or auto"),
     (train("--net vit-3"), 2, "'vit-3'", "architectures are convnet"),
@@ -237,6 +253,9 @@ COMMANDS = [
     # data
     (train("--data ''"), 2, "data", "must name a data set"),
     (train("--data /no/where"), 1, "/no/where", "give digits, an image folder"),
+    (train("--data '~nosuchuser/x'"), 1, "~nosuchuser/x", "give digits, an image folder"),
+    (train("--data at"), 1, "at is a run directory", "give digits, an image folder"),
+    (train("--data eps"), 1, "cat/04.png cannot be decoded", "replace or remove it"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
     (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
     (train("--data file"), 1, "file is a file", "give digits, an image folder"),
@@ -269,6 +288,8 @@ COMMANDS = [
     ("train at --config word.yaml", 2, "--config", "a YAML file of flags"),
     ("train at --config nothing.yaml", 2, "--config", "a YAML file of flags"),
     ("train at --config bytes.yaml", 2, "--config", "a YAML file"),
+    ("train at --config twice.yaml", 2, "eps is given twice", "write it once"),
+    ("train at --config 'twice within.yaml'", 2, "eps is given twice", "write it once"),
     ("train at --config cut.yaml", 2, "config", "jeat train at --help"),
     ("train at --config tab.yaml", 2, "config", "jeat train at --help"),
     ("train at --config kind.yaml", 2, "--epochs", "must be a finite number"),
@@ -327,9 +348,14 @@ COMMANDS = [
     ("sample run new.png --noise .nan", 2, "noise", "must not be negative or infinite"),
     ("sample run new.png --energy marginal", 2, "--energy", "joint or cross-entropy"),
     ("sample at new.png --start buffer", 1, "at/checkpoints", "use another --start"),
+    ("sample run new.png -n 100000000000", 1, "more memory", "ask for less"),
     ("sample run new.png -n 0", 2, "--number", "at least 1"),
     # measure
     ("measure run --metrics beauty", 2, "'beauty'", "metrics are accuracy"),
+    (
+        "measure run --metrics accuracy --robust_accuracy.eps 0.1",
+        2, "--robust_accuracy.* has no effect", "--metrics does not name",
+    ),
     ("measure run -n 0", 2, "--number", "at least 1"),
     ("measure run --out new.txt", 2, "new.txt", ".json file"),
     ("measure run --metrics nearest", 2, "nearest", "needs --samples"),
@@ -475,6 +501,8 @@ def begun(method="at", out="new", **change):
 UNIT, WHOLE, FITS = "divide uint8 pixels by 255", "whole numbers (B,)", "the net takes images of"
 CALLS = [
     (lambda: joint_energy(LOGITS[0], Y), "(10,)", "(B, classes)"),
+    (lambda: joint_energy(LOGITS.numpy(), Y), "ndarray", "must be a tensor"),
+    (lambda: joint_energy(LOGITS.tolist(), Y), "list", "must be a tensor"),
     (lambda: joint_energy(LOGITS.long(), Y), "int64", "must be floats"),
     (lambda: joint_energy(LOGITS[:, :0], Y), "(4, 0)", "(B, classes)"),
     (lambda: joint_energy(LOGITS, Y.float()), "float32", WHOLE),
@@ -489,6 +517,9 @@ CALLS = [
     (lambda: energy_of(NET, Y[:2])(X), "2 labels", "4 rows"),
     (lambda: energy_of(NET)(X[:, :, :4, :4]), "(4, 1, 4, 4)", FITS),
     (lambda: energy_of(NET)(X.expand(-1, 3, -1, -1)), "(4, 3, 8, 8)", FITS),
+    (lambda: energy_of(NET)(None), "a NoneType", FITS),
+    (lambda: energy_of(NET)(X.numpy()), "a ndarray", FITS),
+    (lambda: energy_of(lambda x: (NET(x), x))(X), "a tuple", "must be a tensor"),
     (lambda: energy_of(NET)(X.double()), "float64", "convert one with .to()"),
     (lambda: energy_of(NET)(X.to("meta")), "meta", "move one there"),
     (lambda: attack((X * 255).byte()), "uint8", UNIT),
@@ -503,6 +534,13 @@ CALLS = [
     (lambda: attack(X.expand(-1, 3, -1, -1)), "(4, 3, 8, 8)", FITS),
     (lambda: accuracy(Broken(), X, Y), "NaN", "no accuracy"),
     (lambda: robust_accuracy(Broken(), X, Y, steps=1), "NaN", "no accuracy"),
+    (lambda: judge_accuracy(Broken(), X, Y), "NaN", "no accuracy"),
+    (lambda: calibration_error(Broken(), X, Y), "NaN", "no accuracy"),
+    (lambda: attack(None), "NoneType", "must be a tensor"),
+    (lambda: attack(net=lambda x: NET(x.detach())), "do not depend", "no gradient"),
+    (lambda: attack(net=lambda x: (NET(x), x)), "a tuple", "must be a tensor"),
+    (lambda: attack(y=Y.to("meta")), "labels are on meta", "move one with .to()"),
+    (lambda: fgsm_rs(NET, X, Y, eps=0.1, ratio="a"), "ratio", "must not be negative"),
     (lambda: attack(y=Y[:2]), "2 labels", "4 images"),
     (lambda: attack(y=Y + 10), "got 11..18", "must lie in 0..9"),
     (lambda: attack(y=LOGITS), "(4, 10)", WHOLE),
@@ -520,8 +558,8 @@ CALLS = [
     (lambda: chain((X * 255).byte()), "finite floats", "divide uint8 by 255"),
     (lambda: chain(with_pixel(NAN)), "chain", "finite floats"),
     (lambda: chain(E=lambda x: None), "a NoneType", "energy_of(net)"),
-    (lambda: chain(E=lambda x: square(x).sum()), "differentiably, got ()", "energy_of(net)"),
-    (lambda: chain(E=lambda x: square(x.detach())), "got (4,)", "energy_of(net)"),
+    (lambda: chain(E=lambda x: square(x).sum()), "got ()", "energy_of(net)"),
+    (lambda: chain(E=lambda x: square(x.detach())), "do not depend", "no gradient"),
     (lambda: chain(steps=0), "steps=0", "at least 1 step"),
     (lambda: chain(steps=1.5), "steps=1.5", "a whole number"),
     (lambda: chain(step_size=0), "step_size", "must be positive"),
@@ -534,9 +572,14 @@ CALLS = [
     (lambda: chain(noise=NAN), "noise", "must not be negative or infinite"),
     (lambda: chain(noise="much"), "'much'", "must not be negative"),
     (lambda: chain(bounds=(1, 0)), "(1, 0)", "such as (0, 1)"),
+    (lambda: chain(bounds=3), "got 3", "such as (0, 1)"),
+    (lambda: chain(bounds=("a", "b")), "('a', 'b')", "such as (0, 1)"),
+    (lambda: chain(E=None), "got None", "use jeat.energy.energy_of"),
+    (lambda: chain(None), "chain", "a tensor of finite floats"),
     (lambda: chain(bounds=(NAN, 1)), "nan", "such as (0, 1)"),
     (lambda: fisher_score(NET, X, probes=0), "probes=0", "at least 1 probe"),
     (lambda: fisher_score(NET, X, probes=1.5), "probes=1.5", "at least 1 probe"),
+    (lambda: fisher_score(lambda x: NET(x), X), "a function", "torch.nn.Module"),
     (lambda: fisher_score(NET, with_pixel(NAN)), "nan", "finite"),
     (lambda: fisher_score(NET, (X * 255).byte()), "uint8", UNIT),
     (lambda: fisher_score(NET, X[:0]), "(0, 1, 8, 8)", "(B, C, H, W)"),
@@ -552,6 +595,15 @@ CALLS = [
     (lambda: robust_accuracy(NET, X, Y, precision="fp8"), "'fp8'", "use fp32, bf16, auto"),
     (lambda: accuracy(NET, with_pixel(NAN), Y), "nan", "finite"),
     (lambda: accuracy(NET, X * 255, Y), "to 255", UNIT),
+    (lambda: accuracy(NET, None, Y), "NoneType", "must be a tensor"),
+    *(
+        (lambda metric=metric: metric(NET, X, Y + 10), "got 11..18", "must lie in 0..9")
+        for metric in (accuracy, judge_accuracy, calibration_error, zero_gradient)
+    ),
+    *(
+        (lambda metric=metric: metric(NET, X * 255, Y), "to 255", UNIT)
+        for metric in (calibration_error, zero_gradient)
+    ),
     (lambda: accuracy(NET, X, Y[:, None]), "(4, 1)", WHOLE),
     (lambda: drawn(Y + 10), "labels", "one or more of 0..9"),
     (lambda: drawn(Y[:0]), "labels", "one or more of 0..9"),
@@ -565,6 +617,7 @@ CALLS = [
     (lambda: drawn(start="uniform"), "'uniform'", "as jeat.samplers.Uniform"),
     (lambda: drawn(start=lambda y: X * NAN), "chain", "finite floats"),
     (lambda: drawn(start=lambda y: X.repeat(1, 3, 1, 1)), "(4, 3, 8, 8)", FITS),
+    (lambda: jeat.load("~nosuchuser/x"), "~nosuchuser/x", "shipped nets: "),
     (lambda: jeat.load("nowhere"), "nowhere", "shipped nets: "),
     (lambda: jeat.load(None), "None", "shipped nets: "),
     (lambda: jeat.load("owner/name"), "owner/name", "named with its commit"),
@@ -587,6 +640,8 @@ CALLS = [
     (lambda: Optimisation(lr=True), "lr", "must be a finite number"),
     (lambda: Optimisation(batch_size=12.5), "batch_size", "must be a whole number"),
     (lambda: Optimisation(seed=2**63), "seed", "must be below 2^63"),
+    (lambda: next(fit("at", "new")), "plan must be a Plan", "got 'at'"),
+    (lambda: next(fit(Plan("at"), "new", resume="no")), "resume", "must be true or false"),
     (lambda: begun("gan"), "'gan'", "methods are at, jeat"),
     (lambda: begun(objective={"epz": 1}), "epz", "it has eps, steps, ratio"),
     (lambda: begun(objective={1: 1}), "no setting 1", "it has eps, steps, ratio"),
@@ -595,10 +650,11 @@ CALLS = [
     (lambda: begun("jem", objective={"clamp": "no"}), "objective.clamp", "true or false"),
     (lambda: begun("jem", objective={"w_px": NAN}), "objective.w_px", "a finite number"),
     (lambda: begun("jeat", objective={"grad_at": "end"}), "'end'", "one of start, clean"),
-    (lambda: begun(std=0), "std", "must be positive"),
+    (lambda: begun(std=0), "std", "must lie in [0.001, 1000]"),
     (lambda: begun(out="file"), "file is a file", "choose another folder"),
     (lambda: Noise(sigma=NAN), "sigma", "must not be negative"),
     (lambda: JEM(None, w_clf=-1.0), "w_clf", "must not be negative"),
+    (lambda: build("convnet-4"), "'convnet-4'", "a jeat.nets.Spec"),
     (lambda: build(Spec("convnet-4", 1, "8", ("a", "b"))), "size", "must be a whole number"),
     (lambda: build(Spec("convnet-4", 0, 8, ("a", "b"))), "0 x 8 x 8", "no image"),
     (lambda: build(Spec("convnet-4", 1, 8, ("a", 3))), "('a', 3)", "must be names"),

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
+import jeat
 from jeat._sealed import save_sealed
 from jeat.checkpoint import load_net, load_weights, save_net, shipped
 from jeat.nets import Spec, build
@@ -149,6 +151,20 @@ def test_a_header_of_another_version_is_refused_in_one_line(file, header):
     rewrite(file, change_header=lambda _: header)
     with pytest.raises(ValueError, match="not a jeat checkpoint"):
         load_net(file)
+
+
+def test_a_net_of_the_hub_is_fetched_at_the_commit_that_is_named(file, trained, monkeypatch):
+    asked = []
+
+    def fetch(name, what, *, revision):
+        asked.append((name, what, revision))
+        return str(file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
+    commit = "0123456789" * 4
+    net = jeat.load(f"owner/name@{commit}")
+    assert asked == [("owner/name", "net.safetensors", commit)]
+    torch.testing.assert_close(net.state_dict(), trained[0].state_dict(), rtol=0, atol=0)
 
 
 def test_weights_are_copied_between_nets_of_one_architecture_only(trained):

@@ -53,6 +53,32 @@ def tiny(activation, **spec):
     return net
 
 
+@pytest.mark.parametrize(
+    "measured",
+    [
+        accuracy,
+        energies,
+        fisher_terms,
+        lambda net, x, y: fisher_terms(net, x),
+        lambda net, x, y: metrics.calibration_error(net, x, y, bins=3),
+        metrics.judge_accuracy,
+        metrics.zero_gradient,
+        lambda net, x, y: metrics.out_of_distribution(net, x, 1 - x),
+    ],
+    ids=["accuracy", "energies", "jfs", "mfs", "ece", "judge", "zeros", "outside"],
+)
+def test_figures_are_in_fp32_also_under_autocast(measured):
+    net = build(Spec("convnet-4", 1, 8, CLASSES))
+    x, y = torch.rand(6, 1, 8, 8), torch.arange(6) % 3
+    kinds, found = [], []
+    net.register_forward_hook(lambda m, i, logits: kinds.append(logits.dtype))
+    for around in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=around):
+            found.append(measured(net, x, y))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=0)
+    assert set(kinds) == {torch.float32}
+
+
 @pytest.fixture
 def images():
     """Six images (6, 1, 4, 4) and their labels."""

@@ -151,6 +151,14 @@ def test_one_of_the_processes_that_fail_says_why(monkeypatch):
     assert shards.first_failure()
 
 
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "RANK"])
+def test_what_no_launcher_says_is_refused_in_one_line(name, monkeypatch, capsys):
+    of(0, 2, monkeypatch)
+    monkeypatch.setenv(name, "many")
+    assert main(["list"]) == 1
+    assert f"{name} is set by launchers to a whole number, got 'many'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("local", "index"), [(0, 0), (1, 1), (2, 0), (3, 1)])
 def test_the_processes_of_a_machine_take_its_accelerators_in_turn(local, index, monkeypatch):
     assert shards.device().type == torch.empty(0).device.type

@@ -1,7 +1,20 @@
-"""``python -m jeat``, and so ``torchrun --nproc-per-node 2 -m jeat``: the command line."""
+"""``jeat``, and ``python -m jeat`` as for ``torchrun --nproc-per-node 2 -m jeat``."""
 
 import sys
 
-from jeat.cli import main
+__all__ = ["main"]
 
-sys.exit(main())
+
+def main() -> int:
+    """The command line; Ctrl-C before it is loaded says so in one line, too."""
+    try:
+        from jeat.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        print("jeat: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,15 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = ["parts_of", "removed", "rewritten", "whole"]
+__all__ = ["expanded", "parts_of", "removed", "rewritten", "whole"]
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the home folder for ``~``; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from jeat._files import expanded
 from jeat._hub import pinned
 from jeat._sealed import file_sum, load_sealed, save_sealed
 from jeat.nets import Spec, build, spec_of
@@ -71,7 +72,7 @@ def file_of(name_or_path: str | Path) -> Path:
         raise FileNotFoundError(
             f"{name_or_path!r} names no net; shipped nets: {', '.join(shipped()) or 'none'}"
         )
-    path = Path(name_or_path).expanduser()
+    path = expanded(name_or_path)
     if (path / "net.safetensors").is_file():
         return path / "net.safetensors"
     if path.is_dir():

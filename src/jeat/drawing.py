@@ -73,7 +73,8 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
     if unknown := [name for name in names if name not in spec.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
     seed_all(d.seed)
-    labels = torch.tensor([spec.classes.index(name) for name in names for _ in range(d.number)])
+    labels = torch.tensor([spec.classes.index(name) for name in names])
+    labels = labels.repeat_interleave(d.number)
     start: Start | None = None
     if d.start == "uniform":
         start = Uniform((spec.channels, spec.size, spec.size))

@@ -17,8 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 __all__ = [
-    "Energy", "check_labels", "cross_entropy", "energy_of", "joint_energy", "marginal_energy",
-    "score",
+    "Energy", "check_labels", "check_logits", "cross_entropy", "energy_of", "input_gradient",
+    "joint_energy", "marginal_energy", "score",
 ]  # fmt: skip
 
 Energy = Callable[[Tensor], Tensor]
@@ -32,13 +32,7 @@ def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Te
         ValueError: not one label a row, a label outside 0..c-1, or no logits (B, classes).
     """
     logits = _full(logits)
-    check_labels(y)
-    if len(y) != len(logits):
-        raise ValueError(f"{len(logits)} rows of logits but {len(y)} labels")
-    if y.numel() and (int(y.min()) < 0 or int(y.max()) >= logits.shape[1]):
-        raise ValueError(
-            f"labels must lie in 0..{logits.shape[1] - 1}, got {int(y.min())}..{int(y.max())}"
-        )
+    check_labels(y, logits)
     return -logits.gather(1, y.long()[:, None]).squeeze(1)
 
 
@@ -68,21 +62,48 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         E: object = energy(x)
-        if not isinstance(E, Tensor) or E.shape != x.shape[:1] or not E.requires_grad:
+        if not isinstance(E, Tensor) or E.shape != x.shape[:1]:
             got = tuple(E.shape) if isinstance(E, Tensor) else f"a {type(E).__name__}"
             raise ValueError(
-                f"an energy takes {tuple(x.shape)} to {tuple(x.shape[:1])}, differentiably, got "
-                f"{got}: use jeat.energy.energy_of(net)"
+                f"an energy takes {tuple(x.shape)} to {tuple(x.shape[:1])}, got {got}: use "
+                "jeat.energy.energy_of(net)"
             )
-        (gradient,) = torch.autograd.grad(E.sum(), x)
-    return -gradient
+        return -input_gradient(E, x)
 
 
-def check_labels(y: Tensor) -> None:
-    """See that labels are a tensor (B,) of whole numbers.
+def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tensor:
+    """grad_x of the sum of E(x), each of which depends on its own x only.
 
     Raises:
-        ValueError: they are not.
+        ValueError: it does not depend on x.
+    """
+    gradient = None
+    if E.requires_grad:
+        (gradient,) = torch.autograd.grad(E.sum(), x, allow_unused=True)
+    if gradient is None:
+        raise ValueError("the net's logits do not depend on its images: there is no gradient")
+    return gradient
+
+
+def check_logits(logits: Tensor) -> None:
+    """See that what a net gives is floats (B, classes).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(logits, Tensor):
+        raise ValueError(f"logits must be a tensor (B, classes), got a {type(logits).__name__}")
+    if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
+        raise ValueError(
+            f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
+        )
+
+
+def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
+    """See that labels are a tensor (B,) of whole numbers, and fit ``logits`` (B, classes).
+
+    Raises:
+        ValueError: they are not, or do not.
     """
     if not isinstance(y, Tensor):
         raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {y!r}")
@@ -90,12 +111,20 @@ def check_labels(y: Tensor) -> None:
         raise ValueError(
             f"labels must be whole numbers (B,), one an image: got {y.dtype} {tuple(y.shape)}"
         )
+    if logits is None:
+        return
+    rows, classes = logits.shape
+    if len(y) != rows:
+        raise ValueError(f"{rows} rows of logits but {len(y)} labels")
+    if y.device != logits.device:
+        raise ValueError(
+            f"labels are on {y.device}, logits on {logits.device}: move one with .to()"
+        )
+    if y.numel() and (int(y.min()) < 0 or int(y.max()) >= classes):
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
 
 
 def _full(logits: Tensor) -> Tensor:
     """bf16 and fp16 logits in fp32: an energy keeps two or three digits otherwise."""
-    if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
-        raise ValueError(
-            f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
-        )
+    check_logits(logits)
     return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits

@@ -124,7 +124,7 @@ def drop_stale(out: Path) -> None:
     Raises:
         ValueError: a record, or a log up to that checkpoint, that is not as it was written.
     """
-    for part in (out / "checkpoints").glob("*.part"):
+    for part in (out / "checkpoints").glob("*.part/"):
         shutil.rmtree(part)
     for record in ("run.json", "log.jsonl", "rollbacks.jsonl"):
         for part in parts_of(out / record):

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat import shards
-from jeat._checks import SettingError
+from jeat._checks import SettingError, check_kind
 from jeat._files import removed, rewritten
 from jeat._place import alone, check_data, check_place, written
 from jeat._stop import stop_asked
@@ -65,6 +65,8 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
+    check_kind("plan", plan, Plan)
+    check_kind("resume", resume, bool)
     out = Path(out)
     plan = replace(plan, objective=complete(plan.method, plan.objective))
     if plan.init is not None and Path(plan.init).exists():

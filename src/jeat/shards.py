@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 def world() -> int:
     """How many processes the launcher started; 1 without a launcher."""
-    return int(os.environ.get("WORLD_SIZE", "1")) if "RANK" in os.environ else 1
+    return _given("WORLD_SIZE", 1) if "RANK" in os.environ else 1
 
 
 def rank() -> int:
     """The number of this process, in 0..world - 1."""
-    return int(os.environ["RANK"]) if world() > 1 else 0
+    return _given("RANK", 0) if world() > 1 else 0
 
 
 @contextmanager
@@ -87,8 +87,20 @@ def device() -> "torch.device":
     kind = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if kind is None:
         return torch.device("cpu")
-    local = int(os.environ.get("LOCAL_RANK", "0")) if world() > 1 else 0
+    local = _given("LOCAL_RANK", 0) if world() > 1 else 0
     return torch.device(kind.type, local % torch.accelerator.device_count())
+
+
+def _given(name: str, default: int) -> int:
+    """What the launcher says in its environment.
+
+    Raises:
+        ValueError: no whole number.
+    """
+    value = os.environ.get(name, str(default))
+    if not value.isdecimal():
+        raise ValueError(f"{name} is set by launchers to a whole number, got {value!r}: unset it")
+    return int(value)
 
 
 def first_failure() -> bool:
@@ -96,15 +108,15 @@ def first_failure() -> bool:
 
     Asks the store where the launcher's processes meet; says yes where it cannot be reached.
     """
-    if world() == 1:
-        return True
-    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, undeclared
-
     try:
+        if world() == 1:
+            return True
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, undeclared
+
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         store = TCPStore(
             host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=10)
         )
         return int(store.add("jeat failed", 1)) == 1
-    except (KeyError, RuntimeError):
+    except (KeyError, ValueError, RuntimeError):
         return True

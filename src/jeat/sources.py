@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from jeat._checks import SettingError
-from jeat._files import whole
+from jeat._files import expanded, whole
 from jeat._hub import pinned
 from jeat._images import decoded, line
 from jeat._sealed import load_sealed, save_sealed
@@ -51,7 +51,7 @@ def load_data(source: str | Path) -> Data:
     if path.suffix == ".npz":
         return _npz(path)
     key = hashlib.sha256(_fingerprint(str(source), path).encode()).hexdigest()[:24]
-    cache = Path(os.environ.get("JEAT_CACHE", "~/.cache/jeat")).expanduser()
+    cache = expanded(os.environ.get("JEAT_CACHE", "~/.cache/jeat"))
     file = cache / f"{key}.safetensors"
     if (cached := _read(file)) is not None:
         return cached
@@ -61,10 +61,10 @@ def load_data(source: str | Path) -> Data:
 
 
 def _place(source: str) -> Path:
-    path, hub = Path(source).expanduser(), pinned(source)
+    path, hub = expanded(source), pinned(source)
     if path.exists() or hub is None:
         return path
-    mirror = Path(os.environ.get("JEAT_DATA", "/nowhere")).expanduser() / hub[0].split("/")[1]
+    mirror = expanded(os.environ.get("JEAT_DATA", "/nowhere")) / hub[0].split("/")[1]
     return mirror if mirror.is_dir() else path
 
 
@@ -125,6 +125,8 @@ def _fingerprint(source: str, path: Path) -> str:
                 f"{name}@COMMIT (40 digits, from huggingface.co/datasets/{name}/commits/main)"
             )
         return f"hub {name} {commit}"
+    if (path / "run.json").exists():
+        raise ValueError(f"{source} is a run directory and no data set: {_SOURCES}")
     files = sorted(path.rglob("*"))
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats])

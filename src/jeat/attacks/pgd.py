@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from jeat import balls
 from jeat._checks import SettingError, check_not_negative, is_whole
 from jeat.data import check_pixels
-from jeat.energy import check_labels, cross_entropy, joint_energy
+from jeat.energy import check_labels, cross_entropy, input_gradient, joint_energy
 
 __all__ = ["AttackLoss", "GradAt", "fgsm", "fgsm_rs", "pgd"]
 
@@ -54,12 +54,12 @@ def pgd(
             found out.
 
     Returns:
-        x_adv, detached, inside the ball and inside [0, 1].
+        x_adv, detached, inside the ball and inside [0, 1]; NaN where the net's gradient is.
 
     Raises:
         ValueError: images outside [0, 1] or not finite, labels that do not fit, ``eps`` or
             ``step_size`` negative or infinite, an linf ``eps`` above 1, ``steps`` below 1, an
-            unknown norm, loss or ``grad_at``.
+            unknown norm, loss or ``grad_at``, a net that is not differentiable.
     """
     _check(x, y, eps, steps, step_size)
     _check_choices(norm, loss, grad_at)
@@ -91,7 +91,7 @@ def _gradient(
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         logits = net(x)
-        (gradient,) = torch.autograd.grad(climbed(logits, y).sum(), x)
+        gradient = input_gradient(climbed(logits, y), x)
     return gradient, logits.argmax(1) == y
 
 
@@ -127,6 +127,7 @@ def fgsm_rs(
     (``grad_at="start"``) and at ``x`` in Algorithm 1 (``"clean"``). Other arguments and errors as
     :func:`pgd`.
     """
+    check_not_negative(eps=eps, ratio=ratio)
     return pgd(net, x, y, eps=eps, steps=1, step_size=ratio * eps, loss=loss, grad_at=grad_at)
 
 

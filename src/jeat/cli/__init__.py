@@ -6,6 +6,7 @@ are read from their source, and the library is imported by the command that uses
 """
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -20,6 +21,7 @@ __all__ = ["main"]
 
 _SPLIT = ("measure", "sample")  # their work is shared by the processes of a launcher
 _PARALLEL = ("train", *_SPLIT)
+_MEMORY = re.compile("allocate memory|out of memory|calculation overflowed|multiplication overflow")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,11 +54,12 @@ def _run(words: Sequence[str]) -> int:
         return 0
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
-    if shards.world() > 1 and words[0] not in _PARALLEL:
-        return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
     keep_memory()
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it tells of every retry
     try:
+        shards.rank()  # refuses here what no launcher would say
+        if shards.world() > 1 and words[0] not in _PARALLEL:
+            return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
         with shards.together() if words[0] in _SPLIT else nullcontext():
             return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
@@ -68,6 +71,8 @@ def _run(words: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("JEAT_DEBUG"):
             raise
+        if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
+            return _fail("this takes more memory than there is: ask for less or smaller images", 1)
         kind = type(error).__name__
         return _fail(f"{kind}: {error} (JEAT_DEBUG=1 shows where; please report it)", 1)
 

@@ -105,11 +105,29 @@ def _load(text: str) -> Any:
     """YAML with fractions; an alias, which flags do not need, could hold itself or grow to no end.
 
     Raises:
-        YAMLError: no YAML, or an alias.
+        YAMLError: no YAML, an alias, or a flag that is given twice.
     """
     if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
         raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
+    if ":" in text:
+        _check_once(yaml.compose(text))
     return _number("", _load_yaml(text))
+
+
+def _check_once(node: yaml.Node | None) -> None:
+    """See that no mapping in a YAML document has a key twice: the last would count.
+
+    Raises:
+        YAMLError: one has.
+    """
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value]
+        if twice := [key for key in keys if keys.count(key) > 1]:
+            raise yaml.YAMLError(f"{twice[0]} is given twice, write it once")
+    if isinstance(node, yaml.CollectionNode):
+        for inner in node.value:
+            for part in inner if isinstance(inner, tuple) else [inner]:
+                _check_once(part)
 
 
 jsonargparse.set_loader("yaml", _load, (yaml.YAMLError, ValueError, RecursionError))

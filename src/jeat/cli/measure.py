@@ -50,8 +50,12 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     for name in known:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
+    defaults = parser.get_defaults()
     args = parser.parse(words)
     parser.check_place(args.out, ".json")
+    for name in known:
+        if name not in args.metrics and name in args and args[name] != defaults[name]:
+            parser.error(f"--{name}.* has no effect, as --metrics does not name {name}")
 
     from jeat._files import rewritten
     from jeat.measurement import Measurement, measure

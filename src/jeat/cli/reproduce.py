@@ -43,6 +43,8 @@ def main(words: Sequence[str]) -> int:
     flags = signature_of("recipes", file, "suite").flags
     parser.add_flags(flags)
     args = parser.parse(words[1:])
+    if not args.out:
+        parser.error("--out must name a folder")
     if args.seeds < 1:
         parser.error(f"--seeds must be at least 1, got {args.seeds}")
 

@@ -36,6 +36,8 @@ def main(words: Sequence[str]) -> int:
     method = words[0]
     parser = _parser(method)
     args = parser.parse(words[1:])
+    if not args.out:
+        parser.error("--out must name a folder")
     plan = Plan(
         method=method,
         objective=parser.group(args, "objective"),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from jeat.attacks import pgd
 from jeat.attacks.pgd import AttackLoss
 from jeat.balls import Norm
-from jeat.metrics._subject import pieces, predicted
+from jeat.metrics._subject import pieces, right
 from jeat.nets import Precision, autocast, evaluating
 
 __all__ = ["left_by_pgd"]
@@ -36,19 +36,19 @@ def left_by_pgd(
     for a, b in pieces(x, y, 250):
         with autocast(precision, a.device), evaluating(net):
             x_adv = attack(a, b, early_exit=True)
-        robust = _predicted(net, x_adv, "fp32") == b
+        robust = _right(net, x_adv, b, "fp32")
         early = robust & (precision != "fp32")
         if early.any():
-            early[robust] = _predicted(net, x_adv[robust], precision) != b[robust]
+            early[robust] = ~_right(net, x_adv[robust], b[robust], precision)
         if early.any():
             with autocast(precision, a.device), evaluating(net):
                 x_adv = attack(a[early], b[early])
-            robust[early] = _predicted(net, x_adv, "fp32") == b[early]
+            robust[early] = _right(net, x_adv, b[early], "fp32")
         left.append(robust)
     return torch.cat(left)
 
 
 @torch.no_grad()
-def _predicted(net: nn.Module, x: Tensor, precision: Precision) -> Tensor:
+def _right(net: nn.Module, x: Tensor, y: Tensor, precision: Precision) -> Tensor:
     with autocast(precision, x.device), evaluating(net):
-        return predicted(net, x)
+        return right(net, x, y)

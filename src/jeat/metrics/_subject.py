@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from jeat._checks import SettingError
 from jeat.data import check_pixels
-from jeat.energy import check_labels
+from jeat.energy import check_labels, check_logits
 
 __all__ = ["Subject", "check_images", "given", "pieces", "spread"]
 
@@ -45,6 +45,8 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
             labels that are not whole numbers.
     """
     check_labels(y)
+    if not isinstance(x, Tensor):
+        check_pixels(x)
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
     check_pixels(x, box=False)
@@ -55,18 +57,26 @@ class NaNLogitsError(ValueError):
     """A net decides nothing, as after a training that ran away."""
 
 
-def predicted(net: nn.Module, x: Tensor) -> Tensor:
-    """The class (B,) of each image's largest logit.
+def logits_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Logits (B, classes) by which it can be said whether images are classified as ``y``.
 
     Raises:
+        ValueError: what the net gives is no logits, or labels outside of its classes.
         NaNLogitsError: a logit is NaN.
     """
     logits: Tensor = net(x)
+    check_logits(logits)
+    check_labels(y, logits)
     if logits.isnan().any():
         raise NaNLogitsError(
             "the net gives logits that are NaN, on which no accuracy can be counted"
         )
-    return logits.argmax(1)
+    return logits
+
+
+def right(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Whether each image's (B,) largest logit is that of its label; errors as :func:`logits_of`."""
+    return logits_of(net, x, y).argmax(1) == y
 
 
 def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.data import check_pixels
-from jeat.metrics._subject import Subject, pieces, predicted
+from jeat.metrics._subject import Subject, pieces, right
 from jeat.nets import autocast, evaluating
 
 __all__ = ["accuracy", "measure"]
@@ -18,13 +18,14 @@ def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
     """The share of images in [0, 1] whose largest logit is the label's; net in eval mode, fp32.
 
     Raises:
-        ValueError: images outside of [0, 1], or not as many labels as images; logits that are NaN.
+        ValueError: images outside of [0, 1], not as many labels as images, or labels outside of the
+            classes; logits that are NaN.
     """
     parts = pieces(x, y, 500)
     check_pixels(x)
     with autocast("fp32", x.device), evaluating(net):
-        right = sum(int((predicted(net, a) == b).sum()) for a, b in parts)
-    return right / len(y)
+        count = sum(int(right(net, a, b).sum()) for a, b in parts)
+    return count / len(y)
 
 
 def measure(subject: Subject) -> dict[str, float]:

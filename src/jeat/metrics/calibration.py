@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.metrics._subject import Subject, pieces
+from jeat.data import check_pixels
+from jeat.metrics._subject import Subject, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["calibration_error", "measure"]
@@ -19,12 +20,15 @@ def calibration_error(
     Between 0 and 1; net in eval mode, fp32. It has a bias upwards of the order of sqrt(bins / N).
 
     Raises:
-        ValueError: no image, not as many labels, or ``bins`` below 1.
+        ValueError: no image, images outside of [0, 1], labels that do not fit, logits that are NaN,
+            or ``bins`` below 1.
     """
     from torchmetrics.functional.classification import multiclass_calibration_error
 
+    parts = pieces(x, y, 500)
+    check_pixels(x)
     with autocast("fp32", x.device), evaluating(net):
-        p = torch.cat([net(a).softmax(1) for a, _ in pieces(x, y, 500)])
+        p = torch.cat([logits_of(net, a, b).softmax(1) for a, b in parts])
     p = p.clamp(max=1 - 2**-24)  # torchmetrics has a bin of its own for exactly 1
     return float(multiclass_calibration_error(p, y, num_classes=p.shape[1], n_bins=bins, norm="l1"))
 

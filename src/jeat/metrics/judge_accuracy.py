@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.metrics._subject import Subject, given, pieces
-from jeat.nets import evaluating
+from jeat.metrics._subject import Subject, given, pieces, right
+from jeat.nets import autocast, evaluating
 
 __all__ = ["judge_accuracy", "measure"]
 
@@ -19,10 +19,13 @@ def judge_accuracy(
     """The share of samples that ``judge`` takes for the class asked for; in eval mode, fp32.
 
     The net that drew the samples is no judge of them: chains descend its own energy.
+
+    Raises:
+        ValueError: images that are not finite floats, labels that do not fit, logits that are NaN.
     """
-    with evaluating(judge):
-        right = sum(int((judge(a).argmax(1) == b).sum()) for a, b in pieces(samples, labels, 500))
-    return right / len(labels)
+    with autocast("fp32", samples.device), evaluating(judge):
+        count = sum(int(right(judge, a, b).sum()) for a, b in pieces(samples, labels, 500))
+    return count / len(labels)
 
 
 def measure(subject: Subject) -> dict[str, float]:

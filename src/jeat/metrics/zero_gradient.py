@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat.data import check_pixels
 from jeat.energy import cross_entropy, joint_energy
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating
@@ -29,11 +30,13 @@ def zero_gradient(
         ``logit_margin``: mean of f(x)[y] less the largest other logit.
 
     Raises:
-        ValueError: no image, or labels that do not fit.
+        ValueError: no image, images outside of [0, 1], or labels that do not fit.
     """
+    parts = pieces(x, y, 250)
+    check_pixels(x)
     zero, zero_energy, margins = [], [], []
     with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
-        for a, b in pieces(x, y, 250):
+        for a, b in parts:
             a = a.detach().requires_grad_()
             logits = net(a)
             (g,) = torch.autograd.grad(cross_entropy(logits, b).sum(), a, retain_graph=True)

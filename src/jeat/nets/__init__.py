@@ -63,6 +63,8 @@ def build(spec: Spec) -> nn.Module:
     Raises:
         ValueError: unknown architecture, numbers it does not take, or images it cannot see.
     """
+    if not isinstance(spec, Spec):
+        raise SettingError(f"a net is built by a jeat.nets.Spec, got {spec!r}")
     stem, *numbers = spec.name.split("-")
     known = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
     if stem not in known:
@@ -91,10 +93,9 @@ def _check_fit(net: nn.Module, given: tuple[Tensor]) -> None:
     """See that images are what ``net`` was built for, and where it is."""
     (x,), spec, weight = given, spec_of(net), next(net.parameters())
     takes = (spec.channels, spec.size, spec.size)
-    if tuple(x.shape[1:]) != takes:
-        raise ValueError(
-            f"the net takes images of (B, {', '.join(map(str, takes))}), got {tuple(x.shape)}"
-        )
+    got = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
+    if not isinstance(x, Tensor) or got[1:] != takes:
+        raise ValueError(f"the net takes images of (B, {', '.join(map(str, takes))}), got {got}")
     if x.device != weight.device:
         raise ValueError(
             f"the images are on {x.device}, the net on {weight.device}: move one there with .to()"
@@ -126,6 +127,8 @@ def evaluating(net: nn.Module) -> Iterator[None]:
     in bf16: autocast would cast frozen weights anew at every pass, to the same values. What is to
     be in fp32 has its own ``with autocast("fp32", ...), evaluating(net):``, not inside of this one.
     """
+    if not isinstance(net, nn.Module):
+        raise ValueError(f"a net is a torch.nn.Module, got a {type(net).__name__}")
     training = [m for m in net.modules() if m.training]
     thawed = [p for p in net.parameters() if p.requires_grad]
     full = _cast_by_autocast(net)

@@ -16,8 +16,8 @@ class Normalize(nn.Module):
 
     def __init__(self, mean: float, std: float) -> None:
         super().__init__()
-        if std <= 0:
-            raise SettingError(f"std must be positive, got {std}")
+        if not 1e-3 <= std <= 1e3:
+            raise SettingError(f"std must lie in [0.001, 1000], got {std}")
         self.mean, self.std = mean, std
 
     def forward(self, x: Tensor) -> Tensor:

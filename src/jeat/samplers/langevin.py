@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from numbers import Real
 from typing import TypedDict
 
 import torch
@@ -65,8 +66,10 @@ def langevin(
         raise SettingError(f"step_size must be positive and finite, got {step_size!r}")
     if noise is not None:
         check_not_negative(noise=noise)
-    if bounds is not None and not (len(bounds) == 2 and bounds[0] < bounds[1]):
-        raise SettingError(f"bounds must be an interval, such as (0, 1), got {bounds}")
+    if bounds is not None and not _is_interval(bounds):
+        raise SettingError(f"bounds must be an interval, such as (0, 1), got {bounds!r}")
+    if not callable(E):
+        raise ValueError(f"an energy is a function of images, got {E!r}: use jeat.energy.energy_of")
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
         raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
     sigma = math.sqrt(2 * step_size) if noise is None else noise
@@ -82,6 +85,13 @@ def langevin(
             yield x
 
     return chain(x.detach())
+
+
+def _is_interval(bounds: object) -> bool:
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        return False
+    low, high = bounds
+    return isinstance(low, Real) and isinstance(high, Real) and low < high
 
 
 def last(states: Iterable[Tensor]) -> Tensor:
