@@ -7,15 +7,31 @@ from torch import nn
 from jeat.metrics import Subject, calibration_error, find
 
 
-def images_of(logits):
-    """Images of one pixel a class, which nn.Flatten turns into the logits."""
-    return logits.view(*logits.shape, 1, 1)
+class Table(nn.Module):
+    """Known logits (n, k): those of row i for the image whose one pixel is i / n."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, x):
+        return self.logits[(x.flatten() * len(self.logits)).round().long()]
+
+    @property
+    def images(self):
+        n = len(self.logits)
+        return (torch.arange(n) / n).view(n, 1, 1, 1)
+
+
+def error(logits, y, **how):
+    net = Table(logits)
+    return calibration_error(net, net.images, y, **how)
 
 
 def confident(confidence, right):
     """Three-class logits of top probability ``confidence`` (n,), and labels where it is right."""
     p = torch.stack([confidence, (1 - confidence) / 2, (1 - confidence) / 2], 1)
-    return images_of(p.log()), (~right).long()
+    return p.log(), (~right).long()
 
 
 def test_labels_drawn_from_the_predicted_distribution_are_calibrated():
@@ -23,8 +39,8 @@ def test_labels_drawn_from_the_predicted_distribution_are_calibrated():
     n = 20_000
     logits = 2 * torch.randn(n, 4)
     y = torch.multinomial(logits.softmax(1), 1)[:, 0]
-    assert calibration_error(nn.Flatten(), images_of(logits), y) < 0.5 * (15 / n) ** 0.5
-    sharper = calibration_error(nn.Flatten(), images_of(3 * logits), y)
+    assert error(logits, y) < 0.5 * (15 / n) ** 0.5
+    sharper = error(3 * logits, y)
     gap = (3 * logits).softmax(1).amax(1).mean() - (logits.argmax(1) == y).float().mean()
     assert sharper == pytest.approx(float(gap), abs=0.01)
     assert sharper > 0.1
@@ -34,15 +50,15 @@ def test_labels_drawn_from_the_predicted_distribution_are_calibrated():
 def test_confidence_that_is_not_kept_is_the_error(confidence):
     right = torch.arange(700) % 4 != 0
     x, y = confident(torch.full((700,), confidence), right)
-    assert calibration_error(nn.Flatten(), x, y) == pytest.approx(abs(confidence - 0.75), abs=1e-5)
+    assert error(x, y) == pytest.approx(abs(confidence - 0.75), abs=1e-5)
 
 
 def test_exactly_1_is_in_the_last_bin():
     """(1 + 0.95) / 2 is the bin's confidence, 3/4 its accuracy."""
-    x = images_of(torch.tensor([[500.0, 0, 0], [0.95, 0.025, 0.025]]).repeat(100, 1))
+    x = torch.tensor([[500.0, 0, 0], [0.95, 0.025, 0.025]]).repeat(100, 1)
     x[1::2] = x[1::2].log()
     y = torch.tensor([0, 0, 1, 0]).repeat(50)
-    assert calibration_error(nn.Flatten(), x, y) == pytest.approx(0.975 - 0.75, abs=1e-5)
+    assert error(x, y) == pytest.approx(0.975 - 0.75, abs=1e-5)
 
 
 def test_large_logits_and_logits_in_0_to_1_are_both_logits():
@@ -50,17 +66,18 @@ def test_large_logits_and_logits_in_0_to_1_are_both_logits():
     x, y = confident(torch.full((100,), 0.9), right)
     x = x - x.amin()  # logits of 0 and log(18)
     for shift in (0.0, 1e3):
-        found = calibration_error(nn.Flatten(), x + shift, y)
+        found = error(x + shift, y)
         assert found == pytest.approx(0.1, abs=1e-3)
-    weak = calibration_error(nn.Flatten(), x / 10, y)  # all in [0, 1], and not probabilities
-    assert weak == pytest.approx(1 - float((x / 10).flatten(1).softmax(1).amax()), abs=1e-5)
+    weak = error(x / 10, y)  # all in [0, 1], and not probabilities
+    assert weak == pytest.approx(1 - float((x / 10).softmax(1).amax()), abs=1e-5)
 
 
 def test_it_is_measured_in_15_bins_of_which_each_has_its_own_error():
     """Confidences of 0.61, all right, and 0.69, none right: in two of 15 bins, in one of 10."""
     right = torch.tensor([True, False] * 50)
     x, y = confident(torch.tensor([0.61, 0.69] * 50), right)
-    found = find("calibration")(Subject(nn.Flatten(), x, y))
+    net = Table(x)
+    found = find("calibration")(Subject(net, net.images, y))
     assert found == pytest.approx({"ece": (0.39 + 0.69) / 2}, abs=1e-5)
-    one = calibration_error(nn.Flatten(), x, y, bins=10)
+    one = error(x, y, bins=10)
     assert one == pytest.approx(0.65 - 0.5, abs=1e-5)
