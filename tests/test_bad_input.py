@@ -1,20 +1,25 @@
 """What is wrong is said in one line, with what would be right, and nothing is written."""
 
+import io
 import json
 import os
 import pickle
 import resource
 import shlex
 import struct
+import zipfile
 from pathlib import Path
 
+import datasets
 import numpy as np
+import pyarrow
 import pytest
 import torch
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pyarrow import parquet
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -24,6 +29,7 @@ from jeat._sealed import save_sealed
 from jeat.attacks import fgsm_rs, pgd
 from jeat.checkpoint import load_net, save_net
 from jeat.cli import main
+from jeat.data import augment, from_arrays
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.metrics import (
     accuracy,
@@ -77,6 +83,29 @@ def write_arrays(folder):
     }.items():
         np.savez(folder / f"{name}.npz", images=images, labels=labels)
     np.savez(folder / "keys.npz", x=x, y=y)
+    with zipfile.ZipFile(folder / "raw.npz", "w") as raw:
+        raw.writestr("images", b"no array")
+        raw.writestr("labels", b"no array")
+
+
+def write_tables(folder):
+    """Parquet data sets: without some image, of one class, of files that are not theirs."""
+    pixels = io.BytesIO()
+    Image.new("L", (8, 8)).save(pixels, "png")
+    whole = {"bytes": pixels.getvalue(), "path": None}
+    run, fifo = folder / "run/run.json", folder / "pipe/fifo"
+    for name, odd, labels in (
+        ("holes", None, [0, 1] * 20),
+        ("one of two", whole, [0] * 40),
+        ("outside", {"bytes": None, "path": str(run)}, [0, 1] * 20),
+        ("pipe", {"bytes": None, "path": str(fifo)}, [0, 1] * 20),
+    ):
+        kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["cat", "dog"])}
+        rows = {"image": [whole] * 39 + [odd], "label": labels}
+        table = pyarrow.table(rows, datasets.Features(kinds).arrow_schema)  # files are not read
+        (folder / name).mkdir()
+        parquet.write_table(table, folder / name / "train.parquet")
+    os.mkfifo(fifo)
 
 
 def write_folders(folder):
@@ -100,6 +129,7 @@ def write_folders(folder):
 
 def write_nets(folder):
     whole = next((folder / "run" / "checkpoints").glob("*/net.safetensors")).read_bytes()
+    (folder / "at.safetensors").write_bytes(whole)
     (folder / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     (folder / "flip.safetensors").write_bytes(whole[:30] + bytes([whole[30] ^ 128]) + whole[31:])
     (folder / "text.safetensors").write_text("not a net")
@@ -124,6 +154,14 @@ YAML = {
     "key": "1: 2\nout: new\n",
     "itself": "objective: &a [*a]\nout: new\n",
     "nan": "lr: .nan\nout: new\n",
+    "null switch": "resume: null\nout: new\n",
+    "switch": "resume: 3\nout: new\n",
+    "null character": 'out: "a\\0b"\n',
+    "null of a group": "objective: {eps: null}\nout: new\n",
+    "recovery": "recovery: hi\nout: new\n",
+    "null number": "number: null\n",
+    "metrics": "metrics: {a: 1}\n",
+    "no metric": "metrics: []\n",
     "twice": "eps: 0.1\nout: new\neps: 0.2\n",
     "twice within": "out: new\nobjective:\n  eps: 0.1\n  eps: 0.2\n",
     "python": f"out: !!python/object/apply:os.mkdir [{PWNED}]\n",
@@ -141,6 +179,7 @@ def place(tmp_path_factory):
     assert main(["sample", str(folder / "run"), drawn, "-n", "1", "--steps", "1"]) == 0
     write_arrays(folder)
     write_folders(folder)
+    write_tables(folder)
     write_nets(folder)
     for name, text in YAML.items():
         (folder / f"{name}.yaml").write_text(text)
@@ -192,6 +231,7 @@ COMMANDS = [
     ("train at", 2, "out", "jeat train at --help"),
     ("train at --out", 2, "--out", "expected one argument"),
     ("train at --out ''", 2, "--out", "must name a folder"),
+    ("reproduce digits --seeds 10000000", 2, "--seeds", "must lie in 1..1000"),
     ("reproduce digits --out ''", 2, "--out", "must name a folder"),
     (train("--epoch 3"), 2, "--epoch", "jeat train at --help"),
     (train("--objective.rho 0.1"), 2, "--objective.rho", "jeat train at --help"),
@@ -223,6 +263,7 @@ COMMANDS = [
     (train("--net vit-3"), 2, "'vit-3'", "architectures are convnet"),
     (train("--net convnet-0"), 2, "width", "at least 1"),
     (train("--net convnet-"), 2, "convnet-", "convnet-width"),
+    (train("--net wrn-9999994-1"), 2, "wrn-9999994-1", "up to 9999"),
     (train("--net convnet-4-4"), 2, "convnet-4-4", "convnet-width"),
     (train("--data 2x2.npz"), 2, "images of 2 pixels are too small", "4 is the least"),
     (train("--net convnet-99999999999999"), 2, "convnet-99999999999999", "cannot be built"),
@@ -256,6 +297,11 @@ COMMANDS = [
     (train("--data '~nosuchuser/x'"), 1, "~nosuchuser/x", "give digits, an image folder"),
     (train("--data at"), 1, "at is a run directory", "give digits, an image folder"),
     (train("--data eps"), 1, "cat/04.png cannot be decoded", "replace or remove it"),
+    (train("--data raw.npz"), 1, "images must be square", "1 or 3 channels"),
+    (train("--data 'one of two'"), 1, "one of two holds images of one", "at least 2 classes"),
+    (train("--data holes"), 1, "rows without an image", "remove them"),
+    (train("--data outside"), 1, "run.json is no image file of the data set", "replace it"),
+    (train("--data pipe"), 1, "/pipe/fifo is no image file of the data set", "replace it"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
     (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
     (train("--data file"), 1, "file is a file", "give digits, an image folder"),
@@ -290,12 +336,21 @@ COMMANDS = [
     ("train at --config bytes.yaml", 2, "--config", "a YAML file"),
     ("train at --config twice.yaml", 2, "eps is given twice", "write it once"),
     ("train at --config 'twice within.yaml'", 2, "eps is given twice", "write it once"),
+    ("train at --config 'null switch.yaml'", 2, "--resume", "must not be null"),
+    ("train at --config switch.yaml", 2, "--resume", "must be true or false, got 3"),
+    ("train at --config 'null character.yaml'", 2, "--out", "must name a folder"),
+    ("train at --config 'null of a group.yaml'", 2, "--objective.eps", "must not be null"),
+    ("train at --config recovery.yaml", 2, "recovery", "flags by name"),
+    ("sample run new.png --config 'null number.yaml'", 2, "--number", "must not be null"),
+    ("measure run --config nothing.yaml", 2, "--config", "a YAML file of flags"),
+    ("measure run --config metrics.yaml", 2, "metrics", "a word or a list of words"),
+    ("measure run --config 'no metric.yaml'", 2, "metrics", "a word or a list of words"),
     ("train at --config cut.yaml", 2, "config", "jeat train at --help"),
     ("train at --config tab.yaml", 2, "config", "jeat train at --help"),
     ("train at --config kind.yaml", 2, "--epochs", "must be a finite number"),
     ("train at --config group.yaml", 2, "objective", "flags by name"),
     ("train at --config 'null group.yaml'", 2, "objective", "flags by name"),
-    ("train at --config null.yaml", 2, "eps", "must be a finite number"),
+    ("train at --config null.yaml", 2, "--eps", "must not be null"),
     ("train at --config key.yaml", 2, "1", "must be a string"),
     ("train at --config itself.yaml", 2, "aliases", "write the value"),
     ("train at --config nan.yaml", 2, "lr", "must be a finite number"),
@@ -333,7 +388,12 @@ COMMANDS = [
     ("attack run --out folder.npz", 2, "folder.npz", ".npz file"),
     ("attack run --out file/new.npz", 2, "file/new.npz", "name another"),
     ("attack run --out new/new.npz --eps -1", 2, "eps", "must not be negative"),
+    ("attack run -n 9 --data 7classes.npz --out 7classes.npz", 2, "7classes.npz", "is read by"),
+    ("attack run --norm l2 --eps 1e38", 2, "eps", "in [0, 1] pixels"),
     # sample
+    ("sample at.safetensors at.safetensors -n 1", 2, "at.safetensors is read by", "name another"),
+    ("sample run run/net.safetensors -n 1", 2, "net.safetensors", "file of a run: name another"),
+    ("sample run/checkpoints new.png", 1, "run/checkpoints", "holds no checkpoint"),
     ("sample run", 2, "out", "jeat sample --help"),
     ("sample run new.gif", 2, "new.gif", ".png or .safetensors"),
     ("sample run folder.png", 2, "folder.png", ".png file"),
@@ -382,6 +442,7 @@ COMMANDS = [
         2, "probes=0", "at least 1 probe",
     ),
     ("measure run -n 9 --metrics curvature --curvature.radius -1", 2, "radius", "positive"),
+    ("measure run --out run/run.json", 2, "run.json is the name", "name another"),
     ("measure run --out folder.json", 2, "folder.json", ".json file"),
     ("measure run --data colour.npz", 1, "(3, 8, 8)", "takes images of (1, 8, 8)"),
     # landscape
@@ -393,7 +454,7 @@ COMMANDS = [
     ("landscape run cut.safetensors new.png", 1, "cut.safetensors", "not a jeat checkpoint"),
     # reproduce
     ("reproduce imagenet", 2, "'imagenet'", "cifar10, cifar100"),
-    ("reproduce digits --seeds 0", 2, "--seeds", "at least 1"),
+    ("reproduce digits --seeds 0", 2, "--seeds", "must lie in 1..1000"),
     ("reproduce digits --seeds x", 2, "--seeds", "must be a whole number"),
     ("reproduce digits --out file", 1, "file is a file", "a folder"),
     ("reproduce digits --bogus", 2, "--bogus", "jeat reproduce digits --help"),
@@ -536,6 +597,13 @@ CALLS = [
     (lambda: robust_accuracy(Broken(), X, Y, steps=1), "NaN", "no accuracy"),
     (lambda: judge_accuracy(Broken(), X, Y), "NaN", "no accuracy"),
     (lambda: calibration_error(Broken(), X, Y), "NaN", "no accuracy"),
+    (lambda: attack(net=None), "got None", "use jeat.load"),
+    (lambda: attack(net="run"), "got 'run'", "use jeat.load"),
+    (lambda: attack(eps=True), "eps", "must not be negative"),
+    (lambda: drawn(steps=True), "steps=True", "a whole number"),
+    (lambda: from_arrays([[1]], [0]), "(1, 1)", "images must be square"),
+    (lambda: from_arrays(None, None), "()", "images must be square"),
+    (lambda: augment(X, pad=-1, flip=False), "pad=-1", "images of 8 pixels"),
     (lambda: attack(None), "NoneType", "must be a tensor"),
     (lambda: attack(net=lambda x: NET(x.detach())), "do not depend", "no gradient"),
     (lambda: attack(net=lambda x: (NET(x), x)), "a tuple", "must be a tensor"),
@@ -642,6 +710,7 @@ CALLS = [
     (lambda: Optimisation(seed=2**63), "seed", "must be below 2^63"),
     (lambda: next(fit("at", "new")), "plan must be a Plan", "got 'at'"),
     (lambda: next(fit(Plan("at"), "new", resume="no")), "resume", "must be true or false"),
+    *((lambda out=out: begun(out=out), f"got {out!r}", "must name") for out in (None, 3, "")),
     (lambda: begun("gan"), "'gan'", "methods are at, jeat"),
     (lambda: begun(objective={"epz": 1}), "epz", "it has eps, steps, ratio"),
     (lambda: begun(objective={1: 1}), "no setting 1", "it has eps, steps, ratio"),
@@ -654,6 +723,7 @@ CALLS = [
     (lambda: begun(out="file"), "file is a file", "choose another folder"),
     (lambda: Noise(sigma=NAN), "sigma", "must not be negative"),
     (lambda: JEM(None, w_clf=-1.0), "w_clf", "must not be negative"),
+    (lambda: build(Spec("convnet-4", 1, 8, ("a", "a"))), "('a', 'a')", "names that differ"),
     (lambda: build("convnet-4"), "'convnet-4'", "a jeat.nets.Spec"),
     (lambda: build(Spec("convnet-4", 1, "8", ("a", "b"))), "size", "must be a whole number"),
     (lambda: build(Spec("convnet-4", 0, 8, ("a", "b"))), "0 x 8 x 8", "no image"),

@@ -17,6 +17,7 @@ from torch import nn
 
 import jeat
 import jeat.evaluation
+import jeat.run
 from jeat.checkpoint import checkpoints, newest
 from jeat.cli import main
 from jeat.health import DivergenceError, Health
@@ -99,6 +100,7 @@ def test_figures_without_a_limit_may_be_anything():
         (0.4, 0.15, True),
         (0.4, 0.21, False),
         (0.1, 0.04, False),
+        (0.13, 0.02, False),  # by more than four of one standard error, but it is of a difference
         (0.9, 0.5, False),
     ],
 )
@@ -260,6 +262,10 @@ def test_a_collapse_that_was_saved_is_left_behind_for_the_checkpoint_before(tmp_
     first, second = rollbacks_of(tmp_path / "run")
     assert (first["iteration"], first["to"]) == (9, 8)
     assert (second["iteration"], second["to"]) == (9, 4)
+    rates = [r["settings"]["lr"] / plan.optimisation.lr for r in (first, second)]
+    assert rates == pytest.approx([0.5, 0.25])
+    seeds = {plan.optimisation.seed, *(r["settings"]["seed"] for r in (first, second))}
+    assert len(seeds) == 3
     assert figures(tmp_path / "run")[-1]["iteration"] == 13
 
 
@@ -303,6 +309,32 @@ def test_two_runs_cannot_train_into_one_folder(tmp_path):
         next(fit(JEAT_PLAN, tmp_path / "run", resume=True))
     first.close()
     assert next(fit(JEAT_PLAN, tmp_path / "run", resume=True)).iteration == 1
+
+
+def test_a_run_that_another_was_faster_to_begin_is_left_alone(tmp_path, monkeypatch):
+    load = jeat.run.load_data
+
+    def slow(source):
+        monkeypatch.undo()
+        faster = fit(JEAT_PLAN, tmp_path / "run")
+        next(faster)
+        faster.close()
+        return load(source)
+
+    monkeypatch.setattr(jeat.run, "load_data", slow)
+    with pytest.raises(FileExistsError, match="run exists"):
+        next(fit(JEAT_PLAN, tmp_path / "run"))
+
+
+def test_a_run_whose_checkpoints_are_gone_is_not_begun_anew_unasked(left, tmp_path):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    log = (tmp_path / "log.jsonl").read_text()
+    shutil.rmtree(tmp_path / "checkpoints")
+    with pytest.raises(FileNotFoundError, match="checkpoints is gone: put it back, or make it"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+    assert (tmp_path / "log.jsonl").read_text() == log
+    (tmp_path / "checkpoints").mkdir()
+    assert next(fit(JEAT_PLAN, tmp_path, resume=True)).iteration == 1
 
 
 @pytest.mark.parametrize("name", ["model", "net", "process-0"])
@@ -408,6 +440,10 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
                 (4, OWN | {"lr": "0.1"}),
                 (4, OWN | {"lr": math.nan}),
                 (4, OWN | {"seed": -1}),
+                (4, OWN | {"seed": 2**63}),
+                (4, OWN | {"lr": 0.0}),
+                (4, OWN | {"lr": 1e30}),
+                (4, OWN | {"steps": 0}),
                 (4, OWN | {"steps": "x"}),
                 (4, {"lr": 0.1}),
             )

@@ -249,6 +249,19 @@ def test_a_run_resumes_where_its_first_weights_are_gone_or_moved(tmp_path):
     assert next(fit(plan, tmp_path / "run", resume=True)).iteration == 5
 
 
+def test_a_run_does_not_resume_with_other_first_weights(tmp_path):
+    for seed in (0, 1):
+        o = replace(SHORT, epochs=0.1, seed=seed)
+        for _ in fit(replace(JEAT_PLAN, optimisation=o), tmp_path / f"at{seed}"):
+            pass
+    next(fit(replace(JEAT_PLAN, init=str(tmp_path / "at0")), tmp_path / "run"))
+    shutil.copytree(tmp_path / "at0", tmp_path / "copy")
+    with pytest.raises(ValueError, match=r"other settings: init .*at0, now .*at1"):
+        next(fit(replace(JEAT_PLAN, init=str(tmp_path / "at1")), tmp_path / "run", resume=True))
+    copied = replace(JEAT_PLAN, init=str(tmp_path / "copy"))
+    assert next(fit(copied, tmp_path / "run", resume=True)).iteration == 1
+
+
 def test_settings_that_are_defaults_may_be_left_out_on_resuming(tmp_path):
     next(fit(JEAT_PLAN, tmp_path / "run"))
     said = replace(JEAT_PLAN, objective=CHAIN | {"w_px": 1.0})
@@ -256,7 +269,7 @@ def test_settings_that_are_defaults_may_be_left_out_on_resuming(tmp_path):
 
 
 def test_a_run_that_was_killed_before_it_began_begins(tmp_path):
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
     for name in (".lock", "run.7.part.json"):
         (tmp_path / "run" / name).touch()
     assert next(fit(JEAT_PLAN, tmp_path / "run", resume=True)).iteration == 1

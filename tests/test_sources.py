@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 
 import datasets
 import numpy as np
@@ -126,6 +127,19 @@ def test_validation_stands_in_for_a_missing_test_split(tmp_path):
     folder = write_folder(tmp_path / "set", PIXELS["grey"], splits=("train/", "validation/"))
     data = load_data(folder)
     assert (len(data.train), len(data.test)) == (16, 8)
+
+
+@pytest.mark.parametrize("name", ["imagefolder", "./imagefolder"])
+def test_a_folder_named_like_a_reader_of_datasets_is_that_folder(tmp_path, monkeypatch, name):
+    folder = write_folder(tmp_path / "imagefolder", PIXELS["colour"])
+    for split in ("train", "test"):  # what the reader would see, too
+        (tmp_path / "other" / split).mkdir(parents=True)
+        (folder / split / "dog").rename(folder / split / "emu")
+        shutil.copytree(folder / split / "cat", tmp_path / "other" / split / "cow")
+    monkeypatch.chdir(tmp_path)
+    here, there = load_data(name), load_data(folder)
+    assert here.classes == there.classes
+    assert torch.equal(here.train.x, there.train.x)
 
 
 def test_the_second_load_decodes_nothing(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ def check_kind(name: str, value: object, kind: Any) -> None:
     elif first is int:
         right, said = type(value) is int, "a whole number"
     elif first is float:
-        right = is_finite(value) and isinstance(value, int | float) and not isinstance(value, bool)
+        right = is_finite(value) and isinstance(value, int | float)
         said = "a finite number"
     else:
         right, said = isinstance(value, first), f"a {first.__name__}"
@@ -53,7 +53,7 @@ def check_not_negative(**settings: float) -> None:
 
 def is_finite(value: object) -> bool:
     """Whether it is a number, neither infinite nor NaN."""
-    return isinstance(value, Real) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_fp32(value: float) -> bool:
@@ -63,4 +63,4 @@ def is_fp32(value: float) -> bool:
 
 def is_whole(value: object, least: int) -> bool:
     """Whether it is a whole number, and at least ``least``."""
-    return isinstance(value, Integral) and int(value) >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

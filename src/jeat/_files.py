@@ -29,7 +29,7 @@ def whole(file: str | Path) -> Iterator[Path]:
     Raises:
         OSError: with the name of the file, and the system's reason.
     """
-    file = Path(file)
+    file = expanded(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
     try:

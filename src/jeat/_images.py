@@ -1,15 +1,35 @@
 """Image files to pixels."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["decoded", "line"]
+__all__ = ["decoded", "files_of", "line"]
 
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
+
+
+def files_of(split: Any, column: str, folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The image files of a data set's column, undecoded.
+
+    Raises:
+        ValueError: no image in a row, or one that is no file of the data set's ``folder``.
+    """
+    within = folder.resolve() if folder.exists() else None  # else of the hub
+    for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
+        for file in table[column].to_pylist():
+            if file is None or not (file["bytes"] or file["path"]):
+                raise ValueError(f"column {column} has rows without an image: remove them")
+            if not file["bytes"]:
+                place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # links are followed
+                if not place.is_file() or (within and within not in place.parents):
+                    raise ValueError(f"{place} is no image file of the data set: replace it")
+            yield file
 
 
 def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:

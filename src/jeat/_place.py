@@ -54,8 +54,7 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
         raise FileExistsError(f"{file} is a file: choose another folder for the run")
     if not out.exists():
         return
-    begun = [f for f in out.iterdir() if f.name != _LOCK and ".part" not in f.suffixes]
-    if not begun:
+    if not any(_is_begun(f) for f in out.iterdir()):
         return  # empty, or killed before it began
     if not resume:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
@@ -66,6 +65,17 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
     named = [k for k in new if not k.startswith("recovery.") and old.get(k, new[k]) != new[k]]
     if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in named]:
         raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
+    if not (out / "checkpoints").is_dir():
+        raise FileNotFoundError(
+            f"{out / 'checkpoints'} is gone: put it back, or make it anew to begin from the start"
+        )
+
+
+def _is_begun(file: Path) -> bool:
+    """Whether a file is more than what a run that was killed before its first record leaves."""
+    if file.name == "checkpoints" and file.is_dir():
+        return any(file.iterdir())
+    return file.name != _LOCK and ".part" not in file.suffixes
 
 
 def _same_net(old: str, new: str) -> bool:
@@ -126,8 +136,9 @@ def written(out: Path) -> Iterator[None]:
     except RuntimeError as error:
         if shards.world() == 1 or not any(w in str(error).lower() for w in ("gloo", "nccl")):
             raise
+        reason = str(error).splitlines()[0][:100]
         raise ConnectionError(
-            f"another process of this run was lost: start it again with --resume ({error})"
+            f"another process of this run was lost: start it again with --resume ({reason})"
         ) from error
 
 

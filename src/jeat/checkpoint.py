@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from jeat._checks import check_not_negative, is_whole
 from jeat._files import expanded
 from jeat._hub import pinned
 from jeat._sealed import file_sum, load_sealed, save_sealed
@@ -136,12 +137,11 @@ def load_net(file: Path) -> nn.Module:
 
 
 def _chain(kept: dict[str, Any]) -> Chain:
-    noise = kept["noise"]
-    return {
-        "steps": int(kept["steps"]),
-        "step_size": float(kept["step_size"]),
-        "noise": None if noise is None else float(noise),
-    }
+    steps, step_size, noise = kept["steps"], kept["step_size"], kept["noise"]
+    check_not_negative(step_size=step_size, noise=noise or 0)
+    if not is_whole(steps, 1) or steps > 100_000 or not step_size:
+        raise ValueError(f"no chain draws by {steps} steps of {step_size}")
+    return {"steps": steps, "step_size": step_size, "noise": noise}
 
 
 def checkpoints(run: Path) -> list[Path]:

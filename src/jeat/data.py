@@ -86,12 +86,13 @@ def from_arrays(
             images, where no classes are named).
     """
     x = np.asarray(images)
+    given = x.shape
     if x.ndim == 3:
         x = x[:, None]
     elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] == x.shape[2]:
         x = x.transpose(0, 3, 1, 2)
     if x.ndim != 4 or x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not x.size:
-        raise ValueError(f"images must be square with 1 or 3 channels, got {images.shape}")
+        raise ValueError(f"images must be square with 1 or 3 channels, got {given}")
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
             raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
@@ -136,7 +137,7 @@ def augment(x: Float[Tensor, "b c h w"], *, pad: int, flip: bool) -> Float[Tenso
         ValueError: ``pad`` is not smaller than the image.
     """
     n, _, h, w = x.shape
-    if pad >= min(h, w):
+    if not 0 <= pad < min(h, w):
         raise ValueError(f"images of {h} pixels cannot be reflected by pad={pad}")
     if pad:
         dy, dx = torch.randint(0, 2 * pad + 1, (2, n, 1), device=x.device)

@@ -54,6 +54,8 @@ def _check(record: dict[str, Any]) -> None:
     for name, value in given.items():
         check_kind(name, value, _KINDS[name])
     check_not_negative(**given)
+    if not (given["seed"] < 2**63 and 0 < given["lr"] <= 1e9 and given.get("steps", 1) >= 1):
+        raise ValueError(f"no run goes on with {settings}")
     if record["to"] > record["iteration"]:
         raise ValueError("it went back to an iteration that was not reached")
 
@@ -124,8 +126,11 @@ def drop_stale(out: Path) -> None:
     Raises:
         ValueError: a record, or a log up to that checkpoint, that is not as it was written.
     """
-    for part in (out / "checkpoints").glob("*.part/"):
-        shutil.rmtree(part)
+    for part in (out / "checkpoints").glob("*.part"):
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
     for record in ("run.json", "log.jsonl", "rollbacks.jsonl"):
         for part in parts_of(out / record):
             part.unlink()

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from jeat import shards
 from jeat._checks import SettingError, check_kind
-from jeat._files import removed, rewritten
+from jeat._files import expanded, removed, rewritten
 from jeat._place import alone, check_data, check_place, written
 from jeat._stop import stop_asked
 from jeat.buffer import ReplayBuffer
@@ -67,7 +67,9 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     """
     check_kind("plan", plan, Plan)
     check_kind("resume", resume, bool)
-    out = Path(out)
+    if not isinstance(out, str | Path) or not str(out):
+        raise SettingError(f"out must name a folder, got {out!r}")
+    out = expanded(out)
     plan = replace(plan, objective=complete(plan.method, plan.objective))
     if plan.init is not None and Path(plan.init).exists():
         plan = replace(plan, init=str(Path(plan.init).resolve()))
@@ -164,10 +166,9 @@ def _is_asked(training: Training, asked: list[int]) -> bool:
 def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
     """Two images through copies, so that settings which cannot work are refused at once."""
     for m in objective.modules():
-        if isinstance(m, ReplayBuffer) and len(m.states) < o.batch_size // shards.world():
-            raise SettingError(
-                f"a replay buffer of {len(m.states)} cannot fill a batch of {o.batch_size}"
-            )
+        share = o.batch_size // shards.world()
+        if isinstance(m, ReplayBuffer) and len(m.states) < share:
+            raise SettingError(f"a replay buffer of {len(m.states)} cannot fill a batch of {share}")
     with torch.random.fork_rng():
         x, y = images.floats(2)
         batch = Batch(augment(x, pad=o.pad, flip=o.flip), y)
@@ -181,6 +182,7 @@ def _restart(start: Start, classes: int, n: int) -> Tensor:
 def _begin(out: Path, plan: Plan, data: Data) -> None:
     if shards.rank() or (out / "run.json").exists():
         return
+    (out / "checkpoints").mkdir(exist_ok=True)  # before the record: a run that lost it is refused
     record = {"plan": asdict(plan), "data_sha256": data.digest()} | provenance()
     rewritten(out / "run.json", json.dumps(record, indent=1))
 

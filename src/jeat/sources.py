@@ -10,9 +10,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +18,7 @@ import torch
 from jeat._checks import SettingError
 from jeat._files import expanded, whole
 from jeat._hub import pinned
-from jeat._images import decoded, line
+from jeat._images import decoded, files_of, line
 from jeat._sealed import load_sealed, save_sealed
 from jeat.data import Data, Images, from_arrays
 
@@ -49,13 +47,13 @@ def load_data(source: str | Path) -> Data:
         raise SettingError(f"data must name a data set: {_SOURCES}")
     path = _place(str(source))
     if path.suffix == ".npz":
-        return _npz(path)
+        return _of_two_classes(source, _npz(path))
     key = hashlib.sha256(_fingerprint(str(source), path).encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE", "~/.cache/jeat"))
     file = cache / f"{key}.safetensors"
     if (cached := _read(file)) is not None:
         return cached
-    data = _decode(str(source), path)
+    data = _of_two_classes(source, _decode(str(source), path))
     _write(file, data)
     return data
 
@@ -66,6 +64,19 @@ def _place(source: str) -> Path:
         return path
     mirror = expanded(os.environ.get("JEAT_DATA", "/nowhere")) / hub[0].split("/")[1]
     return mirror if mirror.is_dir() else path
+
+
+def _of_two_classes(source: str | Path, data: Data) -> Data:
+    """The data themselves.
+
+    Raises:
+        ValueError: all images are of one class.
+    """
+    if len(data.train.y.unique()) < 2:
+        raise ValueError(
+            f"{source} holds images of one class, a classifier needs at least 2 classes"
+        )
+    return data
 
 
 def _digits() -> Data:
@@ -88,12 +99,12 @@ def _npz(path: Path) -> Data:
     try:
         # np.load alone would take a bare array, too
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays["images"], arrays["labels"]
-    except (KeyError, ValueError, OSError, zipfile.BadZipFile, zlib.error) as error:
+            images, labels = np.asarray(arrays["images"]), np.asarray(arrays["labels"])
+    except (
+        KeyError, ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error
+    ) as error:  # fmt: skip
         raise ValueError(f"{path} is not an .npz of arrays 'images' and 'labels'") from error
     whole = from_arrays(images, labels)
-    if len(whole.y.unique()) < 2:
-        raise ValueError(f"{path} holds images of one class, a classifier needs at least 2 classes")
     return _hold_out(whole, tuple(str(k) for k in range(int(whole.y.max()) + 1)))
 
 
@@ -137,7 +148,9 @@ def _decode(source: str, path: Path) -> Data:
 
     datasets.disable_progress_bars()
     try:
-        name, commit = (str(path), None) if path.exists() else pinned(source) or (source, None)
+        # in full: a relative "imagefolder" would be taken for a reader of that name, of all here
+        local = (str(path.resolve()), None)
+        name, commit = local if path.exists() else pinned(source) or (source, None)
         splits = datasets.load_dataset(name, revision=commit)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise FileNotFoundError(
@@ -166,7 +179,9 @@ def _decode(source: str, path: Path) -> Data:
             f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
         )
     parts = {
-        name: from_arrays(decoded(_files(split, image[0])), np.array(split[label[0]]), classes)
+        name: from_arrays(
+            decoded(files_of(split, image[0], path)), np.array(split[label[0]]), classes
+        )
         for name, split in splits.items()
         if name in ("train", "test", "validation") or len(splits) == 1
     }
@@ -174,12 +189,6 @@ def _decode(source: str, path: Path) -> Data:
     if len(parts) == 1 or test is None:
         return _hold_out(next(iter(parts.values())), classes)
     return Data(parts["train"], test, classes)
-
-
-def _files(split: Any, column: str) -> Iterator[Mapping[str, Any]]:
-    """The image files of a column, undecoded."""
-    for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
-        yield from table[column].to_pylist()
 
 
 def _write(file: Path, data: Data) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from jeat import shards
+from jeat._files import expanded
 from jeat._sealed import bytes_sum, file_sum
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import checkpoint_of, load_net
@@ -124,13 +125,14 @@ def holds_net(folder: Path) -> bool:
 
 
 def load_buffer(run: str | Path) -> Stored:
-    """A start that draws from the replay buffer of a run directory's last checkpoint.
+    """A start that draws from the replay buffer of a checkpoint, or of a run directory's last.
 
     Raises:
-        FileNotFoundError: no checkpoint there.
-        ValueError: the run's method keeps no buffer, or a file is damaged.
+        FileNotFoundError, ValueError: no checkpoint there, no buffer in it, or a damaged file.
     """
-    folder = checkpoint_of(Path(run))
+    folder = expanded(run)
+    if not (folder / "manifest.json").exists():
+        folder = checkpoint_of(folder)
     manifest = manifest_of(folder)
     _check_sums(folder, {k: v for k, v in manifest["sha256"].items() if k.startswith("process-")})
     return Stored(_buffer_states(folder, manifest["processes"]))

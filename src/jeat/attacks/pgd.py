@@ -58,12 +58,14 @@ def pgd(
 
     Raises:
         ValueError: images outside [0, 1] or not finite, labels that do not fit, ``eps`` or
-            ``step_size`` negative or infinite, an linf ``eps`` above 1, ``steps`` below 1, an
-            unknown norm, loss or ``grad_at``, a net that is not differentiable.
+            ``step_size`` negative or infinite, ``eps`` above 1 in linf or 1e6 in l2, ``steps``
+            below 1, an unknown norm, loss or ``grad_at``, a net that is not differentiable.
     """
+    if not callable(net):
+        raise ValueError(f"a net takes images to logits, got {net!r}: use jeat.load")
     _check(x, y, eps, steps, step_size)
     _check_choices(norm, loss, grad_at)
-    if norm == "linf" and eps > 1:
+    if eps > (1 if norm == "linf" else 1e6):
         raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {eps}")
     climbed = cross_entropy if loss == "ce" else joint_energy
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)

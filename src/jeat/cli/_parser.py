@@ -1,11 +1,10 @@
-"""The parser that all commands share, and what they show while they work."""
+"""The parser that all commands share."""
 
 import os
 import re
 import sys
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,10 +12,13 @@ import jsonargparse
 import yaml
 
 from jeat import shards
+from jeat._files import expanded
 from jeat._signature import Flag
 
-__all__ = ["Parser", "bar", "warn"]
+__all__ = ["Parser"]
 
+_OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
+_several: set[str] = set()  # flags of the parser at work that take several words
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
 _TEXT = {  # 3/4 may be a path there
     "class", "config", "data", "inception", "init", "judge", "metrics", "net", "out", "outside",
@@ -45,11 +47,23 @@ class Parser(jsonargparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
         """Parse the words of a command; a number after a flag may be a fraction."""
+        _several.clear()
+        _several.update(action.dest for action in self._actions if action.nargs == "+")
         before = ["", *words]
         try:
-            return self.parse_args([_plain(*pair) for pair in zip(before, words, strict=False)])
+            args = self.parse_args([_plain(*pair) for pair in zip(before, words, strict=False)])
         except UnicodeDecodeError:
             self.error("--config is no text: give a YAML file of these flags")
+        for name, default in self.get_defaults().items():  # null and 3 for a switch pass in YAML
+            group, _, last = name.rpartition(".")
+            if group and not isinstance(args.get(group), jsonargparse.Namespace):
+                continue  # refused by :meth:`group`
+            value, null = args.get(name), default is None or last == "noise"
+            if value is None and not null:
+                self.error(f"--{name} must not be null")
+            if isinstance(default, bool) and not isinstance(value, bool):
+                self.error(f"--{name} must be true or false, got {value}")
+        return args
 
     def group(self, args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
         """The parsed flags of :meth:`add_flags` with a group; none where it had none."""
@@ -59,13 +73,27 @@ class Parser(jsonargparse.ArgumentParser):
             self.error(f"{name} must hold flags by name, got {args[name]!r}")
         return dict(vars(args[name]))
 
-    def check_place(self, file: str | None, suffix: str) -> None:
+    def check_out(self, folder: str) -> None:
+        """Refuse what is no name of a folder."""
+        if not folder or "\0" in folder:
+            self.error(f"--out must name a folder, got {folder!r}")
+
+    def check_place(self, file: str | None, suffix: str, *inputs: str | None) -> None:
         """Refuse a file to write, where one is given, before any work that could be lost.
 
-        It is a folder, has another suffix, or lies where nothing can be written.
+        It is a folder, one of the inputs or a file of a run, has another suffix, or lies where
+        nothing can be written.
         """
         if file is None:
             return
+        if not file or "\0" in file:
+            self.error(f"{file!r} is not the name of a {suffix} file")
+        file = str(expanded(file))
+        read = [expanded(name) for name in inputs if name]
+        if any(Path(file).resolve() == name.resolve() for name in read if name.exists()):
+            self.error(f"{file} is read by this command: name another file to write")
+        if Path(file).name in _OF_RUNS:
+            self.error(f"{Path(file).name} is the name of a file of a run: name another")
         if Path(file).suffix.lower() != suffix or Path(file).is_dir():
             self.error(f"{file!r} is not the name of a {suffix} file")
         folder = next(p for p in Path(file).absolute().parents if p.exists())
@@ -111,7 +139,22 @@ def _load(text: str) -> Any:
         raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
     if ":" in text:
         _check_once(yaml.compose(text))
-    return _number("", _load_yaml(text))
+    return _listed(_number("", _load_yaml(text)))
+
+
+def _listed(flags: Any) -> Any:
+    """Flags of a YAML file, those that take several words as lists of words.
+
+    Raises:
+        YAMLError: such a flag is given no word, or something else.
+    """
+    if isinstance(flags, dict):
+        for name in flags.keys() & _several:
+            words = flags[name] if isinstance(flags[name], list) else [flags[name]]
+            if not words or not all(isinstance(word, str | int) for word in words):
+                raise yaml.YAMLError(f"{name} must be a word or a list of words")
+            flags[name] = [str(word) for word in words]
+    return flags
 
 
 def _check_once(node: yaml.Node | None) -> None:
@@ -143,6 +186,8 @@ def _readable(message: str) -> str:
     """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
     if message.startswith("Unexpected config"):
         return "--config must be a YAML file of flags, such as 'seed: 3'"
+    if group := re.match(r'Parser key "(\w+)": Unable to load config', message):
+        return f"{group[1]} must hold flags by name"
     found = _WRONG.fullmatch(message)
     if found is None:
         return message
@@ -150,51 +195,3 @@ def _readable(message: str) -> str:
         _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
     ]
     return f"--{found['flag']} must be {' or '.join(kinds)}, got {found['value']}"
-
-
-def warn(lines: Iterable[str]) -> None:
-    """Say what makes results doubtful, a line each."""
-    for line in lines:
-        print(f"jeat: warning: {line}", file=sys.stderr)
-
-
-@contextmanager
-def bar() -> Iterator[Any]:
-    """A progress display: ``show(stage, done, total, note)`` draws or moves a stage's bar.
-
-    In the first process only.
-    """
-    if shards.rank():
-        yield lambda *_: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-    )  # fmt: skip
-    progress, tasks = Progress(*columns, console=Console(stderr=True)), {}
-
-    def show(stage: str, done: int, total: int, note: str = "") -> None:
-        progress.start()
-        if stage not in tasks:
-            tasks[stage] = progress.add_task(stage, total=total, note=note)
-        progress.update(tasks[stage], completed=done)
-        if note:
-            progress.update(tasks[stage], note=note)
-
-    try:
-        yield show
-    except Exception:  # its reason is all that is shown
-        progress.live.transient = True
-        raise
-    finally:
-        if tasks:
-            progress.stop()

@@ -9,7 +9,8 @@ E(x, y) alone (Eq. 18). Signs of gradient masking are looked for in the same bal
 from collections.abc import Sequence
 from typing import Literal
 
-from jeat.cli._parser import Parser, warn
+from jeat.cli._parser import Parser
+from jeat.cli._show import warn
 from jeat.cli._subject import add_subject
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
     )
     args = parser.parse(words)
-    parser.check_place(args.out, ".npz")
+    parser.check_place(args.out, ".npz", args.net, args.data)
 
     import numpy as np
     import torch

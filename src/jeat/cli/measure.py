@@ -13,7 +13,8 @@ from pathlib import Path
 
 from jeat import shards
 from jeat._signature import constant_of, files_of, signature_of
-from jeat.cli._parser import Parser, bar, warn
+from jeat.cli._parser import Parser
+from jeat.cli._show import bar, warn
 from jeat.cli._subject import add_subject
 
 __all__ = ["main"]
@@ -52,7 +53,7 @@ def main(words: Sequence[str]) -> int:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
     defaults = parser.get_defaults()
     args = parser.parse(words)
-    parser.check_place(args.out, ".json")
+    parser.check_place(args.out, ".json", args.net, args.data, args.samples, args.judge)
     for name in known:
         if name not in args.metrics and name in args and args[name] != defaults[name]:
             parser.error(f"--{name}.* has no effect, as --metrics does not name {name}")

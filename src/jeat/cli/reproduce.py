@@ -9,10 +9,11 @@ paper, its numbers beside ours. A second call goes on where the first stopped.
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 
+from jeat._files import expanded
 from jeat._signature import files_of, signature_of
-from jeat.cli._parser import Parser, bar
+from jeat.cli._parser import Parser
+from jeat.cli._show import bar
 
 __all__ = ["main"]
 
@@ -43,17 +44,16 @@ def main(words: Sequence[str]) -> int:
     flags = signature_of("recipes", file, "suite").flags
     parser.add_flags(flags)
     args = parser.parse(words[1:])
-    if not args.out:
-        parser.error("--out must name a folder")
-    if args.seeds < 1:
-        parser.error(f"--seeds must be at least 1, got {args.seeds}")
+    parser.check_out(args.out)
+    if not 1 <= args.seeds <= 1000:
+        parser.error(f"--seeds must lie in 1..1000, got {args.seeds}")
 
     from jeat import recipes, report
 
     suite = import_module(f"jeat.recipes.{file}").suite(**{f.name: args[f.name] for f in flags})
     if args.smoke:
         suite = recipes.smoke(suite)
-    out = Path(args.out)
+    out = expanded(args.out)
     if args.dry_run:
         print(report.table(recipes.cost(suite, out, seeds=args.seeds)))
         return 0

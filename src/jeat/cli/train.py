@@ -9,12 +9,13 @@ The same command with --resume goes on where a stopped run was.
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 from jeat import shards
+from jeat._files import expanded
 from jeat._signature import files_of, signature_of
-from jeat.cli._parser import Parser, bar
+from jeat.cli._parser import Parser
+from jeat.cli._show import bar
 from jeat.plan import Optimisation, Plan, Recovery
 
 __all__ = ["main"]
@@ -36,8 +37,7 @@ def main(words: Sequence[str]) -> int:
     method = words[0]
     parser = _parser(method)
     args = parser.parse(words[1:])
-    if not args.out:
-        parser.error("--out must name a folder")
+    parser.check_out(args.out)
     plan = Plan(
         method=method,
         objective=parser.group(args, "objective"),
@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.rollbacks import rollbacks_of
     from jeat.run import fit
 
-    out = Path(args.out)
+    out = expanded(args.out)
     known = len(rollbacks_of(out))
     try:
         with bar() as show:
@@ -60,7 +60,8 @@ def main(words: Sequence[str]) -> int:
                 show(method, log.iteration, log.total, _note(log.metrics))
     except KeyboardInterrupt as stop:
         said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
-        print(f"jeat train: {said}", file=sys.stderr)
+        if shards.rank() == 0:
+            print(f"jeat train: {said}", file=sys.stderr)
         return 130
     if shards.rank() == 0:
         print(f"{out} holds the trained net: jeat sample {args.out} grid.png")

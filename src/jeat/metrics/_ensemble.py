@@ -98,7 +98,7 @@ def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> None:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
     if norm not in ("linf", "l2"):
         raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
-    if not 0 <= eps < float("inf") or (norm == "linf" and eps > 1):
+    if not 0 <= eps <= (1 if norm == "linf" else 1e6):
         raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._checks import SettingError, check_kind
+from jeat.nets._linear import is_piecewise_linear
 
 __all__ = [
     "Precision", "Spec", "autocast", "build", "evaluating", "in_bf16", "is_piecewise_linear",
@@ -53,6 +54,8 @@ class Spec:
             check_kind(f.name, getattr(self, f.name), f.type)
         if not all(isinstance(name, str) for name in self.classes):
             raise ValueError(f"classes must be names, got {self.classes}")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"classes must be names that differ, got {self.classes}")
         if min(self.channels, self.size) < 1:
             raise ValueError(f"no image is {self.channels} x {self.size} x {self.size}")
 
@@ -76,8 +79,10 @@ def build(spec: Spec) -> nn.Module:
     make = import_module(f"{__name__}.{stem}").Net
     takes = inspect.signature(make).parameters.values()
     names = [p.name for p in takes if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    if len(numbers) > len(names) or not all(n.isdecimal() for n in numbers):
-        raise SettingError(f"net {spec.name!r} cannot be built: it is {'-'.join([stem, *names])}")
+    if len(numbers) > len(names) or not all(n.isdecimal() and len(n) < 5 for n in numbers):
+        raise SettingError(
+            f"net {spec.name!r} cannot be built: it is {'-'.join([stem, *names])}, up to 9999"
+        )
     try:
         net: nn.Module = make(*(int(n) for n in numbers), **settings)
     except (ValueError, RuntimeError) as error:  # the latter where memory does not suffice
@@ -192,29 +197,3 @@ def in_bf16(precision: Precision, device: torch.device) -> bool:
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-_PIECEWISE_LINEAR = (
-    nn.Identity, nn.Linear, nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.LeakyReLU, nn.Flatten,
-    nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.MaxPool2d, nn.AdaptiveMaxPool2d, nn.Dropout,
-    nn.PixelUnshuffle, nn.Sequential,
-)  # fmt: skip
-
-
-def is_piecewise_linear(net: nn.Module) -> bool:
-    """Whether the logits are known to be piecewise linear in x, so that tr Hess f_y = 0 a.e.
-
-    True where every module is affine or (leaky) ReLU and nothing depends on the batch: neither
-    dropout in train mode nor batch statistics. Subclasses count as not known, unless the class
-    itself declares ``only_sums``.
-    """
-    return all(
-        (type(m) in _PIECEWISE_LINEAR or "only_sums" in vars(type(m))) and not _sees_the_batch(m)
-        for m in net.modules()
-    )
-
-
-def _sees_the_batch(m: nn.Module) -> bool:
-    if isinstance(m, nn.BatchNorm2d):
-        return m.training or m.running_mean is None
-    return m.training and isinstance(m, nn.Dropout)

@@ -1,0 +1,58 @@
+"""What commands show while they work, and what they warn of."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jeat import shards
+
+__all__ = ["bar", "warn"]
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Say what makes results doubtful, a line each."""
+    for line in lines:
+        print(f"jeat: warning: {line}", file=sys.stderr)
+
+
+@contextmanager
+def bar() -> Iterator[Any]:
+    """A progress display: ``show(stage, done, total, note)`` draws or moves a stage's bar.
+
+    In the first process only.
+    """
+    if shards.rank():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+    )  # fmt: skip
+    progress, tasks = Progress(*columns, console=Console(stderr=True)), {}
+
+    def show(stage: str, done: int, total: int, note: str = "") -> None:
+        progress.start()
+        if stage not in tasks:
+            tasks[stage] = progress.add_task(stage, total=total, note=note)
+        progress.update(tasks[stage], completed=done)
+        if note:
+            progress.update(tasks[stage], note=note)
+
+    try:
+        yield show
+    except Exception:  # its reason is all that is shown
+        progress.live.transient = True
+        raise
+    finally:
+        if tasks:
+            progress.stop()
