@@ -136,6 +136,9 @@ def test_what_is_no_net_is_refused_in_one_line(file, damage, said):
         {"spec": vars(SPEC) | {"dropout": 0.1}, "about": {}, "grain": 4},
         {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {"steps": 3}},
         {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {k: [] for k in JEM_CHAIN}},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": JEM_CHAIN | {"steps": 10**12}},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": JEM_CHAIN | {"step_size": -1.0}},
+        {"spec": vars(SPEC) | {"name": "wrn-9999994-1"}, "about": {}, "grain": 4},
     ],
     ids=[
         "empty",
@@ -145,6 +148,9 @@ def test_what_is_no_net_is_refused_in_one_line(file, damage, said):
         "a later version's spec",
         "half a chain",
         "no numbers",
+        "an endless chain",
+        "a chain uphill",
+        "an endless net",
     ],
 )
 def test_a_header_of_another_version_is_refused_in_one_line(file, header):
