@@ -263,7 +263,7 @@ def test_a_graph_made_before_evaluating_goes_back_to_full_weights_after_it():
         ({"name": "wrn-10-1", "size": 3}, "too small"),
         ({"norm": "layer"}, "norm must be one of"),
         ({"activation": "tanh"}, "activation must be one of"),
-        ({"std": 0.0}, "std must be positive"),
+        ({"std": 0.0}, "std must lie in"),
     ],
 )
 def test_a_spec_that_cannot_be_built_is_refused(change, said):
