@@ -66,3 +66,12 @@ def test_the_steps_tried_are_those_of_the_committed_measurements():
         assert fid == f"{figures['judge_fid']:.1f}", (method, step)
         assert score == f"{figures['judge_is']:.2f}", (method, step)
         assert accuracy == f"{figures['judge_accuracy']:.3f}", (method, step)
+
+
+def test_the_longer_jem_is_as_committed():
+    file = ROOT / "results/cifar10-cpu/jem-longer/jem-longer.json"
+    found = json.loads(file.read_text())["figures"]
+    page = " ".join((ROOT / "docs/cifar10.md").read_text().split())
+    assert f"JFS grew to {found['jfs']:.1f} and clean accuracy to {found['accuracy']:.0%}" in (
+        page.replace(" %", "%")
+    )
