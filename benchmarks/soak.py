@@ -100,8 +100,10 @@ def contents(out: Path) -> dict[str, bytes]:
     """What makes two runs the same: every file of the last checkpoint, the log, the rollbacks."""
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     log = [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
-    files = {f.name: f.read_bytes() for f in checkpoints(out)[-1].iterdir()}
-    return files | {"log": json.dumps([log, rollbacks_of(out)]).encode()}
+    last = checkpoints(out)[-1]
+    files = {f.name: f.read_bytes() for f in last.glob("*.safetensors")}
+    kept = {k: v for k, v in manifest_of(last).items() if k != "log"}  # that has the seconds, too
+    return files | {"log": json.dumps([log, rollbacks_of(out), kept]).encode()}
 
 
 def killed(
