@@ -50,6 +50,7 @@ from .conftest import DIGITS
 pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
 PWNED = "pwned"
+SHIPPED = jeat.shipped()["cifar10-at"]
 EPS = "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 
 
@@ -125,6 +126,10 @@ def write_folders(folder):
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (8, 8), i).save(file)
     (folder / "empty").mkdir()
+    (folder / "links").mkdir()
+    for name in ("cat", "dog"):
+        (folder / "links" / name).symlink_to(folder / "mixed" / name)
+    (folder / "c.json").write_text("seed: 3\n")
 
 
 def write_nets(folder):
@@ -298,6 +303,7 @@ COMMANDS = [
     (train("--data at"), 1, "at is a run directory", "give digits, an image folder"),
     (train("--data eps"), 1, "cat/04.png cannot be decoded", "replace or remove it"),
     (train("--data raw.npz"), 1, "images must be square", "1 or 3 channels"),
+    (train("--data links"), 1, "is a link to a folder", "put it in place"),
     (train("--data 'one of two'"), 1, "one of two holds images of one", "at least 2 classes"),
     (train("--data holes"), 1, "rows without an image", "remove them"),
     (train("--data outside"), 1, "run.json is no image file of the data set", "replace it"),
@@ -392,6 +398,8 @@ COMMANDS = [
     ("attack run --norm l2 --eps 1e38", 2, "eps", "in [0, 1] pixels"),
     # sample
     ("sample at.safetensors at.safetensors -n 1", 2, "at.safetensors is read by", "name another"),
+    (f"sample cifar10-at {SHIPPED} -n 1", 2, "part of this package", "name another"),
+    ("sample run run/checkpoints/x.png -n 1", 2, "x.png", "file of a run: name another"),
     ("sample run run/net.safetensors -n 1", 2, "net.safetensors", "file of a run: name another"),
     ("sample run/checkpoints new.png", 1, "run/checkpoints", "holds no checkpoint"),
     ("sample run", 2, "out", "jeat sample --help"),
@@ -442,6 +450,8 @@ COMMANDS = [
         2, "probes=0", "at least 1 probe",
     ),
     ("measure run -n 9 --metrics curvature --curvature.radius -1", 2, "radius", "positive"),
+    ("measure run --config c.json --out c.json", 2, "c.json is read by", "name another"),
+    ("landscape run named/class0/0.png --data named", 2, "0.png is read by", "name another"),
     ("measure run --out run/run.json", 2, "run.json is the name", "name another"),
     ("measure run --out folder.json", 2, "folder.json", ".json file"),
     ("measure run --data colour.npz", 1, "(3, 8, 8)", "takes images of (1, 8, 8)"),

@@ -6,12 +6,14 @@ import shutil
 
 import datasets
 import numpy as np
+import pyarrow
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
 
 from jeat import sources
+from jeat._images import image_files
 from jeat.sources import load_data
 
 RNG = np.random.default_rng(0)
@@ -140,6 +142,23 @@ def test_a_folder_named_like_a_reader_of_datasets_is_that_folder(tmp_path, monke
     here, there = load_data(name), load_data(folder)
     assert here.classes == there.classes
     assert torch.equal(here.train.x, there.train.x)
+
+
+def test_a_table_may_name_the_images_of_its_folder_by_another_way_to_them(tmp_path):
+    """Through a link to the folder, or by a link in it."""
+    folder = write_folder(tmp_path / "real", PIXELS["colour"])
+    (folder / "train" / "cat" / "new.png").symlink_to(tmp_path / "elsewhere.png")
+    (folder / "test" / "cat" / "16.png").rename(tmp_path / "elsewhere.png")
+    (tmp_path / "link").symlink_to(folder)
+    files = [str(file) for file in (tmp_path / "link").rglob("*.png")]
+    rows = {"image": [{"bytes": None, "path": file} for file in files]}
+    table = pyarrow.table(rows, datasets.Features({"image": datasets.Image()}).arrow_schema)
+    split = datasets.Dataset(table)
+    for name in ("real", "link"):
+        found = image_files(split, "image", tmp_path / name)
+        assert [file["path"] for file in found] == files
+    with pytest.raises(ValueError, match="no image file of the data set"):
+        list(image_files(split, "image", folder / "train"))
 
 
 def test_the_second_load_decodes_nothing(tmp_path, monkeypatch):

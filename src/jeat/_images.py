@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["decoded", "files_of", "line"]
+__all__ = ["decoded", "image_files", "line"]
 
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
 
-def files_of(split: Any, column: str, folder: Path) -> Iterator[Mapping[str, Any]]:
+def image_files(split: Any, column: str, folder: Path) -> Iterator[Mapping[str, Any]]:
     """The image files of a data set's column, undecoded.
 
     Raises:
@@ -26,8 +26,9 @@ def files_of(split: Any, column: str, folder: Path) -> Iterator[Mapping[str, Any
             if file is None or not (file["bytes"] or file["path"]):
                 raise ValueError(f"column {column} has rows without an image: remove them")
             if not file["bytes"]:
-                place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # links are followed
-                if not place.is_file() or (within and within not in place.parents):
+                place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # may itself be a link
+                of_set = place.parents, (place.parent.resolve() / place.name).parents
+                if not place.is_file() or (within and all(within not in p for p in of_set)):
                     raise ValueError(f"{place} is no image file of the data set: replace it")
             yield file
 

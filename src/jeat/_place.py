@@ -31,7 +31,9 @@ def read_plan(out: str | Path) -> dict[str, Any]:
     """
     file = Path(out) / "run.json"
     if not file.is_file():
-        raise FileNotFoundError(f"no run in {out}: it has no run.json")
+        raise FileNotFoundError(
+            f"no run in {out}: it has no run.json; begin one in an empty folder, without --resume"
+        )
     try:
         plan = dict(json.loads(file.read_text())["plan"])
         plan["method"], plan["data"], plan["net"], plan["objective"], plan["optimisation"]["lr"]
@@ -46,7 +48,7 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
     """Refuse a folder that holds something else than the run to be resumed.
 
     Raises:
-        FileExistsError, ValueError: it does.
+        FileExistsError, FileNotFoundError, ValueError: it does.
     """
     if shards.rank():
         return
@@ -136,7 +138,7 @@ def written(out: Path) -> Iterator[None]:
     except RuntimeError as error:
         if shards.world() == 1 or not any(w in str(error).lower() for w in ("gloo", "nccl")):
             raise
-        reason = str(error).splitlines()[0][:100]
+        reason = str(error).splitlines()[0].rpartition("] ")[2]
         raise ConnectionError(
             f"another process of this run was lost: start it again with --resume ({reason})"
         ) from error

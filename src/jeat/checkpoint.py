@@ -138,7 +138,7 @@ def load_net(file: Path) -> nn.Module:
 
 def _chain(kept: dict[str, Any]) -> Chain:
     steps, step_size, noise = kept["steps"], kept["step_size"], kept["noise"]
-    check_not_negative(step_size=step_size, noise=noise or 0)
+    check_not_negative(step_size=step_size, noise=0 if noise is None else noise)
     if not is_whole(steps, 1) or steps > 100_000 or not step_size:
         raise ValueError(f"no chain draws by {steps} steps of {step_size}")
     return {"steps": steps, "step_size": step_size, "noise": noise}

@@ -161,7 +161,8 @@ def _cut(log: Path, checkpoint: Path | None) -> None:
     size, sum_ = manifest_of(checkpoint)["log"] if checkpoint else (0, bytes_sum(b""))
     if bytes_sum(logged[:size]) != sum_:
         raise ValueError(
-            f"{log} is not what was logged up to {checkpoint}: put it back, or begin anew elsewhere"
+            f"{log} is not what was logged up to {checkpoint}: put it back, or remove {checkpoint} "
+            "to go on from an older checkpoint, or from the start"
         )
     if len(logged) > size:
         with whole(log) as part:

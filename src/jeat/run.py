@@ -67,7 +67,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     """
     check_kind("plan", plan, Plan)
     check_kind("resume", resume, bool)
-    if not isinstance(out, str | Path) or not str(out):
+    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
         raise SettingError(f"out must name a folder, got {out!r}")
     out = expanded(out)
     plan = replace(plan, objective=complete(plan.method, plan.objective))
@@ -166,9 +166,9 @@ def _is_asked(training: Training, asked: list[int]) -> bool:
 def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
     """Two images through copies, so that settings which cannot work are refused at once."""
     for m in objective.modules():
-        share = o.batch_size // shards.world()
-        if isinstance(m, ReplayBuffer) and len(m.states) < share:
-            raise SettingError(f"a replay buffer of {len(m.states)} cannot fill a batch of {share}")
+        if isinstance(m, ReplayBuffer) and len(m.states) < o.batch_size // shards.world():
+            size = len(m.states) * shards.world()
+            raise SettingError(f"a replay buffer of {size} cannot fill a batch of {o.batch_size}")
     with torch.random.fork_rng():
         x, y = images.floats(2)
         batch = Batch(augment(x, pad=o.pad, flip=o.flip), y)

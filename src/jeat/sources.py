@@ -18,7 +18,7 @@ import torch
 from jeat._checks import SettingError
 from jeat._files import expanded, whole
 from jeat._hub import pinned
-from jeat._images import decoded, files_of, line
+from jeat._images import decoded, image_files, line
 from jeat._sealed import load_sealed, save_sealed
 from jeat.data import Data, Images, from_arrays
 
@@ -47,13 +47,16 @@ def load_data(source: str | Path) -> Data:
         raise SettingError(f"data must name a data set: {_SOURCES}")
     path = _place(str(source))
     if path.suffix == ".npz":
-        return _of_two_classes(source, _npz(path))
+        data = _npz(path)
+        _check_classes(source, data)
+        return data
     key = hashlib.sha256(_fingerprint(str(source), path).encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE", "~/.cache/jeat"))
     file = cache / f"{key}.safetensors"
     if (cached := _read(file)) is not None:
         return cached
-    data = _of_two_classes(source, _decode(str(source), path))
+    data = _decode(str(source), path)
+    _check_classes(source, data)
     _write(file, data)
     return data
 
@@ -66,17 +69,16 @@ def _place(source: str) -> Path:
     return mirror if mirror.is_dir() else path
 
 
-def _of_two_classes(source: str | Path, data: Data) -> Data:
-    """The data themselves.
+def _check_classes(source: str | Path, data: Data) -> None:
+    """See that there are several.
 
     Raises:
-        ValueError: all images are of one class.
+        ValueError: all images to train on are of one class.
     """
     if len(data.train.y.unique()) < 2:
         raise ValueError(
-            f"{source} holds images of one class, a classifier needs at least 2 classes"
+            f"{source} holds images of one class to train on, a classifier needs at least 2 classes"
         )
-    return data
 
 
 def _digits() -> Data:
@@ -139,6 +141,8 @@ def _fingerprint(source: str, path: Path) -> str:
     if (path / "run.json").exists():
         raise ValueError(f"{source} is a run directory and no data set: {_SOURCES}")
     files = sorted(path.rglob("*"))
+    if linked := next((f for f in files if f.is_symlink() and f.is_dir()), None):
+        raise ValueError(f"{linked} is a link to a folder, which is not followed: put it in place")
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats])
 
@@ -163,7 +167,7 @@ def _decode(source: str, path: Path) -> Data:
         ) from error
     except Exception as error:  # load_dataset raises dozens of kinds for a folder it cannot read
         raise ValueError(
-            f"{source} cannot be read as a data set: {line(error)}; {_SOURCES}"
+            f"{source} cannot be read as a data set: {line(error.__cause__ or error)}; {_SOURCES}"
         ) from error
     features = next(iter(splits.values())).features
     image = [k for k, f in features.items() if isinstance(f, datasets.Image)]
@@ -180,7 +184,7 @@ def _decode(source: str, path: Path) -> Data:
         )
     parts = {
         name: from_arrays(
-            decoded(files_of(split, image[0], path)), np.array(split[label[0]]), classes
+            decoded(image_files(split, image[0], path)), np.array(split[label[0]]), classes
         )
         for name, split in splits.items()
         if name in ("train", "test", "validation") or len(splits) == 1

@@ -65,8 +65,8 @@ def pgd(
         raise ValueError(f"a net takes images to logits, got {net!r}: use jeat.load")
     _check(x, y, eps, steps, step_size)
     _check_choices(norm, loss, grad_at)
-    if eps > (1 if norm == "linf" else 1e6):
-        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {eps}")
+    if eps > (most := 1 if norm == "linf" else 1e6):
+        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, at most {most:g}, got {eps}")
     climbed = cross_entropy if loss == "ce" else joint_energy
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
     x_n = (x + delta).detach()

@@ -18,6 +18,7 @@ from jeat._signature import Flag
 __all__ = ["Parser"]
 
 _OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
+_NULL = ("noise",)  # flags for which null is a value, and not the default
 _several: set[str] = set()  # flags of the parser at work that take several words
 _FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
 _TEXT = {  # 3/4 may be a path there
@@ -58,7 +59,7 @@ class Parser(jsonargparse.ArgumentParser):
             group, _, last = name.rpartition(".")
             if group and not isinstance(args.get(group), jsonargparse.Namespace):
                 continue  # refused by :meth:`group`
-            value, null = args.get(name), default is None or last == "noise"
+            value, null = args.get(name), default is None or last in _NULL
             if value is None and not null:
                 self.error(f"--{name} must not be null")
             if isinstance(default, bool) and not isinstance(value, bool):
@@ -78,22 +79,28 @@ class Parser(jsonargparse.ArgumentParser):
         if not folder or "\0" in folder:
             self.error(f"--out must name a folder, got {folder!r}")
 
-    def check_place(self, file: str | None, suffix: str, *inputs: str | None) -> None:
+    def check_file(self, file: str | None, suffix: str, *inputs: Any) -> None:
         """Refuse a file to write, where one is given, before any work that could be lost.
 
-        It is a folder, one of the inputs or a file of a run, has another suffix, or lies where
-        nothing can be written.
+        It is a folder, one of the inputs, part of a run, of a data set or of this package, has
+        another suffix, or lies where nothing can be written.
         """
         if file is None:
             return
         if not file or "\0" in file:
             self.error(f"{file!r} is not the name of a {suffix} file")
         file = str(expanded(file))
-        read = [expanded(name) for name in inputs if name]
-        if any(Path(file).resolve() == name.resolve() for name in read if name.exists()):
+        place = Path(file).resolve()
+        read = [expanded(str(name)).resolve() for name in inputs if name]
+        sets = [folder for folder in read if folder.is_dir() and not (folder / "run.json").exists()]
+        if place in read or any(folder in place.parents for folder in sets):
             self.error(f"{file} is read by this command: name another file to write")
-        if Path(file).name in _OF_RUNS:
-            self.error(f"{Path(file).name} is the name of a file of a run: name another")
+        if place.name in _OF_RUNS or any(
+            (p.parent / "run.json").exists() for p in place.parents if p.name == "checkpoints"
+        ):
+            self.error(f"{place.name} is the name of a file of a run: name another")
+        if Path(__file__).resolve().parents[1] in place.parents:
+            self.error(f"{file} is part of this package: name another file to write")
         if Path(file).suffix.lower() != suffix or Path(file).is_dir():
             self.error(f"{file!r} is not the name of a {suffix} file")
         folder = next(p for p in Path(file).absolute().parents if p.exists())
@@ -185,7 +192,7 @@ _KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or 
 def _readable(message: str) -> str:
     """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
     if message.startswith("Unexpected config"):
-        return "--config must be a YAML file of flags, such as 'seed: 3'"
+        return "--config must be a YAML file of flags and values, such as 'seed: 3'"
     if group := re.match(r'Parser key "(\w+)": Unable to load config', message):
         return f"{group[1]} must hold flags by name"
     found = _WRONG.fullmatch(message)

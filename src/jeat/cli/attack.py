@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
     )
     args = parser.parse(words)
-    parser.check_place(args.out, ".npz", args.net, args.data)
+    parser.check_file(args.out, ".npz", args.net, args.data, *(args.config or ()))
 
     import numpy as np
     import torch

@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the two directions")
     args = parser.parse(words)
-    parser.check_place(args.out, ".png")
+    parser.check_file(args.out, ".png", args.data)
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
 
@@ -62,6 +62,7 @@ def main(words: Sequence[str]) -> int:
     nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
     first, *_ = nets.values()
     source = args.data or data_of(first)
+    parser.check_file(args.out, ".png", source)
     data = load_data(source)
     for name, net in nets.items():
         check_fit(name, net, data)

@@ -53,7 +53,8 @@ def main(words: Sequence[str]) -> int:
         parser.add_flags(signature_of("metrics", name, "measure").flags, name)
     defaults = parser.get_defaults()
     args = parser.parse(words)
-    parser.check_place(args.out, ".json", args.net, args.data, args.samples, args.judge)
+    read = (args.net, args.data, args.samples, args.judge, *(args.config or ()))
+    parser.check_file(args.out, ".json", *read)
     for name in known:
         if name not in args.metrics and name in args and args[name] != defaults[name]:
             parser.error(f"--{name}.* has no effect, as --metrics does not name {name}")

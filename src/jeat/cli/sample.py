@@ -58,7 +58,7 @@ def main(words: Sequence[str]) -> int:
     kept = args.out.endswith(".safetensors")
     if not kept and not args.out.lower().endswith(".png"):
         parser.error(f"{args.out!r} is not the name of a .png or .safetensors file")
-    parser.check_place(args.out, ".safetensors" if kept else ".png", args.net)
+    parser.check_file(args.out, ".safetensors" if kept else ".png", args.net)
 
     from jeat import report
     from jeat._files import whole
