@@ -1,6 +1,6 @@
 #!/bin/sh
 # Judge figures of 600 images of a net by each step size, against 10,000 training images. Seed 1,
-# which no table uses. docs/cifar10.md has the rule by which a step is taken from them.
+# not the 0 of the tables. docs/cifar10.md has the rule by which a step is taken from them.
 #     sh chains.sh RUNS/cifar10-cpu OUT NET STEP_SIZE...
 set -e
 runs=$1 out=$2 net=$3

@@ -31,7 +31,8 @@ WEAKNESSES = {
     "prejeat": "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy "
     f"less well than a net that was trained on those. {DRAWS}",
     "jem": f"Attacks of eps 8/255 fool it on nearly every image. {DRAWS}",
-    "jeat": f"It classifies less well than the adversarially trained net that it began as. {DRAWS}",
+    "jeat": "It classifies less well than the adversarially trained net that it began as, and is "
+    f"far less sure than it is right (ece). {DRAWS}",
     "judge": "It is no measure of image quality outside of these tables: features of a classifier "
     "of the same ten classes see what separates the classes, and little else; and noise "
     "that was drawn from another plain classifier convinces it.",
@@ -94,10 +95,17 @@ def _card(
     made = json.loads((run / "run.json").read_text())
     settings = {k: v for k, v in made["plan"].items() if k not in ("optimisation", "objective")}
     recipe = settings | made["plan"]["objective"] | made["plan"]["optimisation"]
-    machine = {k: v for k, v in made.items() if k != "plan"}
+    machine = {k: v for k, v in made.items() if k not in ("plan", "data_sha256")}
+    about = generated = ""
+    if method != "judge":
+        about = f" {suite.about}"
+        generated = (
+            f", or on generated ones, fresh and unselected ({chain}). Attacks have eps "
+            f"{suite.eps:.4g} (linf, [0, 1] pixels)"
+        )
     return "\n".join([
         f"---\n{data.to_yaml()}\n---", f"# {name}", "",
-        f"{_summary(method, plan)} {suite.about}", "", f"```\n{use}\n```", "",
+        f"{_summary(method, plan)}{about}", "", f"```\n{use}\n```", "",
         "## How it was made", "",
         f"`jeat reproduce {suite.title} --seeds 1`, run `{run.name}`, seed "
         f"{plan.optimisation.seed}, {minutes(run):.3g} minutes "
@@ -105,8 +113,7 @@ def _card(
         f"{plan.optimisation.kept}; the figures are of the rounded ones.", "",
         table([{"setting": k, "value": _plain(v)} for k, v in recipe.items()]), "",
         "## Figures", "",
-        "On test images spread evenly over the test split, or on generated ones, fresh and "
-        f"unselected ({chain}). Attacks have eps {suite.eps:.4g} (linf, [0, 1] pixels).", "",
+        f"On test images spread evenly over the test split{generated}.", "",
         table(rows), "", "Found by", "", "```", *commands, "```", "",
         "## Weaknesses", "", WEAKNESSES[method.partition("-")[0]], "",
         f"Licence: MIT for weights and code; {suite.licence}", "",
