@@ -186,6 +186,11 @@ def test_the_nets_of_seed_0_are_handed_on_with_a_card_of_their_figures(out, resu
         assert told == pytest.approx({r["column"]: r["value"] for r in own}, rel=1e-4, abs=1e-5)
         assert f"jeat measure toy-{method} " in card.text
         assert str(out) not in card.content
+        assert SUITE.about in card.text
+        assert "sha256" not in card.text
+    judge = ModelCard.load(out / "models/toy-judge.md").text
+    assert SUITE.about not in judge
+    assert "generated" not in judge
 
 
 def test_an_out_that_is_a_file_is_refused(tmp_path):
