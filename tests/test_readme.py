@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,22 @@ def test_the_longer_jem_is_as_committed():
     assert f"JFS grew to {found['jfs']:.1f} and clean accuracy to {found['accuracy']:.0%}" in (
         page.replace(" %", "%")
     )
+
+
+def test_what_the_starts_give_is_as_committed():
+    page = (ROOT / "docs/cifar10.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `([\w-]+)` \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", page, re.M)
+    assert len(rows) == 3
+    for name, *shown in rows:
+        found = json.loads((ROOT / f"results/cifar10-cpu/starts/{name}.json").read_text())
+        figures = found["figures"]
+        told = (f"{figures['judge_fid']:.1f}", f"{figures['judge_is']:.2f}")
+        assert shown == [*told, f"{figures['judge_accuracy']:.3f}"], name
+
+
+def test_the_table_of_joint_seeds_is_that_of_the_committed_measurements():
+    folder = ROOT / "results/cifar10-cpu"
+    made = subprocess.run(
+        [sys.executable, folder / "joint.py"], capture_output=True, text=True, check=True
+    )
+    assert made.stdout == (folder / "joint.md").read_text()
