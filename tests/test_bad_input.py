@@ -301,7 +301,7 @@ COMMANDS = [
     (train("--data /no/where"), 1, "/no/where", "give digits, an image folder"),
     (train("--data '~nosuchuser/x'"), 1, "~nosuchuser/x", "give digits, an image folder"),
     (train("--data at"), 1, "at is a run directory", "give digits, an image folder"),
-    (train("--data eps"), 1, "cat/04.png cannot be decoded: cannot identify", "replace or remove it"),
+    (train("--data eps"), 1, "cat/04.png cannot be decoded: cannot identify", "remove it"),
     (train("--data raw.npz"), 1, "images must be square", "1 or 3 channels"),
     (train("--data links"), 1, "is a link to a folder", "put it in place"),
     (train("--data 'one of two'"), 1, "one of two holds images of one", "at least 2 classes"),
