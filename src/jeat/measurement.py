@@ -24,6 +24,9 @@ from jeat.report import provenance
 from jeat.sources import load_data
 from jeat.subject import check_fit, data_of, net_of, seed_all, subject_of
 
+Drawn = tuple[Tensor, Tensor, dict[str, str]]
+"""Samples, their labels, and how they came, of :func:`jeat.drawing.load_images`."""
+
 __all__ = ["Measurement", "measure", "measure_to"]
 
 _FLAGS = {
@@ -113,9 +116,9 @@ def measure(
                 raise SettingError(f"{metric} needs {_FLAGS[need]}")
     if m.compared is not None and m.compared < 1:
         raise SettingError(f"--compared must be at least 1, got {m.compared}")
-    inputs = _inputs(m)
+    inputs, drawn = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
-    subject = _complete(subject, data, m)
+    subject = _complete(subject, data, m, drawn)
     figures: dict[str, float] = {}
     for i, metric in enumerate(m.metrics):
         show("measuring", i, len(m.metrics), metric)
@@ -137,7 +140,7 @@ def measure(
         "judge": m.judge,
         "outside": m.outside,
         "compared": m.compared,
-        "drawing": None if m.samples is None else load_images(Path(m.samples))[2]["command"],
+        "drawing": None if drawn is None else drawn[2]["command"],
         "inputs": inputs,
         "figures": figures,
         "masking": masking,
@@ -155,8 +158,8 @@ def _masking(m: Measurement, subject: Subject) -> dict[str, float]:
     return split(partial(find("gradient_masking"), **ball), subject, seed=m.seed, means=False)
 
 
-def _inputs(m: Measurement) -> dict[str, Any]:
-    """What the figures depend on, wherever the files lie: settings, nets, how samples were drawn.
+def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
+    """What the figures depend on, wherever the files lie, and the samples, which are read once.
 
     Raises:
         ValueError: the net as its own judge; a file of other samples.
@@ -168,16 +171,17 @@ def _inputs(m: Measurement) -> dict[str, Any]:
         found["judge_sha256"] = digest(m.judge)
         if found["judge_sha256"] == found["net_sha256"]:
             raise ValueError("a net is no judge of its own samples: give another --judge")
-    if m.samples is not None:
-        about = load_images(Path(m.samples))[2]
-        found["samples"] = {k: about[k] for k in ("what", "net_sha256")}
-    return found
+    if m.samples is None:
+        return found, None
+    drawn = load_images(Path(m.samples))
+    found["samples"] = {k: drawn[2][k] for k in ("what", "net_sha256")}
+    return found, drawn
 
 
-def _complete(subject: Subject, data: Data, m: Measurement) -> Subject:
+def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None) -> Subject:
     """The subject with samples, training images, judge and outside, where they are asked for."""
-    if m.samples is not None:
-        samples, labels, _ = load_images(Path(m.samples))
+    if drawn is not None:
+        samples, labels, _ = drawn
         subject = replace(
             subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
         )
@@ -207,7 +211,7 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
     """
     try:
         kept: dict[str, Any] = json.loads(file.read_text())
-        if kept["inputs"] == _inputs(m):
+        if kept["inputs"] == _inputs(m)[0]:
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass

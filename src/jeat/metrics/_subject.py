@@ -37,19 +37,19 @@ class Subject:
     judge: nn.Module | None = None
 
 
-def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+def pieces(x: Tensor, y: Tensor, size: int, *, box: bool = False) -> list[tuple[Tensor, Tensor]]:
     """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N.
 
     Raises:
-        ValueError: no image, not as many labels as images, images that are not finite floats,
-            labels that are not whole numbers.
+        ValueError: no image, not as many labels as images, images that are not finite floats, or
+            not in [0, 1] where ``box``, labels that are not whole numbers.
     """
     check_labels(y)
     if not isinstance(x, Tensor):
         check_pixels(x)
     if not len(x) or len(x) != len(y):
         raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
-    check_pixels(x, box=False)
+    check_pixels(x, box=box)
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
 

@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.data import check_pixels
 from jeat.metrics._subject import Subject, pieces, right
 from jeat.nets import autocast, evaluating
 
@@ -21,8 +20,7 @@ def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
         ValueError: images outside of [0, 1], not as many labels as images, or labels outside of the
             classes; logits that are NaN.
     """
-    parts = pieces(x, y, 500)
-    check_pixels(x)
+    parts = pieces(x, y, 500, box=True)
     with autocast("fp32", x.device), evaluating(net):
         count = sum(int(right(net, a, b).sum()) for a, b in parts)
     return count / len(y)

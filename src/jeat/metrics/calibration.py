@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.data import check_pixels
 from jeat.metrics._subject import Subject, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
@@ -25,8 +24,7 @@ def calibration_error(
     """
     from torchmetrics.functional.classification import multiclass_calibration_error
 
-    parts = pieces(x, y, 500)
-    check_pixels(x)
+    parts = pieces(x, y, 500, box=True)
     with autocast("fp32", x.device), evaluating(net):
         p = torch.cat([logits_of(net, a, b).softmax(1) for a, b in parts])
     p = p.clamp(max=1 - 2**-24)  # torchmetrics has a bin of its own for exactly 1

@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.data import check_pixels
 from jeat.energy import cross_entropy, joint_energy
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating
@@ -32,8 +31,7 @@ def zero_gradient(
     Raises:
         ValueError: no image, images outside of [0, 1], or labels that do not fit.
     """
-    parts = pieces(x, y, 250)
-    check_pixels(x)
+    parts = pieces(x, y, 250, box=True)
     zero, zero_energy, margins = [], [], []
     with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
         for a, b in parts:
