@@ -22,7 +22,7 @@ from .test_shards import HERE, TORCHRUN
 
 # Trains by the plan of the tests; process 1 is killed after so many iterations.
 LOSES_ONE = """
-import os, signal, sys
+import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from jeat import shards
 from jeat.cli import _fail
@@ -35,6 +35,7 @@ try:
         if log.iteration == int(sys.argv[3]) and shards.rank() == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 except OSError as error:
+    time.sleep(1)  # the launcher's SIGTERM comes before the last words
     sys.exit(_fail(str(error), 1))
 """
 EVEN = [

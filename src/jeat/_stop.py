@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from jeat import shards
+
 __all__ = ["stop_asked"]
 
 
@@ -13,7 +15,9 @@ __all__ = ["stop_asked"]
 def stop_asked() -> Iterator[list[int]]:
     """Collects SIGINT and SIGTERM, rather than dying of them in the middle of an iteration.
 
-    A second SIGINT is not collected: it raises KeyboardInterrupt.
+    A second SIGINT is not collected: it raises KeyboardInterrupt. A process of several that fails
+    inside is deaf to SIGTERM from then on: the launcher sends it to those that are left when one is
+    gone, and they have to say why before they leave.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -29,6 +33,10 @@ def stop_asked() -> Iterator[list[int]]:
     before = {kind: install(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
+    except (Exception, KeyboardInterrupt):
+        if shards.world() > 1:
+            before[signal.SIGTERM] = signal.SIG_IGN
+        raise
     finally:
         for kind, handler in before.items():
             install(kind, handler)

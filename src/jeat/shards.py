@@ -6,6 +6,7 @@ one slice: the whole.
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -106,11 +107,13 @@ def _given(name: str, default: int) -> int:
 def first_failure() -> bool:
     """Whether this process is the first to fail, and so the one that says why.
 
-    Asks the store where the launcher's processes meet; says yes where it cannot be reached.
+    Asks the store where the launcher's processes meet; says yes where it cannot be reached. From
+    then on SIGTERM is ignored, which the launcher sends to the others once one has left.
     """
     try:
         if world() == 1:
             return True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, undeclared
 
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
