@@ -472,6 +472,16 @@ def test_a_record_of_going_back_to_nothing_removes_nothing(left, tmp_path, to):
     assert newest(tmp_path).name == "00000008"
 
 
+def test_a_run_whose_checkpoints_are_gone_does_not_begin_with_what_it_went_on_with(left, tmp_path):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    for folder in (tmp_path / "checkpoints").iterdir():
+        shutil.rmtree(folder)
+    record = RECORD | {"iteration": 9, "to": 6, "settings": OWN}
+    (tmp_path / "rollbacks.jsonl").write_text(json.dumps(record) + "\n")
+    with pytest.raises(ValueError, match="to iteration 6, of which there is no checkpoint"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -161,6 +161,23 @@ def test_a_table_may_name_the_images_of_its_folder_by_another_way_to_them(tmp_pa
         list(image_files(split, "image", folder / "train"))
 
 
+def test_a_table_of_the_hub_names_only_what_was_fetched(tmp_path, monkeypatch):
+    folder = write_folder(tmp_path / "set", PIXELS["colour"])
+    files = [str(file) for file in sorted(folder.rglob("*.png"))]
+    labels = [int("cat" in file) for file in files]
+    kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])}
+    rows = {"image": [{"bytes": None, "path": file} for file in files], "label": labels}
+    table = pyarrow.table(rows, datasets.Features(kinds).arrow_schema)
+    found = datasets.DatasetDict({"train": datasets.Dataset(table)})
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: found)
+    monkeypatch.setenv("JEAT_CACHE", str(tmp_path / "cache"))
+    name = f"someone/toy@{'0' * 40}"
+    with pytest.raises(ValueError, match="no image file of the data set"):
+        load_data(name)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert len(load_data(name).train) + len(load_data(name).test) == len(files)
+
+
 def test_the_second_load_decodes_nothing(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "set", PIXELS["colour"])
     first = load_data(folder)

@@ -14,21 +14,21 @@ __all__ = ["decoded", "image_files", "line"]
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
 
-def image_files(split: Any, column: str, folder: Path) -> Iterator[Mapping[str, Any]]:
+def image_files(split: Any, column: str, *folders: Path) -> Iterator[Mapping[str, Any]]:
     """The image files of a data set's column, undecoded.
 
     Raises:
-        ValueError: no image in a row, or one that is no file of the data set's ``folder``.
+        ValueError: no image in a row, or one that is no file of the data set's ``folders``.
     """
-    within = folder.resolve() if folder.exists() else None  # else of the hub
+    within = {folder.resolve() for folder in folders}
     for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
         for file in table[column].to_pylist():
             if file is None or not (file["bytes"] or file["path"]):
                 raise ValueError(f"column {column} has rows without an image: remove them")
             if not file["bytes"]:
                 place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # may itself be a link
-                of_set = place.parents, (place.parent.resolve() / place.name).parents
-                if not place.is_file() or (within and all(within not in p for p in of_set)):
+                above = {*place.parents, *(place.parent.resolve() / place.name).parents}
+                if not (place.is_file() and within & above):
                     raise ValueError(f"{place} is no image file of the data set: replace it")
             yield file
 

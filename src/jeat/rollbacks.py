@@ -141,7 +141,8 @@ def drop_stale(out: Path) -> None:
         if past and int(folder.name) > past[-1]["to"]
         if manifest_of(folder)["rollbacks"] < len(past)
     ]
-    if stale and all(int(folder.name) != past[-1]["to"] for folder in found):
+    lost = not found and past and past[-1]["to"]
+    if lost or (stale and all(int(folder.name) != past[-1]["to"] for folder in found)):
         raise ValueError(
             f"{out / 'rollbacks.jsonl'} says that the run went back to iteration {past[-1]['to']}, "
             "of which there is no checkpoint: mend it, or begin anew elsewhere"

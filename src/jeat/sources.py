@@ -149,6 +149,7 @@ def _fingerprint(source: str, path: Path) -> str:
 
 def _decode(source: str, path: Path) -> Data:
     import datasets
+    from huggingface_hub.constants import HF_HUB_CACHE
 
     datasets.disable_progress_bars()
     try:
@@ -182,9 +183,11 @@ def _decode(source: str, path: Path) -> Data:
         raise ValueError(
             f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
         )
+    fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
+    folders = [path] if path.exists() else [Path(place) for place in fetched]
     parts = {
         name: from_arrays(
-            decoded(image_files(split, image[0], path)), np.array(split[label[0]]), classes
+            decoded(image_files(split, image[0], *folders)), np.array(split[label[0]]), classes
         )
         for name, split in splits.items()
         if name in ("train", "test", "validation") or len(splits) == 1

@@ -4,7 +4,8 @@ import os
 import re
 import sys
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -144,8 +145,9 @@ def _load(text: str) -> Any:
     """
     if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
         raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
-    if ":" in text:
-        _check_once(yaml.compose(text))
+    names = Counter(_names(yaml.compose(text)) if ":" in text else ())
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise yaml.YAMLError(f"{twice[0]} is given twice, write it once")
     return _listed(_number("", _load_yaml(text)))
 
 
@@ -164,20 +166,12 @@ def _listed(flags: Any) -> Any:
     return flags
 
 
-def _check_once(node: yaml.Node | None) -> None:
-    """See that no mapping in a YAML document has a key twice: the last would count.
-
-    Raises:
-        YAMLError: one has.
-    """
+def _names(node: yaml.Node | None, above: str = "") -> Iterator[str]:
+    """Names of the flags and groups of a YAML document, nested ones dotted: of two, one counts."""
     if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value]
-        if twice := [key for key in keys if keys.count(key) > 1]:
-            raise yaml.YAMLError(f"{twice[0]} is given twice, write it once")
-    if isinstance(node, yaml.CollectionNode):
-        for inner in node.value:
-            for part in inner if isinstance(inner, tuple) else [inner]:
-                _check_once(part)
+        for key, value in node.value:
+            yield f"{above}{key.value}"
+            yield from _names(value, f"{above}{key.value}.")
 
 
 jsonargparse.set_loader("yaml", _load, (yaml.YAMLError, ValueError, RecursionError))
