@@ -61,7 +61,7 @@ def main(kills: int = 200, full: int = 20, damaged: int = 100) -> None:
             "SIGINT": killed(place, PLAN, whole, full, signal.SIGINT),
             "kill -9 of a run that diverges": killed(place, WILD, wild, full, signal.SIGKILL),
             "full disk": filled(place, whole, full),
-            "damaged files": refused(place, whole, damaged),
+            "damaged files": refused(place, wild, damaged),
             "divergence": diverged(place),
         }
     os.environ["JEAT_EVERY_CRASH"] = "1"
@@ -180,24 +180,26 @@ def filled(place: Path, whole: Path, times: int) -> dict[str, int]:
     }  # fmt: skip
 
 
-def refused(place: Path, whole: Path, times: int) -> dict[str, int]:
-    """Checkpoints and logs with a flipped bit, or cut short, somewhere."""
+def refused(place: Path, wild: Path, times: int) -> dict[str, int]:
+    """Files of a run that went back, with a flipped bit, or cut short, somewhere."""
     named = 0
     for i in range(times):
         out = place / "run"
-        shutil.copytree(whole, out)
+        shutil.copytree(wild, out)
         last, newer = checkpoints(out)
         shutil.rmtree(newer)
-        file = random.choice([*sorted(last.glob("*.safetensors")), out / "log.jsonl"])
+        records = [out / "log.jsonl", out / "rollbacks.jsonl"]
+        file = random.choice([*sorted(last.iterdir()), *records])
         held = bytearray(file.read_bytes())
         logged = manifest_of(last)["log"][0]  # what follows is dropped
-        at = random.randrange(logged if file.suffix == ".jsonl" else len(held))
+        at = random.randrange(logged if file.name == "log.jsonl" else len(held) - 1)
         held[at] ^= 1 << random.randrange(8)
         file.write_bytes(held[:at] if i % 2 else held)
-        for use in (partial(train, PLAN), jeat.load):
+        for use in (partial(train, WILD), jeat.load):
             if use is jeat.load and file.name != "net.safetensors":
                 continue
-            with pytest.raises(ValueError, match=file.name):
+            named_by = last if file.name == "manifest.json" else file
+            with pytest.raises(ValueError, match=named_by.name):
                 use(out)
         named += 1
         shutil.rmtree(out)

@@ -257,3 +257,26 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
         assert saved["labels"].tolist() == y.tolist()
     assert 0.5 * 8 / 255 < delta.max() <= 8 / 255 + 1e-6
     assert "attacked" in capsys.readouterr().out
+
+
+def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
+    """Libraries catch what interrupts them, and are broken from then on."""
+    (tmp_path / "library.py").write_text(
+        "import os\nos.kill(os.getpid(), 2)\nfor _ in range(9): pass"
+    )
+    script = """if True:
+        import sys
+        import jeat.cli
+        from jeat.__main__ import main
+        def load():
+            try:
+                import library
+            except BaseException:
+                pass
+            raise RuntimeError("it is half loaded")
+        jeat.cli.main = load
+        sys.exit(main())
+    """
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "jeat: stopped\n")

@@ -38,6 +38,32 @@ except OSError as error:
     time.sleep(1)  # the launcher's SIGTERM comes before the last words
     sys.exit(_fail(str(error), 1))
 """
+# The net gives NaN once to process 1 when it is evaluated, and once to process 0 under attack.
+NAN = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from dataclasses import replace
+import jeat.evaluation
+from jeat import shards
+from jeat.metrics import NaNLogitsError
+from jeat.run import fit
+from tests.test_run import JEAT_PLAN, SHORT
+
+def once(rank, held):
+    measure = jeat.evaluation.robust_accuracy
+    def measured(net, x, y, **how):
+        nonlocal rank
+        if shards.rank() == rank and (len(y) == jeat.evaluation.HELD) == held:
+            rank = None
+            raise NaNLogitsError("of this process")
+        return measure(net, x, y, **how)
+    jeat.evaluation.robust_accuracy = measured
+
+once(1, False)
+once(0, True)
+for _ in fit(replace(JEAT_PLAN, optimisation=replace(SHORT, evaluate_every=5)), sys.argv[2]):
+    pass
+"""
 EVEN = [
     "train", "normal", "--net", "convnet-4", "--epochs", "0.4", "--optimizer", "sgd", "--lr", "0.5",
     "--log_every", "1", "--save_every", "2", "--evaluate_images", "30",
@@ -63,11 +89,13 @@ def ended(tmp_path_factory):
     place = tmp_path_factory.mktemp("parallel")
     script = place / "loses_one.py"
     script.write_text(LOSES_ONE)
+    (place / "nan.py").write_text(NAN)
     jeat_at = {"whole": 99, "lost": 6, "wild": 99, "grown": 99}
     for log in fit(JEAT_PLAN, place / "grown"):
         if log.iteration == 8:
             break
     started = {name: launch(script, HERE, place / name, at) for name, at in jeat_at.items()}
+    started["nan"] = launch(place / "nan.py", HERE, place / "nan")
     started["even"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "even")
     started["odd"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "odd", "--batch_size", "33")
     return {name: (place / name, *end(process)) for name, process in started.items()}
@@ -152,6 +180,15 @@ def test_all_go_back_together(ended):
     assert code == 0, err
     (record,) = rollbacks_of(out)
     assert record["settings"]["lr"] == pytest.approx(30 * 1e-5)
+    assert figures(out)[-1]["iteration"] == 13
+
+
+def test_all_go_back_where_the_net_gives_nan_to_one(ended):
+    out, code, _, err = ended["nan"]
+    assert code == 0, err
+    first, second = (record["why"] for record in rollbacks_of(out))
+    assert first == "accuracy under PGD became nan at iteration 4"
+    assert second == "test_accuracy became nan at iteration 5"
     assert figures(out)[-1]["iteration"] == 13
 
 

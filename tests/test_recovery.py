@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 import re
 import resource
 import shutil
 import signal
 import subprocess
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from torch import nn
 import jeat
 import jeat.evaluation
 import jeat.run
+from jeat._sealed import summed
 from jeat.checkpoint import checkpoints, newest
 from jeat.cli import main
 from jeat.health import DivergenceError, Health
@@ -26,7 +29,7 @@ from jeat.objectives import JEM
 from jeat.plan import Optimisation, Plan, Recovery
 from jeat.rollbacks import rollbacks_of
 from jeat.run import fit
-from jeat.state import load_buffer, load_state, seal
+from jeat.state import load_buffer, load_state, manifest_of, seal
 from jeat.step import prepare
 from jeat.train import train
 
@@ -35,7 +38,14 @@ from .test_run import JEAT_PLAN, SHORT, assert_same_run, command, figures
 
 LIMITS = Recovery(patience=3)
 OWN = {"seed": 3, "lr": 0.1, "steps": 9, "w_l2": 0.0}
-RECORD = {"iteration": 5, "why": "loss became nan"}
+RECORD = {"number": 1, "iteration": 5, "why": "loss became nan", "to": 4, "settings": OWN}
+
+
+def record(**changes):
+    """A line of rollbacks.jsonl, sealed as if it had been written so."""
+    return json.dumps(summed(RECORD | changes)) + "\n"
+
+
 WILD = replace(  # runs away by lr 30, and not by 30 * 1e-5
     JEAT_PLAN,
     optimisation=replace(SHORT, lr=30.0, warmup=6),
@@ -432,7 +442,7 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
         ("run.json", '"lr"', '"rl"', "run.json is damaged"),
         ("run.json", '"method"', '"methods"', "run.json is damaged"),
         *(
-            ("rollbacks.jsonl", "", json.dumps(RECORD | {"to": to, "settings": own}), "is damaged")
+            ("rollbacks.jsonl", "", record(to=to, settings=own), "is damaged")
             for to, own in (
                 (-4, OWN),
                 (1e400, OWN),
@@ -456,8 +466,10 @@ def test_a_damaged_record_is_refused_by_name(tmp_path, name, old, new, said):
         if log.iteration == 9:
             break
     file = newest(out) / name if name == "manifest.json" else out / name
-    text = file.read_text() if file.exists() else ""
-    file.write_text(text.replace(old, new, 1))
+    text = (file.read_text() if file.exists() else "").replace(old, new, 1)
+    if name == "manifest.json":
+        text = json.dumps(summed({k: v for k, v in json.loads(text).items() if k != "sum"}))
+    file.write_text(text)
     with pytest.raises(ValueError, match=said):
         next(fit(JEAT_PLAN, out, resume=True))
 
@@ -465,19 +477,88 @@ def test_a_damaged_record_is_refused_by_name(tmp_path, name, old, new, said):
 @pytest.mark.parametrize("to", [0, 6])
 def test_a_record_of_going_back_to_nothing_removes_nothing(left, tmp_path, to):
     shutil.copytree(left, tmp_path, dirs_exist_ok=True)
-    record = RECORD | {"iteration": 9, "to": to, "settings": OWN}
-    (tmp_path / "rollbacks.jsonl").write_text(json.dumps(record) + "\n")
+    (tmp_path / "rollbacks.jsonl").write_text(record(iteration=9, to=to))
     with pytest.raises(ValueError, match=f"to iteration {to}, of which there is no checkpoint"):
         next(fit(JEAT_PLAN, tmp_path, resume=True))
     assert newest(tmp_path).name == "00000008"
+
+
+@pytest.mark.parametrize("change", [lambda f: f.unlink(), lambda f: f.write_text("")])
+def test_a_record_of_going_back_that_is_lost_is_missed(tmp_path, change):
+    out = tmp_path / "run"
+    for log in fit(WILD, out):
+        if log.iteration == 9:
+            break
+    assert manifest_of(newest(out))["rollbacks"] == 1
+    change(out / "rollbacks.jsonl")
+    with pytest.raises(ValueError, match=r"rollbacks.jsonl lacks what the run had gone back to"):
+        next(fit(WILD, out, resume=True))
+
+
+def test_no_bit_of_a_record_or_a_manifest_changes_unseen(left, tmp_path):
+    """Every bit of both, at a time; a number may be written otherwise, as 3E-05."""
+    file = tmp_path / "rollbacks.jsonl"
+    lines = (record(iteration=9, to=8) + record(number=2, iteration=9, to=8)).encode()
+    file.write_bytes(lines)
+    first = rollbacks_of(tmp_path)
+    folder = shutil.copytree(newest(left), tmp_path / "00000008")
+    manifest = (folder / "manifest.json").read_bytes()
+    sealed = manifest_of(folder)
+    refused = []
+    for held, place, read, was in (
+        (lines, file, partial(rollbacks_of, tmp_path), first),
+        (manifest, folder / "manifest.json", partial(manifest_of, folder), sealed),
+    ):
+        for at in range(8 * len(held)):
+            bad = bytearray(held)
+            bad[at // 8] ^= 1 << at % 8
+            place.write_bytes(bad)
+            try:
+                assert read() == was
+            except ValueError as error:
+                refused.append(str(error))
+    assert len(refused) > 0.99 * 8 * (len(lines) + len(manifest))
+    assert all(file.name in said or folder.name in said for said in refused)
+    file.write_bytes(lines.splitlines(keepends=True)[1])
+    with pytest.raises(ValueError, match="a record before it is lost"):
+        rollbacks_of(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "rollbacks.jsonl"])
+def test_a_pipe_among_the_files_of_a_run_is_not_waited_for(left, tmp_path, name):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is no file of a run"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+
+
+def test_a_run_that_another_process_took_on_meanwhile_is_gone_on_with_as_it_left_it(
+    tmp_path, monkeypatch
+):
+    """It was read before the other one, dying, went back; its lr of 30 would run away again."""
+    out = tmp_path / "run"
+
+    def slow(*args, **how):
+        monkeypatch.undo()
+        made = jeat.run.ready(*args, **how)
+        for log in fit(WILD, out, resume=True):
+            if rollbacks_of(out) and log.iteration == 5:
+                break
+        return made
+
+    monkeypatch.setattr(jeat.run, "ready", slow)
+    run(WILD, out, resume=True)
+    (record,) = rollbacks_of(out)
+    assert figures(out)[-1]["iteration"] == 13
+    assert figures(out)[-1]["lr"] <= record["settings"]["lr"]
 
 
 def test_a_run_whose_checkpoints_are_gone_does_not_begin_with_what_it_went_on_with(left, tmp_path):
     shutil.copytree(left, tmp_path, dirs_exist_ok=True)
     for folder in (tmp_path / "checkpoints").iterdir():
         shutil.rmtree(folder)
-    record = RECORD | {"iteration": 9, "to": 6, "settings": OWN}
-    (tmp_path / "rollbacks.jsonl").write_text(json.dumps(record) + "\n")
+    (tmp_path / "rollbacks.jsonl").write_text(record(iteration=9, to=6))
     with pytest.raises(ValueError, match="to iteration 6, of which there is no checkpoint"):
         next(fit(JEAT_PLAN, tmp_path, resume=True))
 

@@ -14,12 +14,13 @@ from safetensors.torch import load_file
 
 import jeat
 from jeat._place import read_plan
+from jeat._ready import _rehearse
 from jeat._stop import stop_asked
 from jeat.checkpoint import newest
 from jeat.nets import Spec, build
 from jeat.objectives import make
 from jeat.plan import Optimisation, Plan, Recovery
-from jeat.run import _rehearse, _save, fit
+from jeat.run import _save, fit
 from jeat.samplers import Uniform
 from jeat.state import load_buffer
 from jeat.step import Step, prepare

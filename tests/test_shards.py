@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,24 @@ with shards.together():
 """
 
 
+# Process 1 is killed within a metric, while process 0 waits for its part, or is at work.
+LOST = """
+import os, signal, sys, time
+from jeat import cli, shards
+import jeat.metrics.accuracy
+
+def measure(subject):
+    if shards.rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    while sys.argv[2] == "works":
+        time.sleep(0.1)
+    return {"accuracy": 1.0}
+
+sys.modules["jeat.metrics.accuracy"].measure = measure
+sys.exit(cli.main(["measure", sys.argv[1], "-n", "9", "--metrics", "accuracy"]))
+"""
+
+
 def launched(*words):
     """A run of two processes, started."""
     path = os.pathsep.join(filter(None, [str(HERE / "src"), os.environ.get("PYTHONPATH")]))
@@ -90,6 +109,7 @@ def place(tmp_path_factory):
 def runs(place):
     """Name -> (exit code, standard output, standard error), of runs side by side."""
     (place / "both.py").write_text(BOTH)
+    (place / "lost.py").write_text(LOST)
     net = str(place / "net.safetensors")
     # -- as torchrun takes --start for its own --start-method
     sample = ["-m", "--", "jeat", "sample", net]
@@ -98,6 +118,9 @@ def runs(place):
         "both": launched(str(place / "both.py"), net, str(place)),
         "sample": launched(*sample, str(place / "grid.png"), *many),
         "wrong": launched(*sample, str(place / "wrong.png"), "--class", "cat"),
+        "waits": launched(str(place / "lost.py"), net, "waits"),
+        "works": launched(str(place / "lost.py"), net, "works"),
+        "unknown": launched("-m", "--", "jeat", "train", "gan", "--out", str(place / "gan")),
     }
     ended = {name: process.communicate(timeout=120) for name, process in started.items()}
     return {name: (started[name].returncode, *said) for name, said in ended.items()}
@@ -142,11 +165,13 @@ def test_one_of_the_processes_that_fail_says_why(monkeypatch):
     store = TCPStore("localhost", 0, is_master=True, wait_for_workers=False)
     monkeypatch.setenv("MASTER_ADDR", "localhost")
     monkeypatch.setenv("MASTER_PORT", str(store.port))
-    spoke = []
+    spoke, deaf = [], []
+    monkeypatch.setattr(signal, "signal", lambda *to: deaf.append(to))
     for rank in (2, 0, 1):
         of(rank, 3, monkeypatch)
         spoke.append(shards.first_failure())
     assert spoke == [True, False, False]
+    assert deaf == 3 * [(signal.SIGTERM, signal.SIG_IGN)]
     monkeypatch.delenv("MASTER_ADDR")
     assert shards.first_failure()
 
@@ -157,6 +182,27 @@ def test_what_no_launcher_says_is_refused_in_one_line(name, monkeypatch, capsys)
     monkeypatch.setenv(name, "many")
     assert main(["list"]) == 1
     assert f"{name} is set by launchers to a whole number, got 'many'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("rank", "world"), [(5, 2), (2, 2), (0, 0)])
+def test_more_processes_than_there_are_is_refused_in_one_line(rank, world, monkeypatch, capsys):
+    of(rank, world, monkeypatch)
+    assert main(["list"]) == 1
+    assert f"RANK is {rank} and WORLD_SIZE {world}: unset both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["waits", "works"])
+def test_a_lost_process_ends_a_measurement_with_one_line(runs, name):
+    code, _, err = runs[name]
+    assert code != 0
+    assert err.count("jeat: another process was lost") == 1
+    assert "SIGKILL" in err
+
+
+def test_an_unknown_method_is_said_by_one_process(runs):
+    code, _, err = runs["unknown"]
+    assert code != 0
+    assert err.count("jeat train: unknown method 'gan'") == 1
 
 
 @pytest.mark.parametrize(("local", "index"), [(0, 0), (1, 1), (2, 0), (3, 1)])

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = ["expanded", "parts_of", "removed", "rewritten", "whole"]
+__all__ = [
+    "contents", "expanded", "flushed", "parts_of", "removed", "rewritten", "system_number", "whole",
+]  # fmt: skip
 
 
 def expanded(path: str | Path) -> Path:
@@ -34,12 +36,35 @@ def whole(file: str | Path) -> Iterator[Path]:
     part = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
     try:
         yield part
+        flushed(part)
         part.replace(file)
     except BaseException as error:
         part.unlink(missing_ok=True)
-        if (number := _number(error)) is not None:
+        if (number := system_number(error)) is not None:
             raise OSError(number, os.strerror(number), str(file)) from error
         raise
+
+
+def flushed(place: Path) -> None:
+    """Have a file, or the names in a folder, outlast the machine's power."""
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def contents(file: Path) -> bytes:
+    """What a file holds; nothing where there is none.
+
+    Raises:
+        ValueError: it is no file: to read a pipe would be to wait for ever.
+    """
+    if not file.exists():
+        return b""
+    if not file.is_file():
+        raise ValueError(f"{file} is no file of a run: remove it")
+    return file.read_bytes()
 
 
 def parts_of(file: Path) -> list[Path]:
@@ -47,7 +72,7 @@ def parts_of(file: Path) -> list[Path]:
     return list(file.parent.glob(f"{file.stem}.*.part{file.suffix}"))
 
 
-def _number(error: BaseException) -> int | None:
+def system_number(error: BaseException) -> int | None:
     """The operating system's number of an error that it caused."""
     if isinstance(error, OSError):
         return error.errno

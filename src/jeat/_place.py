@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from jeat import shards
+from jeat._files import system_number
 from jeat.checkpoint import digest
 from jeat.data import Data
 from jeat.plan import Plan
@@ -128,15 +129,16 @@ def written(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) in _FULL or "os error" in str(error)
-        if not full:
+        number = system_number(error)
+        if number is None or (isinstance(error, OSError) and number not in _FULL):
             raise
+        remedy = "free some space" if number in _FULL else "let it be written"
         raise OSError(
-            f"{out} cannot be written: {error}; what was saved is kept: free some space, then go "
-            "on with --resume"
+            f"{out} cannot be written: {error}; what was saved is kept: {remedy}, then go on with "
+            "--resume"
         ) from error
     except RuntimeError as error:
-        if shards.world() == 1 or not any(w in str(error).lower() for w in ("gloo", "nccl")):
+        if not shards.is_loss(error):
             raise
         reason = str(error).splitlines()[0].rpartition("] ")[2]
         raise ConnectionError(

@@ -1,4 +1,4 @@
-"""Safetensors files that know what was saved in them, and SHA-256 sums of files."""
+"""Safetensors files that know what was saved in them, and SHA-256 sums of files and records."""
 
 import hashlib
 import json
@@ -10,7 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-__all__ = ["bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of"]
+__all__ = [
+    "bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of", "summed", "unsummed",
+]  # fmt: skip
 
 
 def bytes_sum(data: bytes) -> str:
@@ -22,6 +24,23 @@ def file_sum(file: Path) -> str:
     """SHA-256 of a file."""
     with file.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def summed(record: dict[str, Any]) -> dict[str, Any]:
+    """Plain values, and the SHA-256 of them all."""
+    return record | {"sum": bytes_sum(json.dumps(record).encode())}
+
+
+def unsummed(record: dict[str, Any]) -> dict[str, Any]:
+    """The plain values of :func:`summed`.
+
+    Raises:
+        ValueError: they are not those that were written.
+    """
+    found = {name: value for name, value in record.items() if name != "sum"}
+    if record["sum"] != summed(found)["sum"]:
+        raise ValueError("it is not as it was written")
+    return found
 
 
 def seal_of(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from jeat.plan import Recovery
 
-__all__ = ["DivergenceError", "Health"]
+__all__ = ["DivergenceError", "Health", "check_finite"]
 
 
 class DivergenceError(FloatingPointError):
@@ -62,10 +62,11 @@ class Health(nn.Module):
         """Look at the accuracy under PGD of a few images, always the same ones.
 
         Raises:
-            DivergenceError: it fell to less than half of the best so far, by more than four
-                standard errors: catastrophic overfitting to the attack of training (Wong et al.
-                2020).
+            DivergenceError: it is NaN, as the net's logits are, or it fell to less than half of the
+                best so far, by more than four standard errors: catastrophic overfitting to the
+                attack of training (Wong et al. 2020).
         """
+        check_finite({"accuracy under PGD": accuracy}, iteration)
         best = float(self.best)
         p = (best + accuracy) / 2
         error = math.sqrt(2 * p * (1 - p) / images)

@@ -1,7 +1,7 @@
 """Going back: which checkpoint a diverged run goes on from, and what changes (``rollbacks.jsonl``).
 
-One line each: the iteration that was reached, why it was given up, the checkpoint gone back to
-(0 is the start), and the settings from there on.
+One line each: its number, the iteration that was reached, why it was given up, the checkpoint gone
+back to (0 is the start), the settings from there on, and the SHA-256 of all these.
 """
 
 import json
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jeat._checks import check_kind, check_not_negative
-from jeat._files import parts_of, removed, rewritten, whole
-from jeat._sealed import bytes_sum
+from jeat._files import contents, parts_of, removed, rewritten, whole
+from jeat._sealed import bytes_sum, summed, unsummed
 from jeat.checkpoint import checkpoints, newest
 from jeat.health import DivergenceError
 from jeat.plan import Plan
@@ -31,20 +31,18 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
     """
     file = out / "rollbacks.jsonl"
     try:
-        records = [json.loads(line) for line in file.read_text().splitlines()]
-        for record in records:
-            _check(record)
+        records = [unsummed(json.loads(line)) for line in contents(file).splitlines()]
+        for number, record in enumerate(records, 1):
+            _check(record, number)
         return records
-    except (FileNotFoundError, NotADirectoryError):
-        return []
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{file} is damaged ({type(error).__name__}: {error}): mend it, or begin anew elsewhere"
         ) from error
 
 
-def _check(record: dict[str, Any]) -> None:
-    """See that a record says where to go on, and with which settings.
+def _check(record: dict[str, Any], number: int) -> None:
+    """See that a record is the one of that number, and says where to go on, with which settings.
 
     Raises:
         ValueError, KeyError, TypeError: it does not.
@@ -56,6 +54,8 @@ def _check(record: dict[str, Any]) -> None:
     check_not_negative(**given)
     if not (given["seed"] < 2**63 and 0 < given["lr"] <= 1e9 and given.get("steps", 1) >= 1):
         raise ValueError(f"no run goes on with {settings}")
+    if record["number"] != number:
+        raise ValueError("a record before it is lost")
     if record["to"] > record["iteration"]:
         raise ValueError("it went back to an iteration that was not reached")
 
@@ -112,9 +112,12 @@ def roll_back(
     if "buffer_size" in plan.objective:
         settings["steps"] = now.objective["steps"] + r.steps
         settings["w_l2"] = max(now.objective["w_l2"], r.w_l2)
-    record = {"iteration": iteration, "why": str(why), "to": to, "settings": settings}
+    record = {
+        "number": len(past) + 1, "iteration": iteration, "why": str(why), "to": to,
+        "settings": settings,
+    }  # fmt: skip
     if write:
-        lines = "".join(json.dumps(line) + "\n" for line in [*past, record])
+        lines = "".join(json.dumps(summed(line)) + "\n" for line in [*past, record])
         rewritten(out / "rollbacks.jsonl", lines)
 
 
@@ -135,6 +138,11 @@ def drop_stale(out: Path) -> None:
         for part in parts_of(out / record):
             part.unlink()
     past, found = rollbacks_of(out), checkpoints(out)
+    if any(manifest_of(folder)["rollbacks"] > len(past) for folder in found):
+        raise ValueError(
+            f"{out / 'rollbacks.jsonl'} lacks what the run had gone back to when it saved "
+            f"{found[-1]}: put it back, or begin anew elsewhere"
+        )
     stale = [
         folder
         for folder in found
@@ -158,7 +166,7 @@ def _cut(log: Path, checkpoint: Path | None) -> None:
     Raises:
         ValueError: what was logged before is not there as it was.
     """
-    logged = log.read_bytes() if log.exists() else b""
+    logged = contents(log)
     size, sum_ = manifest_of(checkpoint)["log"] if checkpoint else (0, bytes_sum(b""))
     if bytes_sum(logged[:size]) != sum_:
         raise ValueError(

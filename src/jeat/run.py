@@ -13,34 +13,31 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from jeat import shards
 from jeat._checks import SettingError, check_kind
-from jeat._files import expanded, removed, rewritten
+from jeat._files import expanded, flushed, removed, rewritten
 from jeat._place import alone, check_data, check_place, written
+from jeat._ready import ready
 from jeat._stop import stop_asked
-from jeat.buffer import ReplayBuffer
-from jeat.checkpoint import checkpoints, load, load_weights, newest, save_net
-from jeat.data import Batch, Data, Images, augment
+from jeat.checkpoint import checkpoints, newest, save_net
+from jeat.data import Data
 from jeat.deltas import watch
 from jeat.evaluation import attacked, evaluate
 from jeat.health import DivergenceError
-from jeat.nets import Spec, build
-from jeat.objectives import complete, make
-from jeat.plan import Optimisation, Plan
+from jeat.objectives import complete
+from jeat.plan import Plan
 from jeat.report import provenance
 from jeat.rollbacks import changed, drop_stale, roll_back, rollbacks_of
-from jeat.samplers import Start, start_of
+from jeat.samplers import Start
 from jeat.sources import load_data
 from jeat.state import holds_net, load_state, save_state, seal
-from jeat.step import Training, prepare, together
+from jeat.step import Training, together
 from jeat.train import Log, train
 
 __all__ = ["fit"]
@@ -81,10 +78,15 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     if last is not None and ended and holds_net(last):
         return
     past = rollbacks_of(out)
-    training, start = _ready(changed(plan, past), data, fresh=last is None)
+    training, start = ready(changed(plan, past), data, fresh=last is None)
     with stop_asked() as asked, alone(out), written(out):
         check_place(out, plan, resume)  # again: another process may have been faster
         _begin(out, plan, data)
+        training.accelerator.wait_for_everyone()
+        now = rollbacks_of(out), newest(out)
+        if _any(training, now != (past, last)):
+            past, last = now
+            training, start = ready(changed(plan, past), data, fresh=last is None)
         while True:
             try:
                 yield from _sitting(training, start, plan, data, out, asked)
@@ -92,31 +94,11 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 roll_back(out, plan, why, training.iteration, past, write=shards.rank() == 0)
                 training.accelerator.wait_for_everyone()
                 past = rollbacks_of(out)
-                if _is_asked(training, asked):
+                if _any(training, bool(asked)):
                     raise KeyboardInterrupt(f"stopped, after {why}") from why
-                training, start = _ready(changed(plan, past), data, fresh=past[-1]["to"] == 0)
+                training, start = ready(changed(plan, past), data, fresh=past[-1]["to"] == 0)
             else:
                 return
-
-
-def _ready(plan: Plan, data: Data, *, fresh: bool) -> tuple[Training, Start]:
-    """A training at its beginning, after two images have gone through it."""
-    o, objective = plan.optimisation, dict(plan.objective)
-    torch.manual_seed(o.seed)
-    channels, size, _ = data.shape
-    spec = Spec(plan.net, channels, size, data.classes, plan.norm, plan.activation, std=plan.std)
-    net = build(spec)
-    if plan.init is not None and fresh:
-        load_weights(net, load(plan.init))
-    if shards.world() > 1:  # the same first weights, other chains and attacks
-        torch.manual_seed(shards.seed_of(o.seed))
-    if "buffer_size" in objective:
-        share = shards.mine(objective["buffer_size"])
-        objective["buffer_size"] = share.stop - share.start
-    start = start_of(plan.start, data)
-    made = make(plan.method, partial(_restart, start, len(data.classes)), objective)
-    _rehearse(net, made, data.train, o)
-    return prepare(net, made, o, images=len(data.train), limits=plan.recovery), start
 
 
 def _sitting(
@@ -148,7 +130,7 @@ def _sitting(
                 row["seconds"] = round(time.monotonic() - began, 3)
                 lines.write(json.dumps(row) + "\n")
                 lines.flush()
-            stop = _is_asked(training, asked)
+            stop = _any(training, bool(asked))
             due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
             if due and not health.streak:
                 _save(out, training, start, plan, rollbacks=past)
@@ -158,25 +140,9 @@ def _sitting(
                 raise KeyboardInterrupt(f"stopped and {saved} at iteration {log.iteration}")
 
 
-def _is_asked(training: Training, asked: list[int]) -> bool:
-    """Whether any of the processes was asked to stop."""
-    return together(training, {"asked": float(bool(asked))})["asked"] > 0
-
-
-def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
-    """Two images through copies, so that settings which cannot work are refused at once."""
-    for m in objective.modules():
-        if isinstance(m, ReplayBuffer) and len(m.states) < o.batch_size // shards.world():
-            size = len(m.states) * shards.world()
-            raise SettingError(f"a replay buffer of {size} cannot fill a batch of {o.batch_size}")
-    with torch.random.fork_rng():
-        x, y = images.floats(2)
-        batch = Batch(augment(x, pad=o.pad, flip=o.flip), y)
-        deepcopy(objective)(deepcopy(net), batch)
-
-
-def _restart(start: Start, classes: int, n: int) -> Tensor:
-    return start(torch.randint(classes, (n,)))
+def _any(training: Training, here: bool) -> bool:
+    """Whether it is so in any of the processes."""
+    return together(training, {"any": float(here)})["any"] > 0
 
 
 def _begin(out: Path, plan: Plan, data: Data) -> None:
@@ -194,7 +160,8 @@ def _save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks:
         DivergenceError: the weights are not finite; nothing is written.
     """
     nets = (training.step.net, training.net)  # the latter may be an average
-    if not all(bool(t.isfinite().all()) for net in nets for t in net.state_dict().values()):
+    finite = all(bool(t.isfinite().all()) for net in nets for t in net.state_dict().values())
+    if _any(training, not finite):
         raise DivergenceError(f"the weights are not finite at iteration {training.iteration}")
     final, wait = out / f"checkpoints/{training.iteration:08d}", training.accelerator
     part, first = final.with_suffix(".part"), shards.rank() == 0
@@ -210,11 +177,14 @@ def _save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks:
             kept = plan.optimisation.kept
             save_net(training.net, start, part / "net.safetensors", about=about, precision=kept)
             seal(part, (out / "log.jsonl").read_bytes(), rollbacks=rollbacks)
+            for file in (out / "log.jsonl", *part.iterdir(), part):
+                flushed(file)
             part.rename(final)
+            flushed(final.parent)
             for old in checkpoints(out)[:-2]:
                 removed(old)
         wait.wait_for_everyone()
     except BaseException:
-        if first:
+        if shards.world() == 1:  # else others may write there yet; it is swept when it goes on
             shutil.rmtree(part, ignore_errors=True)
         raise

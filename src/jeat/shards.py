@@ -15,18 +15,29 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["device", "first_failure", "mine", "rank", "seed_of", "split", "together", "world"]
+__all__ = [
+    "device", "first_failure", "is_loss", "mine", "rank", "seed_of", "split", "together", "world",
+]  # fmt: skip
 
 T = TypeVar("T")
 
 
 def world() -> int:
-    """How many processes the launcher started; 1 without a launcher."""
-    return _given("WORLD_SIZE", 1) if "RANK" in os.environ else 1
+    """How many processes the launcher started; 1 without a launcher.
+
+    Raises:
+        ValueError: the environment says nothing that a launcher does.
+    """
+    if "RANK" not in os.environ:
+        return 1
+    n = _given("WORLD_SIZE", 1)
+    if _given("RANK", 0) >= n:
+        raise ValueError(f"RANK is {os.environ['RANK']} and WORLD_SIZE {n}: unset both")
+    return n
 
 
 def rank() -> int:
-    """The number of this process, in 0..world - 1."""
+    """The number of this process, in 0..world - 1; errors as :func:`world`."""
     return _given("RANK", 0) if world() > 1 else 0
 
 
@@ -34,16 +45,36 @@ def rank() -> int:
 def together() -> Iterator[None]:
     """Inside, the processes can :func:`split` work; each waits for the others as long as it takes.
 
-    A process that fails leaves at once, and its launcher ends the others.
+    A process that fails leaves at once, and its launcher ends the others by SIGTERM.
+
+    Raises:
+        ConnectionError: another process is gone.
     """
     if world() == 1:
         yield
         return
     from accelerate import PartialState
 
+    before = signal.signal(signal.SIGTERM, _leave)
     state = PartialState(cpu=True, backend="gloo", timeout=timedelta(days=30))
-    yield
-    state.destroy_process_group()
+    try:
+        yield
+        state.destroy_process_group()
+    except RuntimeError as error:
+        if is_loss(error):
+            _leave()
+        raise
+    signal.signal(signal.SIGTERM, before)
+
+
+def _leave(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # enough to be told once
+    raise ConnectionError("another process was lost, or all were told to stop: start them again")
+
+
+def is_loss(error: RuntimeError) -> bool:
+    """Whether it is that of a process which waits for another that is gone."""
+    return world() > 1 and any(name in str(error).lower() for name in ("gloo", "nccl"))
 
 
 def mine(n: int) -> slice:
@@ -121,5 +152,5 @@ def first_failure() -> bool:
             host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=10)
         )
         return int(store.add("jeat failed", 1)) == 1
-    except (KeyError, ValueError, RuntimeError):
+    except Exception:  # whatever keeps it from asking must not keep the reason from being said
         return True

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 
 from jeat import shards
-from jeat._files import expanded
-from jeat._sealed import bytes_sum, file_sum
+from jeat._files import contents, expanded
+from jeat._sealed import bytes_sum, file_sum, summed, unsummed
 from jeat.buffer import ReplayBuffer
 from jeat.checkpoint import checkpoint_of, load_net
 from jeat.samplers import Stored
@@ -48,7 +48,7 @@ def seal(folder: Path, log: bytes, *, rollbacks: int) -> None:
     sums = {file.name: file_sum(file) for file in sorted(folder.iterdir())}
     manifest = {"rollbacks": rollbacks, "processes": shards.world(), "sha256": sums}
     manifest["log"] = len(log), bytes_sum(log)
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    (folder / "manifest.json").write_text(json.dumps(summed(manifest), indent=1))
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         ValueError: there is none, or it cannot be read.
     """
     try:
-        found = json.loads((folder / "manifest.json").read_text())
+        found = unsummed(json.loads(contents(folder / "manifest.json")))
         rollbacks, sums = int(found["rollbacks"]), dict(found["sha256"])
         log = int(found["log"][0]), str(found["log"][1])
         processes = min(int(found["processes"]), len(sums))  # else too many to name

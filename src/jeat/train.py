@@ -9,8 +9,7 @@ from torch import nn
 
 from jeat import shards
 from jeat.data import Batch, Images, augment, batches
-from jeat.health import DivergenceError
-from jeat.metrics import NaNLogitsError
+from jeat.health import check_finite
 from jeat.plan import Optimisation
 from jeat.step import Training, iterate, together
 
@@ -77,7 +76,8 @@ def train(
                 step.health.see_attacked(accuracy, number, i)
             if evaluate and evaluated:
                 found = aside(evaluate, training.net, o.seed)
-                metrics |= {f"test_{k}": v for k, v in found.items()}
+                metrics |= (tested := {f"test_{k}": v for k, v in found.items()})
+                check_finite(tested, i)
             yield Log(i, training.total, metrics if logged else {})
             if last:
                 return
@@ -96,14 +96,7 @@ def _augmented(batch: Batch, o: Optimisation, *, logged: bool) -> Batch:
 
 
 def aside(evaluate: Callable[[nn.Module], T], net: nn.Module, seed: int) -> T:
-    """``evaluate(net)`` from a fixed seed, leaving the run's own randomness as it was.
-
-    Raises:
-        DivergenceError: the net gives NaN.
-    """
+    """``evaluate(net)`` from a fixed seed, leaving the run's own randomness as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        try:
-            return evaluate(net)
-        except NaNLogitsError as error:
-            raise DivergenceError(str(error)) from error
+        return evaluate(net)

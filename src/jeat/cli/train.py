@@ -27,12 +27,16 @@ def main(words: Sequence[str]) -> int:
     """Train into a run directory, with a bar and the latest figures."""
     methods = files_of("objectives")
     if not words or words[0] in ("-h", "--help"):
+        if shards.rank():
+            return 0 if words else 2
         print(f"usage: jeat train METHOD --out FOLDER [flags]\n\n{__doc__}\nmethods:")
         for name in methods:
             print(f"  {name:<8} {signature_of('objectives', name).summary}")
         return 0 if words else 2
     if words[0] not in methods:
-        print(f"jeat train: unknown method {words[0]!r}: {', '.join(methods)}", file=sys.stderr)
+        if shards.first_failure():
+            said = f"jeat train: unknown method {words[0]!r}: {', '.join(methods)}"
+            print(said, file=sys.stderr)
         return 2
     method = words[0]
     parser = _parser(method)
