@@ -40,23 +40,15 @@ def ready(plan: Plan, data: Data, *, fresh: bool) -> tuple[Training, Start]:
     if shards.world() > 1:  # the same first weights, other chains and attacks
         torch.manual_seed(shards.seed_of(o.seed))
     if "buffer_size" in objective:
-        objective["buffer_size"] = _share(objective["buffer_size"], o.batch_size)
+        share = shards.mine(objective["buffer_size"])
+        objective["buffer_size"] = share.stop - share.start
     start = start_of(plan.start, data)
     made = make(plan.method, partial(_restart, start, len(data.classes)), objective)
+    if objective.get("buffer_size", o.batch_size) < o.batch_size // shards.world():
+        slots = plan.objective["buffer_size"]
+        raise SettingError(f"a replay buffer of {slots} cannot fill a batch of {o.batch_size}")
     _rehearse(net, made, data.train, o)
     return prepare(net, made, o, images=len(data.train), limits=plan.recovery), start
-
-
-def _share(slots: int, batch: int) -> int:
-    """How many of the buffer's slots this process has.
-
-    Raises:
-        SettingError: fewer than its share of a batch.
-    """
-    share = len(range(slots)[shards.mine(slots)])
-    if slots // shards.world() < batch // shards.world():
-        raise SettingError(f"a replay buffer of {slots} cannot fill a batch of {batch}")
-    return share
 
 
 def _rehearse(net: nn.Module, objective: nn.Module, images: Images, o: Optimisation) -> None:
