@@ -169,7 +169,7 @@ YAML = {
     "no metric": "metrics: []\n",
     "twice": "eps: 0.1\nout: new\neps: 0.2\n",
     "twice within": "out: new\nobjective:\n  eps: 0.1\n  eps: 0.2\n",
-    "twice dotted": "out: new\nobjective.eps: 0.1\nobjective:\n  eps: 0.2\n",
+    "twice dotted": "out: new\nobjective.eps: 0.1\nobjective:\n  steps: 2\n",
     "python": f"out: !!python/object/apply:os.mkdir [{PWNED}]\n",
 }
 
@@ -343,7 +343,7 @@ COMMANDS = [
     ("train at --config bytes.yaml", 2, "--config", "a YAML file"),
     ("train at --config twice.yaml", 2, "eps is given twice", "write it once"),
     ("train at --config 'twice within.yaml'", 2, "objective.eps is given twice", "write it once"),
-    ("train at --config 'twice dotted.yaml'", 2, "objective.eps is given twice", "write it once"),
+    ("train at --config 'twice dotted.yaml'", 2, "nested and dotted", "write it one way"),
     ("train at --config 'null switch.yaml'", 2, "--resume", "must not be null"),
     ("train at --config switch.yaml", 2, "--resume", "must be true or false, got 3"),
     ("train at --config 'null character.yaml'", 2, "--out", "must name a folder"),

@@ -262,7 +262,7 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
 def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
     """Libraries catch what interrupts them, and are broken from then on."""
     (tmp_path / "library.py").write_text(
-        "import os\nos.kill(os.getpid(), 2)\nfor _ in range(9): pass"
+        "import os, time\nos.kill(os.getpid(), 2)\ntime.sleep(0.1)\nopen('loaded', 'x')"
     )
     script = """if True:
         import sys
@@ -272,11 +272,13 @@ def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
             try:
                 import library
             except BaseException:
+                raise RuntimeError("it is half loaded")
+            while True:
                 pass
-            raise RuntimeError("it is half loaded")
         jeat.cli.main = load
         sys.exit(main())
     """
     words = [sys.executable, "-c", script]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "jeat: stopped\n")
+    assert (tmp_path / "loaded").exists()

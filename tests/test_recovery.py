@@ -1,5 +1,6 @@
 """A run that diverges is seen, goes back and goes on; nothing that was saved is lost."""
 
+import errno
 import json
 import math
 import os
@@ -7,6 +8,7 @@ import re
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 from dataclasses import replace
 from functools import partial
@@ -436,6 +438,9 @@ def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
         ("log.jsonl", '{"iteration": 2', '{"iteration": 3', "log.jsonl is not what was logged"),
         ("run.json", '"data_sha256": "', '"data_sha256": "0', "the images or labels changed"),
         ("rollbacks.jsonl", "", "[]", "rollbacks.jsonl is damaged"),
+        ("rollbacks.jsonl", "", "[1]", "rollbacks.jsonl is damaged"),
+        ("rollbacks.jsonl", "", "null", "rollbacks.jsonl is damaged"),
+        ("rollbacks.jsonl", "", json.dumps(RECORD), "no sum, as those of earlier versions"),
         ("rollbacks.jsonl", "", '{"to": 4}', "rollbacks.jsonl is damaged"),
         ("rollbacks.jsonl", "", "[" * 100_000, "rollbacks.jsonl is damaged"),
         ("run.json", '"plan"', '"plam"', "run.json is damaged"),
@@ -522,6 +527,40 @@ def test_no_bit_of_a_record_or_a_manifest_changes_unseen(left, tmp_path):
     file.write_bytes(lines.splitlines(keepends=True)[1])
     with pytest.raises(ValueError, match="a record before it is lost"):
         rollbacks_of(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["null", "[1]", '{"rollbacks": 0}'])
+def test_a_manifest_that_holds_something_else_is_refused(left, tmp_path, text):
+    shutil.copytree(left, tmp_path, dirs_exist_ok=True)
+    (newest(tmp_path) / "manifest.json").write_text(text)
+    with pytest.raises(ValueError, match=r"00000008 is no checkpoint to go on from .*: remove"):
+        next(fit(JEAT_PLAN, tmp_path, resume=True))
+
+
+def test_a_damaged_manifest_of_an_older_checkpoint_does_not_stop_a_run(tmp_path):
+    out = tmp_path / "run"
+    for log in fit(JEAT_PLAN, out):
+        if log.iteration == 8:
+            break
+    older, last = checkpoints(out)
+    (older / "manifest.json").write_text("damaged")
+    assert next(fit(JEAT_PLAN, out, resume=True)).iteration == int(last.name) + 1
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EIO])
+def test_a_folder_that_cannot_be_forced_onto_the_disk_is_written_all_the_same(
+    tmp_path, monkeypatch, number
+):
+    def fsync(opened):
+        if stat.S_ISDIR(os.fstat(opened).st_mode) == (number == errno.EINVAL):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if number == errno.EINVAL:
+        run(JEAT_PLAN, tmp_path / "run")
+    else:
+        with pytest.raises(OSError, match=r"run\.json"):
+            run(JEAT_PLAN, tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", "rollbacks.jsonl"])
@@ -659,7 +698,7 @@ def test_a_checkpoint_of_forged_numbers_is_refused_by_name(left, tmp_path, name,
 def test_an_empty_checkpoint_is_no_end_of_a_run(left, tmp_path):
     shutil.copytree(left, tmp_path, dirs_exist_ok=True)
     (tmp_path / "checkpoints/99999999").mkdir()
-    with pytest.raises(ValueError, match="99999999 is no checkpoint to go on from: remove"):
+    with pytest.raises(ValueError, match=r"99999999 is no checkpoint to go on from .*: remove"):
         next(fit(JEAT_PLAN, tmp_path, resume=True))
 
 

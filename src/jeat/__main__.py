@@ -1,18 +1,17 @@
 """``jeat``, and ``python -m jeat`` as for ``torchrun --nproc-per-node 2 -m jeat``."""
 
-import os
 import signal
 import sys
+import threading
 from types import FrameType
-
-from jeat import shards
 
 __all__ = ["main"]
 
 
 def main() -> int:
     """The command line; Ctrl-C while a library is loaded says so in one line, too."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    own = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if own and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, _stop)
     try:
         from jeat.cli import main as run
@@ -24,12 +23,12 @@ def main() -> int:
 
 
 def _stop(_: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt, but leave at once where it would break a library half loaded."""
+    """Raise KeyboardInterrupt; a library that is being loaded, which it would break, goes first."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
-            if not shards.rank():
-                print("jeat: stopped", file=sys.stderr, flush=True)
-            os._exit(130)
+            signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            return
         frame = frame.f_back
     raise KeyboardInterrupt
 

@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, whenever writing them is cut short."""
 
+import errno
 import os
 import re
 import shutil
@@ -38,6 +39,7 @@ def whole(file: str | Path) -> Iterator[Path]:
         yield part
         flushed(part)
         part.replace(file)
+        flushed(file.parent)
     except BaseException as error:
         part.unlink(missing_ok=True)
         if (number := system_number(error)) is not None:
@@ -46,10 +48,17 @@ def whole(file: str | Path) -> Iterator[Path]:
 
 
 def flushed(place: Path) -> None:
-    """Have a file, or the names in a folder, outlast the machine's power."""
+    """Have a file, or the names in a folder where that can be asked, outlast the machine's power.
+
+    Raises:
+        OSError: with its name.
+    """
     opened = os.open(place, os.O_RDONLY)
     try:
         os.fsync(opened)
+    except OSError as error:
+        if not (place.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+            raise OSError(error.errno, error.strerror, str(place)) from error
     finally:
         os.close(opened)
 

@@ -37,8 +37,10 @@ def unsummed(record: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: they are not those that were written.
     """
-    found = {name: value for name, value in record.items() if name != "sum"}
-    if record["sum"] != summed(found)["sum"]:
+    found = dict(record)
+    if "sum" not in found:
+        raise ValueError("it has no sum, as those of earlier versions of jeat")
+    if found.pop("sum") != summed(found)["sum"]:
         raise ValueError("it is not as it was written")
     return found
 

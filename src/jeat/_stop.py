@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from jeat import shards
-
 __all__ = ["stop_asked"]
 
 
@@ -15,9 +13,9 @@ __all__ = ["stop_asked"]
 def stop_asked() -> Iterator[list[int]]:
     """Collects SIGINT and SIGTERM, rather than dying of them in the middle of an iteration.
 
-    A second SIGINT is not collected: it raises KeyboardInterrupt. A process of several that fails
-    inside is deaf to SIGTERM from then on: the launcher sends it to those that are left when one is
-    gone, and they have to say why before they leave.
+    A second SIGINT is not collected: it raises KeyboardInterrupt. A process that has lost another
+    (ConnectionError) is deaf to SIGTERM from then on: the launcher sends it to those that are left,
+    and they have to say why before they leave.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -33,9 +31,8 @@ def stop_asked() -> Iterator[list[int]]:
     before = {kind: install(kind, ask) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
-    except (Exception, KeyboardInterrupt):
-        if shards.world() > 1:
-            before[signal.SIGTERM] = signal.SIG_IGN
+    except ConnectionError:
+        before[signal.SIGTERM] = signal.SIG_IGN
         raise
     finally:
         for kind, handler in before.items():

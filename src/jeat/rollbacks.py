@@ -30,8 +30,9 @@ def rollbacks_of(out: Path) -> list[dict[str, Any]]:
         ValueError: an unreadable record.
     """
     file = out / "rollbacks.jsonl"
+    lines = contents(file).splitlines()
     try:
-        records = [unsummed(json.loads(line)) for line in contents(file).splitlines()]
+        records = [unsummed(json.loads(line)) for line in lines]
         for number, record in enumerate(records, 1):
             _check(record, number)
         return records
@@ -138,7 +139,7 @@ def drop_stale(out: Path) -> None:
         for part in parts_of(out / record):
             part.unlink()
     past, found = rollbacks_of(out), checkpoints(out)
-    if any(manifest_of(folder)["rollbacks"] > len(past) for folder in found):
+    if found and manifest_of(found[-1])["rollbacks"] > len(past):
         raise ValueError(
             f"{out / 'rollbacks.jsonl'} lacks what the run had gone back to when it saved "
             f"{found[-1]}: put it back, or begin anew elsewhere"
@@ -153,7 +154,8 @@ def drop_stale(out: Path) -> None:
     if lost or (stale and all(int(folder.name) != past[-1]["to"] for folder in found)):
         raise ValueError(
             f"{out / 'rollbacks.jsonl'} says that the run went back to iteration {past[-1]['to']}, "
-            "of which there is no checkpoint: mend it, or begin anew elsewhere"
+            "of which there is no checkpoint: mend it, remove it, too, to begin from the start, or "
+            "begin anew elsewhere"
         )
     for folder in stale:
         removed(folder)

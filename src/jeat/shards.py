@@ -8,7 +8,7 @@ one slice: the whole.
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -28,7 +28,7 @@ def world() -> int:
     Raises:
         ValueError: the environment says nothing that a launcher does.
     """
-    if "RANK" not in os.environ:
+    if not {"RANK", "WORLD_SIZE"} <= os.environ.keys():
         return 1
     n = _given("WORLD_SIZE", 1)
     if _given("RANK", 0) >= n:
@@ -60,16 +60,22 @@ def together() -> Iterator[None]:
     try:
         yield
         state.destroy_process_group()
-    except RuntimeError as error:
-        if is_loss(error):
-            _leave()
-        raise
+    except (RuntimeError, _ToldToLeaveError) as error:
+        if isinstance(error, RuntimeError) and not is_loss(error):
+            raise
+        raise ConnectionError(
+            "another process was lost, or all were told to stop: start them again"
+        ) from error
     signal.signal(signal.SIGTERM, before)
+
+
+class _ToldToLeaveError(BaseException):
+    """By SIGTERM; no handler of errors takes it for one of what is done meanwhile."""
 
 
 def _leave(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # enough to be told once
-    raise ConnectionError("another process was lost, or all were told to stop: start them again")
+    raise _ToldToLeaveError
 
 
 def is_loss(error: RuntimeError) -> bool:
@@ -144,7 +150,8 @@ def first_failure() -> bool:
     try:
         if world() == 1:
             return True
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, undeclared
 
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])

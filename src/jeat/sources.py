@@ -184,7 +184,7 @@ def _decode(source: str, path: Path) -> Data:
             f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
         )
     fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
-    folders = [path] if path.exists() else [Path(place) for place in fetched]
+    folders = [path] if path.exists() else [expanded(place) for place in fetched]
     parts = {
         name: from_arrays(
             decoded(image_files(split, image[0], *folders)), np.array(split[label[0]]), classes

@@ -67,7 +67,9 @@ def manifest_of(folder: Path) -> dict[str, Any]:
             raise ValueError("it lists other files than those of a checkpoint")
         return {"rollbacks": rollbacks, "processes": len(own), "sha256": sums, "log": log}
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(f"{folder} is no checkpoint to go on from: {_repair(folder)}") from error
+        reason = " ".join(str(error).split())
+        said = f"{folder} is no checkpoint to go on from ({reason}): {_repair(folder)}"
+        raise ValueError(said) from error
 
 
 def load_state(training: Training, folder: Path) -> None:
@@ -97,9 +99,8 @@ def load_state(training: Training, folder: Path) -> None:
             torch.manual_seed(shards.seed_of((training.o.seed + training.iteration) % 2**63))
     except (RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(
-            f"{folder} is of another net or optimiser ({reason}): {_repair(folder)}"
-        ) from error
+        said = f"{folder} is of another net or optimiser ({reason}): {_repair(folder)}"
+        raise ValueError(said) from error
 
 
 def _check_sums(folder: Path, sums: dict[str, str]) -> None:
@@ -198,9 +199,8 @@ def _set_moments(training: Training, tensors: dict[str, Tensor]) -> None:
         _, i, name = key.split(".")
         _check_like(value, torch.zeros(()) if name == "step" else weights[int(i)], key)
         state.setdefault(int(i), {})[name] = value
-    names = {"momentum_buffer"}
-    if isinstance(training.optimizer, AdamW):
-        names = {"step", "exp_avg", "exp_avg_sq"}
+    adamw = isinstance(training.optimizer, AdamW)
+    names = {"step", "exp_avg", "exp_avg_sq"} if adamw else {"momentum_buffer"}
     if odd := [i for i, own in state.items() if own.keys() != names]:
         raise ValueError(f"the optimiser has not all of weight {odd[0]}")
     groups = training.optimizer.state_dict()["param_groups"]

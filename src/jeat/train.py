@@ -51,7 +51,8 @@ def train(
             at every ``limits.check_every`` iterations and before checkpoints.
 
     Raises:
-        DivergenceError: the loss is not finite, or training went beyond its limits.
+        DivergenceError: the loss, or a figure of ``evaluate`` or ``attacked``, is not finite, or
+            training went beyond its limits.
     """
     o, step = training.o, training.step
     images = images.to(training.accelerator.device)

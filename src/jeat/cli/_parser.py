@@ -5,7 +5,7 @@ import re
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -145,9 +145,8 @@ def _load(text: str) -> Any:
     """
     if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
         raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
-    names = Counter(_names(yaml.compose(text)) if ":" in text else ())
-    if twice := [name for name, times in names.items() if times > 1]:
-        raise yaml.YAMLError(f"{twice[0]} is given twice, write it once")
+    if ":" in text:
+        _check_once(yaml.compose(text))
     return _listed(_number("", _load_yaml(text)))
 
 
@@ -166,12 +165,22 @@ def _listed(flags: Any) -> Any:
     return flags
 
 
-def _names(node: yaml.Node | None, above: str = "") -> Iterator[str]:
-    """Names of the flags and groups of a YAML document, nested ones dotted: of two, one counts."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield f"{above}{key.value}"
-            yield from _names(value, f"{above}{key.value}.")
+def _check_once(node: yaml.Node | None, above: str = "") -> None:
+    """See that no flag or group of a YAML document is written twice: the last would count.
+
+    Raises:
+        YAMLError: one is, or a group is both a mapping and the first part of names.
+    """
+    if not isinstance(node, yaml.MappingNode):
+        return
+    names = Counter(key.value for key, _ in node.value)
+    for key, value in node.value:
+        name, (group, dot, _) = f"{above}{key.value}", key.value.partition(".")
+        if names[key.value] > 1:
+            raise yaml.YAMLError(f"{name} is given twice, write it once")
+        if dot and group in names:
+            raise yaml.YAMLError(f"{group} is given nested and dotted, write it one way")
+        _check_once(value, f"{name}.")
 
 
 jsonargparse.set_loader("yaml", _load, (yaml.YAMLError, ValueError, RecursionError))
