@@ -90,9 +90,19 @@ def test_what_the_starts_give_is_as_committed():
         assert shown == [*told, f"{figures['judge_accuracy']:.3f}"], name
 
 
-def test_the_table_of_joint_seeds_is_that_of_the_committed_measurements():
+def test_what_lengths_of_chains_give_is_as_committed():
+    page = (ROOT / "docs/cifar10.md").read_text()
+    found = json.loads((ROOT / "results/cifar10-cpu/lengths.json").read_text())["chains"]
+    for row in found:
+        f = row["figures"]
+        told = f"{f['judge_fid']:.1f} | {f['judge_is']:.2f} | {f['judge_accuracy']:.3f}"
+        assert f"\n| {row['chain']} | {told} |\n" in page
+
+
+@pytest.mark.parametrize("name", ["joint", "switches"])
+def test_a_table_of_trainings_is_that_of_the_committed_measurements(name):
     folder = ROOT / "results/cifar10-cpu"
     made = subprocess.run(
-        [sys.executable, folder / "joint.py"], capture_output=True, text=True, check=True
+        [sys.executable, folder / f"{name}.py"], capture_output=True, text=True, check=True
     )
-    assert made.stdout == (folder / "joint.md").read_text()
+    assert made.stdout == (folder / f"{name}.md").read_text()

@@ -15,7 +15,6 @@ case $switch in
     no-average) changed="--ema null" ;;
     no-clip) changed="--clip null" ;;
     crops) changed="--pad 4" ;;
-    small-buffer) changed="--objective.buffer_size 1000" ;;
     short-step) changed="--objective.step_size 1" ;;
     fewer-steps) changed="--objective.steps 5" ;;
     more-steps) changed="--objective.steps 20" ;;
