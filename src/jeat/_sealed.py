@@ -28,7 +28,7 @@ def file_sum(file: Path) -> str:
 
 def summed(record: dict[str, Any]) -> dict[str, Any]:
     """Plain values, and the SHA-256 of them all."""
-    return record | {"sum": bytes_sum(json.dumps(record).encode())}
+    return record | {"sum": seal_of(record, {})}
 
 
 def unsummed(record: dict[str, Any]) -> dict[str, Any]:

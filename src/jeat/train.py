@@ -77,8 +77,9 @@ def train(
                 step.health.see_attacked(accuracy, number, i)
             if evaluate and evaluated:
                 found = aside(evaluate, training.net, o.seed)
-                metrics |= (tested := {f"test_{k}": v for k, v in found.items()})
+                tested = {f"test_{k}": v for k, v in found.items()}
                 check_finite(tested, i)
+                metrics |= tested
             yield Log(i, training.total, metrics if logged else {})
             if last:
                 return
