@@ -21,7 +21,7 @@ from benchmarks._measure import Row
 from jeat.cli._memory import keep_memory
 from jeat.data import Batch
 from jeat.report import table
-from jeat.step import iterate
+from jeat.training.iteration import iterate
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (

@@ -12,10 +12,10 @@ from jeat.data import Batch, Images
 from jeat.energy import energy_of
 from jeat.nets import Spec, autocast, build, evaluating
 from jeat.objectives import make
-from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
-from jeat.step import Training, iterate, prepare
-from jeat.train import train
+from jeat.training.iteration import Training, iterate, prepare
+from jeat.training.loop import train
+from jeat.training.plan import Optimisation
 
 __all__ = [
     "NETS",

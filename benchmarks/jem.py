@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from benchmarks._measure import Row, interleaved, ratio
 from benchmarks.hot_paths import batch_of, jeat_iteration, net_of
 from jeat.data import Batch
-from jeat.step import iterate
+from jeat.training.iteration import iterate
 
 __all__ = ["measure"]
 

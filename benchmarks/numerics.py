@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from benchmarks._measure import Row
 from benchmarks.hot_paths import CPU
+from jeat.data import load_data
 from jeat.energy import energy_of
 from jeat.metrics import accuracy, robust_accuracy
 from jeat.nets import Precision, Spec, autocast, build, evaluating
 from jeat.objectives import make
-from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
-from jeat.sources import load_data
-from jeat.step import prepare
-from jeat.train import train
+from jeat.training.iteration import prepare
+from jeat.training.loop import train
+from jeat.training.plan import Optimisation
 
 __all__ = ["measure", "of_training"]
 

@@ -4,16 +4,17 @@ Arithmetic only: nets are counted on the meta device, nothing is trained or meas
 """
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from jeat.evaluation import HELD
-from jeat.plan import Plan
-from jeat.recipes import _cost
 from jeat.recipes._cifar import at_scale
-from jeat.recipes._suite import Suite
 from jeat.report import table
+from jeat.suites import Suite
+from jeat.training.evaluation import HELD
+from jeat.training.plan import Plan
 
+_cost = import_module("jeat.suites.cost")
 FILE = Path(__file__).parents[1] / "results/plan.md"
 METHODS = ("at", "jem", "jeat")
 GPUS = 8

@@ -21,14 +21,14 @@ from pathlib import Path
 import pytest
 
 import jeat
-from jeat._sealed import bytes_sum
-from jeat.checkpoint import checkpoints, newest
-from jeat.health import DivergenceError
-from jeat.plan import Optimisation, Plan, Recovery
-from jeat.report import provenance
-from jeat.rollbacks import rollbacks_of
-from jeat.run import fit
-from jeat.state import manifest_of
+from jeat._support import provenance
+from jeat._support.sealed import bytes_sum
+from jeat.nets.places import checkpoints, newest
+from jeat.runs.checkpoints import manifest_of
+from jeat.runs.fit import fit
+from jeat.runs.rollbacks import rollbacks_of
+from jeat.training.health import DivergenceError
+from jeat.training.plan import Optimisation, Plan, Recovery
 
 SAVE_EVERY = 3
 PLAN = Plan(

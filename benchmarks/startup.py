@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks._measure import Row, interleaved, ratio
-from jeat.sources import load_data
+from jeat.data import load_data
 
 __all__ = ["data", "measure"]
 

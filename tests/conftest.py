@@ -8,8 +8,8 @@ import torch
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # 1 is a float
 jaxtyping.install_import_hook("jeat", CHECKER)  # before jeat is first imported
 
+from jeat.data import load_data  # noqa: E402
 from jeat.nets import Spec, build  # noqa: E402
-from jeat.sources import load_data  # noqa: E402
 
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("same")

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from jeat import balls
-from jeat.attacks import fgsm, fgsm_rs, pgd
+from jeat.attacks import balls, fgsm, fgsm_rs, pgd
 from jeat.energy import cross_entropy, energy_of, joint_energy, score
 from jeat.nets import Spec, build
 
@@ -211,10 +210,10 @@ IMAGES, LABELS = torch.full((2, 1, 8, 8), 0.5), torch.tensor([0, 1])
 @pytest.mark.parametrize(
     ("x", "y", "settings", "said"),
     [
-        (IMAGES * 510, LABELS, {}, r"images in \[0, 1\]"),
-        (IMAGES - 0.6, LABELS, {}, r"images in \[0, 1\]"),
-        (IMAGES * torch.nan, LABELS, {}, r"images in \[0, 1\]"),
-        (IMAGES[:0], LABELS[:0], {}, r"images in \[0, 1\]"),
+        (IMAGES * 510, LABELS, {}, r"floats in \[0, 1\]"),
+        (IMAGES - 0.6, LABELS, {}, r"floats in \[0, 1\]"),
+        (IMAGES * torch.nan, LABELS, {}, r"floats in \[0, 1\]"),
+        (IMAGES[:0], LABELS[:0], {}, r"floats in \[0, 1\]"),
         (IMAGES, torch.tensor([0]), {}, "2 images but 1 labels"),
         (IMAGES, torch.tensor([0, 10]), {}, r"labels must lie in 0\.\.9"),
         (IMAGES, torch.tensor([-1, 0]), {}, r"labels must lie in 0\.\.9"),

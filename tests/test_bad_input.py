@@ -24,12 +24,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import jeat
-from jeat._images import decoded
-from jeat._sealed import save_sealed
+from jeat._support.sealed import save_sealed
 from jeat.attacks import fgsm_rs, pgd
-from jeat.checkpoint import load_net, save_net
 from jeat.cli import main
 from jeat.data import augment, from_arrays
+from jeat.data.decode import decoded
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.metrics import (
     accuracy,
@@ -39,11 +38,11 @@ from jeat.metrics import (
     robust_accuracy,
     zero_gradient,
 )
-from jeat.nets import Spec, build
+from jeat.nets import Spec, build, load_net, save_net
 from jeat.objectives import JEM, Noise
-from jeat.plan import Optimisation, Plan
-from jeat.run import fit
+from jeat.runs.fit import fit
 from jeat.samplers import ClassGaussian, langevin
+from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
 
@@ -955,7 +954,7 @@ TEXTS = st.text(max_size=40) | st.dictionaries(st.sampled_from(FLAGS), VALUE, ma
 def test_any_yaml_is_a_config_or_is_refused_in_one_line(tmp_path, monkeypatch, capsys, text):
     """Without training: fit() is what comes after the reader."""
     (tmp_path / "c.yaml").write_text(text, encoding="utf-8", errors="surrogatepass")
-    monkeypatch.setattr("jeat.run.fit", lambda *_, **__: [])
+    monkeypatch.setattr("jeat.runs.fit.fit", lambda *_, **__: [])
     code, error = left(["train", "at", "--config", str(tmp_path / "c.yaml")], capsys)
     assert code in (0, 1, 2)
     assert "Traceback" not in error

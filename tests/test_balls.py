@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jeat import balls
+from jeat.attacks import balls
 
 NORMS = ("linf", "l2")
 EPS = 0.3

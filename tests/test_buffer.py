@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jeat.buffer import ReplayBuffer
+from jeat.samplers import ReplayBuffer
 
 
 def ones(n):

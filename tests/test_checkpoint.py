@@ -9,12 +9,12 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file, save_file
 
 import jeat
-from jeat._sealed import save_sealed
-from jeat.checkpoint import load_net, load_weights, save_net, shipped
-from jeat.nets import Spec, build
-from jeat.samplers import JEM_CHAIN, ClassGaussian, Uniform
+from jeat._support.sealed import save_sealed
+from jeat.nets import Spec, build, load_net, load_weights, save_net, shipped
+from jeat.samplers import ClassGaussian, Uniform
 
-SPEC = Spec("convnet-4", 3, 8, ("cat", "dog"), "batch", "silu", 0.4, 0.25)
+CHAIN = {"steps": 150, "step_size": 0.25, "noise": 0.005}
+SPEC = Spec("convnet-4", 3, 8, ("cat", "dog"), norm="batch", activation="silu", mean=0.4, std=0.25)
 ABOUT = {"plan": {"method": "jeat"}, "iteration": 7, "note": "naïve"}
 
 
@@ -135,9 +135,9 @@ def test_what_is_no_net_is_refused_in_one_line(file, damage, said):
         {"spec": {"name": "convnet-4"}, "about": {}, "grain": 4},
         {"spec": vars(SPEC) | {"dropout": 0.1}, "about": {}, "grain": 4},
         {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {"steps": 3}},
-        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {k: [] for k in JEM_CHAIN}},
-        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": JEM_CHAIN | {"steps": 10**12}},
-        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": JEM_CHAIN | {"step_size": -1.0}},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": {k: [] for k in CHAIN}},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": CHAIN | {"steps": 10**12}},
+        {"spec": vars(SPEC), "about": {}, "grain": 4, "chain": CHAIN | {"step_size": -1.0}},
         {"spec": vars(SPEC) | {"name": "wrn-9999994-1"}, "about": {}, "grain": 4},
     ],
     ids=[

@@ -15,9 +15,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import jeat
-from jeat.checkpoint import newest
 from jeat.cli import main
-from jeat.drawing import load_images
+from jeat.jobs.drawing import load_images
 from jeat.metrics import (
     accuracy,
     judge_accuracy,
@@ -25,6 +24,8 @@ from jeat.metrics import (
     robust_accuracy,
     sample_quality,
 )
+from jeat.nets.places import newest
+from jeat.runs.buffer import load_buffer
 
 from .conftest import DIGITS
 
@@ -81,7 +82,7 @@ def test_list_shows_the_shipped_nets_with_their_figures_data_and_licence(
     )
     (tmp_path / "toy-at.md").write_text(f"---\n{data.to_yaml()}\n---\n# toy-at\n")
     shipped = {"toy-at": tmp_path / "toy-at.safetensors"}
-    monkeypatch.setattr("jeat.checkpoint.shipped", lambda: shipped)
+    monkeypatch.setattr("jeat.nets.checkpoint.shipped", lambda: shipped)
     assert main(["list"]) == 0
     row = capsys.readouterr().out.splitlines()[2]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
@@ -167,7 +168,7 @@ def test_sample_can_start_from_noise_or_from_the_replay_buffer(run, tmp_path):
         pictures[start] = torch.from_numpy(picture.copy())
     torch.manual_seed(0)
     assert torch.equal(pictures["uniform"], (torch.rand(8, 8) * 255).round().byte())
-    stored = (jeat.state.load_buffer(run).states[:, 0].clamp(0, 1) * 255).round().byte()
+    stored = (load_buffer(run).states[:, 0].clamp(0, 1) * 255).round().byte()
     assert (stored == pictures["buffer"]).flatten(1).all(1).any()
     assert not torch.equal(pictures["own"], pictures["buffer"])
 

@@ -7,9 +7,8 @@ from PIL import Image
 
 import jeat
 from jeat.attacks import pgd
-from jeat.checkpoint import save_net
 from jeat.cli import main
-from jeat.nets import Spec, build
+from jeat.nets import Spec, build, save_net
 from jeat.samplers import Uniform
 
 from .conftest import DIGITS

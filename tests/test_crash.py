@@ -9,11 +9,11 @@ from dataclasses import replace
 import pytest
 
 import jeat
-from jeat.checkpoint import checkpoints
-from jeat.plan import Recovery
-from jeat.rollbacks import rollbacks_of
-from jeat.run import fit
-from jeat.state import manifest_of
+from jeat.nets.places import checkpoints
+from jeat.runs.checkpoints import manifest_of
+from jeat.runs.fit import fit
+from jeat.runs.rollbacks import rollbacks_of
+from jeat.training.plan import Recovery
 
 from .test_run import JEAT_PLAN, SHORT, assert_same_run
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from jeat.data import Batch
-from jeat.deltas import watch
 from jeat.energy import joint_energy, marginal_energy
 from jeat.nets import autocast
+from jeat.training.deltas import watch
 
 EPS = 0.05
 

@@ -1,77 +1,119 @@
-"""The house: imports point down only, siblings never import each other, rooms stay small."""
+"""The house: imports point down, siblings never import each other, rooms stay small, names stay home.
+
+``FLOORS`` and ``INSIDE`` are the plan of the house; docs/layout.md shows it (``python -m docs.rooms``).
+"""
 
 import ast
-from pathlib import Path
 
 import pytest
+from docs.rooms import FLOORS, INSIDE, SRC, imported, page, room_of
 
-SRC = Path(__file__).parents[1] / "src" / "jeat"
-FLOORS = [
-    {"_checks", "_sealed"},
-    {
-        "energy",
-        "balls",
-        "data",
-        "nets",
-        "plan",
-        "shards",
-        "_files",
-        "_hub",
-        "_images",
-        "_signature",
-        "_words",
-    },
-    {"attacks", "samplers", "buffer", "sources", "landscape", "health", "_stop"},
-    {"objectives", "metrics", "generate", "checkpoint", "report", "deltas"},
-    {"step", "subject"},
-    {"train", "state", "_place", "_ready", "evaluation"},
-    {"rollbacks"},
-    {"run", "drawing"},
-    {"measurement"},
-    {"recipes"},
-    {"cli"},
-    {"__main__"},
-]
+from jeat._support.plugins import known_parts
+
 FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
 FILES = sorted(SRC.rglob("*.py"))
+every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SRC)))
 
-
-def imported(file: Path) -> list[str]:
-    """The modules of this package that a file imports, at its top or inside a function."""
-    found = []
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
-    return [name for name in found if name.startswith("jeat.")]
+# Words that are also the name of a file, and mean something else where they occur.
+HOMONYMS = {
+    "jeat": "the package",
+    "noise": "a setting of chains",
+    "accuracy": "a figure of the log",
+    "curvature": "a column that jeat landscape prints",
+    "robust_accuracy": "a figure of the log",
+    "zero_gradient": "part of the name of a sign of masking",
+}
+# Where names of methods, nets, metrics and figures may occur: the paper's experiments.
+AT_HOME = ("recipes/",)
 
 
 def test_every_room_has_a_floor():
-    rooms = {f.relative_to(SRC).parts[0].removesuffix(".py") for f in FILES} - {"__init__"}
-    assert rooms == set(FLOOR)
+    assert {room_of(f) for f in FILES} - {"__init__"} == set(FLOOR)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SRC)))
+def test_the_root_holds_the_idea_and_nothing_else():
+    files = {f.name for f in SRC.iterdir() if f.is_file()}
+    assert files == {"__init__.py", "__main__.py", "energy.py", "py.typed"}
+
+
+@every_file
 def test_imports_point_down(file):
-    parts = file.relative_to(SRC).with_suffix("").parts
-    room = parts[0]
+    room, parts = room_of(file), file.relative_to(SRC).with_suffix("").parts
     if room == "__init__":
         return
     for name in imported(file):
-        words = name.split(".")
-        other = words[1]
+        other, *inside = name.split(".")[1:]
         if other not in FLOOR:  # the package's own names, such as jeat.load, stand above all
             assert room == "cli", f"{file.name} imports {name}"
         elif other != room:
             assert FLOOR[other] < FLOOR[room], f"{file.name} imports {name}, not below it"
-        elif parts[-1] != "__init__" and len(parts) > 1:  # in one folder: its _private files only
-            assert words[2].startswith("_"), f"{file.name} imports its sibling {name}"
+            private = [word for word in inside if word.startswith("_")]
+            assert not private, f"{file.name} imports the private {name}"
+        elif len(parts) > 1 and parts[-1] != "__init__":
+            assert _is_below(room, parts[1:], inside), f"{file.name} imports its sibling {name}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SRC)))
+def _is_below(room, here, there):
+    """Whether a file of a room may import another one of it, by the room's own order."""
+    order = INSIDE.get(room, [])
+    files = {f.name.removesuffix(".py") for f in (SRC / room).iterdir()}
+    if not there or there[0].startswith("_") or there[0] not in files:
+        return True  # what is private to the room, or its sign
+    if there[0] not in order or here[0] not in order:
+        return here[0] not in order and there[0] in order  # a part may import what parts share
+    return order.index(there[0]) <= order.index(here[0])
+
+
+@every_file
 def test_rooms_are_small(file):
-    assert len(file.read_text().splitlines()) <= 220
+    assert len(file.read_text().splitlines()) <= 240
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno - node.lineno <= 70, node.name
+
+
+@every_file
+def test_no_name_of_a_part_is_a_string_outside_its_file(file):
+    """So that another method, net, metric or figure is another file, and no edit of this one."""
+    here = file.relative_to(SRC).as_posix()
+    if here.startswith(AT_HOME):
+        return
+    folders = ("objectives", "nets", "metrics", "figures")
+    names = {n: f"{folder}/{n}.py" for folder in folders for n in known_parts(folder)}
+    tree = ast.parse(file.read_text())
+    exports = [n.value for n in tree.body if isinstance(n, ast.Assign) and _is_all(n)]
+    exported = {id(node) for value in exports for node in ast.walk(value)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node.value in names and id(node) not in exported:
+            home = names[node.value]
+            assert here == home or node.value in HOMONYMS, f"{here}:{node.lineno} {node.value!r}"
+
+
+def _is_all(node):
+    return any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+
+
+def test_the_page_on_the_layout_is_generated_from_the_house():
+    assert (SRC.parents[1] / "docs/layout.md").read_text() == page()
+
+
+def test_a_plan_enters_few_rooms_between_the_command_and_the_net_in_a_file():
+    """The rooms that import the plan, of those that ``jeat train`` reaches."""
+    seen, queue = set(), ["cli/train.py", "runs/fit.py"]
+    while queue:
+        file = SRC / queue.pop()
+        if file in seen or not file.exists():
+            continue
+        seen.add(file)
+        for name in imported(file):
+            inner = SRC.joinpath(*name.split(".")[1:])
+            for found in (
+                inner.with_suffix(".py"),
+                inner / "__init__.py",
+                inner.parent.with_suffix(".py"),
+            ):
+                if found.exists() and SRC in found.parents:
+                    queue.append(str(found.relative_to(SRC)))
+    takes = {room_of(f) for f in seen if "plan: Plan" in f.read_text() or "Plan(" in f.read_text()}
+    assert takes <= {"cli", "runs", "training", "__init__"}, takes
+    assert len({room_of(f) for f in seen} - {"__init__"}) <= 13

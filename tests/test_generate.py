@@ -4,10 +4,9 @@ import pytest
 import torch
 
 import jeat
-from jeat.checkpoint import load_net, save_net
 from jeat.energy import cross_entropy, joint_energy
-from jeat.nets import Spec, build
-from jeat.samplers import Uniform, langevin, last
+from jeat.nets import Spec, build, load_net, save_net
+from jeat.samplers import Chain, Uniform, langevin, last
 
 LABELS = torch.arange(12) % 10
 
@@ -51,7 +50,7 @@ def test_it_is_the_clamped_chain_from_uniform_noise_with_jems_settings(
 
 def test_a_net_that_asks_for_a_chain_is_drawn_by_it_unless_told_otherwise(smooth_net, tmp_path):
     own = {"steps": 3, "step_size": 0.5, "noise": 0.1}
-    save_net(smooth_net, Uniform((1, 8, 8)), tmp_path / "net", about={}, chain=own)
+    save_net(smooth_net, Uniform((1, 8, 8)), tmp_path / "net", about={}, chain=Chain(**own))
     asks = load_net(tmp_path / "net")
     for given in ({}, {"steps": 2}, {"step_size": 0.1}, {"noise": None}):
         images = []

@@ -10,12 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 import jeat
-from jeat import measurement
 from jeat.attacks import fgsm_rs
-from jeat.checkpoint import save_net
 from jeat.cli import main
 from jeat.energy import cross_entropy, score
-from jeat.measurement import Measurement, measure
+from jeat.jobs import measurement
+from jeat.jobs.measurement import Measurement, measure
 from jeat.metrics import (
     Subject,
     accuracy,
@@ -26,9 +25,9 @@ from jeat.metrics import (
     signs_of_masking,
 )
 from jeat.metrics.gradient_masking import Scaled
-from jeat.nets import Spec, build
-from jeat.plan import Optimisation, Plan
+from jeat.nets import Spec, build, save_net
 from jeat.samplers import Uniform
+from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
 

@@ -9,12 +9,12 @@ from PIL import Image
 from torch import nn
 
 import jeat
-from jeat.checkpoint import save_net
 from jeat.cli import main
 from jeat.energy import energy_of
-from jeat.landscape import axis, draw, grid, plane
-from jeat.metrics import Subject, curvature, find, minimum
-from jeat.nets import Spec, build
+from jeat.figures.landscape import draw
+from jeat.metrics import Subject, axis, curvature, find, minimum, plane
+from jeat.metrics import energy_on_plane as grid
+from jeat.nets import Spec, build, save_net
 from jeat.samplers import Uniform
 
 from .conftest import DIGITS

@@ -7,7 +7,7 @@ from torch.autograd.functional import hessian, jacobian
 from torch.nn import functional as F
 
 from jeat import metrics
-from jeat._signature import constant_of
+from jeat._support.plugins import constant_of
 from jeat.attacks import fgsm
 from jeat.energy import energy_of
 from jeat.metrics import Subject, accuracy, energies, fisher_score, fisher_terms, robust_accuracy

@@ -1,6 +1,5 @@
 """Every net takes images in [0, 1], gives logits, and can be rebuilt from its spec."""
 
-import pkgutil
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ from pytorchcv.model_provider import get_model
 from torch import nn
 from torch.func import hessian, vmap
 
-from jeat import nets
+from jeat._support.plugins import known_parts
 from jeat.nets import Spec, autocast, build, evaluating, is_piecewise_linear
 
 SMALLEST = {
@@ -17,7 +16,7 @@ SMALLEST = {
     "vgg": "vgg-4",
     "wrn": "wrn-10-1",
 }  # else an architecture's own defaults
-FILES = sorted(m.name for m in pkgutil.iter_modules(nets.__path__) if m.name[0] != "_")
+FILES = known_parts("nets")
 NAMES = [SMALLEST.get(file, file) for file in FILES]
 CLASSES = ("one", "two", "three")
 every_net = pytest.mark.parametrize("name", NAMES)
@@ -30,9 +29,10 @@ every_activation = pytest.mark.parametrize("activation", ["relu", "leaky_relu", 
 @every_activation
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 32), (1, 28), (3, 9)])
 def test_an_architecture_keeps_the_contract(name, norm, activation, channels, size):
-    spec = Spec(name, channels, size, CLASSES, norm, activation)
+    spec = Spec(name, channels, size, CLASSES, norm=norm, activation=activation)
     net = build(spec)
-    assert net.spec == spec
+    assert net.spec.settings.items() >= spec.settings.items()
+    assert build(net.spec).spec == net.spec
     x = torch.rand(2, channels, size, size, requires_grad=True)
     logits = net(x)
     assert logits.shape == (2, 3)
@@ -70,7 +70,7 @@ def test_the_first_layer_maps_the_mean_to_0_and_one_std_above_it_to_1(name, mean
 @every_activation
 @every_norm
 def test_piecewise_linear_is_claimed_where_no_layer_curves(name, norm, activation):
-    net = build(Spec(name, 1, 8, CLASSES, norm, activation)).eval()
+    net = build(Spec(name, 1, 8, CLASSES, norm=norm, activation=activation)).eval()
     assert is_piecewise_linear(net) == (norm != "group" and activation != "silu")
 
 
@@ -80,7 +80,7 @@ def test_piecewise_linear_is_claimed_where_no_layer_curves(name, norm, activatio
 def test_the_hessian_of_a_logit_is_0_exactly_where_piecewise_linear_is_claimed(
     name, norm, activation
 ):
-    net = build(Spec(name, 1, 4, CLASSES, norm, activation)).double().eval()
+    net = build(Spec(name, 1, 4, CLASSES, norm=norm, activation=activation)).double().eval()
     for p in net.parameters():
         nn.init.normal_(p, std=0.3)  # so that no curvature is lost to rounding
     x = torch.rand(2, 1, 4, 4).double()
@@ -250,7 +250,7 @@ def test_a_graph_made_before_evaluating_goes_back_to_full_weights_after_it():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": "vit-16"}, "unknown net 'vit-16': architectures are "),
+        ({"name": "vit-16"}, "unknown net 'vit': nets are "),
         ({"name": "_layers"}, "unknown net"),
         ({"name": ""}, "unknown net"),
         ({"name": "wrn-11-2"}, "6n \\+ 4"),

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 import jeat
-from jeat.checkpoint import checkpoints, newest
-from jeat.rollbacks import rollbacks_of
-from jeat.run import fit
-from jeat.state import load_buffer, manifest_of
+from jeat.nets.places import checkpoints, newest
+from jeat.runs.buffer import load_buffer
+from jeat.runs.checkpoints import manifest_of
+from jeat.runs.fit import fit
+from jeat.runs.rollbacks import rollbacks_of
 
 from .test_run import JEAT_PLAN, command, figures, wait_for_iteration
 from .test_shards import HERE, TORCHRUN
@@ -24,9 +25,9 @@ from .test_shards import HERE, TORCHRUN
 LOSES_ONE = """
 import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
-from jeat import shards
+from jeat._support import processes as shards
 from jeat.cli import _fail
-from jeat.run import fit
+from jeat.runs.fit import fit
 from tests.test_recovery import WILD
 from tests.test_run import JEAT_PLAN
 plan = WILD if sys.argv[2].endswith("wild") else JEAT_PLAN
@@ -43,21 +44,21 @@ NAN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from dataclasses import replace
-import jeat.evaluation
-from jeat import shards
+import jeat.training.evaluation
+from jeat._support import processes as shards
 from jeat.metrics import NaNLogitsError
-from jeat.run import fit
+from jeat.runs.fit import fit
 from tests.test_run import JEAT_PLAN, SHORT
 
 def once(rank, held):
-    measure = jeat.evaluation.robust_accuracy
+    measure = jeat.training.evaluation.robust_accuracy
     def measured(net, x, y, **how):
         nonlocal rank
-        if shards.rank() == rank and (len(y) == jeat.evaluation.HELD) == held:
+        if shards.rank() == rank and (len(y) == jeat.training.evaluation.HELD) == held:
             rank = None
             raise NaNLogitsError("of this process")
         return measure(net, x, y, **how)
-    jeat.evaluation.robust_accuracy = measured
+    jeat.training.evaluation.robust_accuracy = measured
 
 once(1, False)
 once(0, True)

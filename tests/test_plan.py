@@ -1,16 +1,19 @@
 """The page on scale shows what its command counts, and counts what a run writes."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from benchmarks import plan
 
-from jeat import recipes
-from jeat.checkpoint import newest
-from jeat.plan import Optimisation, Plan
-from jeat.recipes import _cost, digits
-from jeat.run import fit
+from jeat import suites
+from jeat.nets.places import newest
+from jeat.recipes import digits
+from jeat.runs.fit import fit
+from jeat.training.plan import Optimisation, Plan
+
+_cost = import_module("jeat.suites.cost")
 
 
 def test_the_committed_plan_is_what_the_command_writes():
@@ -20,7 +23,7 @@ def test_the_committed_plan_is_what_the_command_writes():
 
 def test_the_plan_counts_as_the_dry_run_does():
     suite = plan.cifar10()
-    rows = {row["run"]: row for row in recipes.cost(suite, Path("runs"), seeds=1)}
+    rows = {row["run"]: row for row in suites.cost(suite, Path("runs"), seeds=1)}
     for method in plan.METHODS:
         computed, _ = plan._of(suite, suite.plans(Path("runs/seed0"), 0)[method])
         row = rows[f"seed0/{method}"]

@@ -19,19 +19,29 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 import jeat
-from jeat import drawing, measurement, recipes
-from jeat._signature import files_of
-from jeat.checkpoint import file_of, load_net
+from jeat import suites
+from jeat._support.plugins import known_parts
 from jeat.cli import main
-from jeat.drawing import load_images
-from jeat.plan import Optimisation, Plan
-from jeat.recipes import _cost, _report, _suite, cifar10_cpu, digits
-from jeat.recipes._tables import CLAIMS, TABLES
-from jeat.report._paper import PAPER
+from jeat.figures import energy_changes
+from jeat.jobs import drawing, measurement
+from jeat.jobs.drawing import load_images
+from jeat.nets import load_net
+from jeat.nets.places import file_of
+from jeat.recipes import cifar10_cpu, digits
+from jeat.recipes.paper import CLAIMS
+from jeat.recipes.paper.numbers import PAPER
+from jeat.recipes.paper.tables import tables
+from jeat.samplers import Chain
+from jeat.suites import records as _records
+from jeat.suites.report import write
+from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
 
+_cost = import_module("jeat.suites.cost")
+suite_module = import_module("jeat.suites.suite")
 METHODS = ["normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat"]
+TABLES = tables("cifar10", METHODS, METHODS)
 SEEDS = 2
 
 
@@ -126,14 +136,14 @@ def test_a_second_call_trains_draws_and_measures_nothing(out, results, monkeypat
 
     monkeypatch.setattr(drawing, "draw", refuse)
     monkeypatch.setattr(measurement, "measure", refuse)
-    stages = list(recipes.reproduce(recipes.smoke(small(SUITE)), out, seeds=SEEDS))
+    stages = list(suites.reproduce(suites.smoke(small(SUITE)), out, seeds=SEEDS))
     assert not [s.note for s in stages if s.stage == "train" and s.note != "done"]
     again = json.loads((out / "results.json").read_text())
     assert again["records"] == results["records"]
 
 
 def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
-    suite = recipes.smoke(small(SUITE))
+    suite = suites.smoke(small(SUITE))
     figures = out / "seed0/at/figures"
     kept = json.loads((figures / "fgsm.json").read_text())
     (figures / "fgsm.json").unlink()
@@ -141,7 +151,7 @@ def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
     old = json.loads((figures / "clean.json").read_text())
     other = {"inputs": old["inputs"] | {"what": "jeat measure another"}}
     (figures / "clean.json").write_text(json.dumps(old | other))
-    for _ in _suite.work(suite, out, seeds=SEEDS):
+    for _ in suites.reproduce(suite, out, seeds=SEEDS):
         pass
     assert json.loads((figures / "fgsm.json").read_text())["figures"] == kept["figures"]
     assert json.loads((figures / "clean.json").read_text())["command"] == old["command"]
@@ -149,7 +159,7 @@ def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
 
 
 def records_of(suite, out):
-    return _suite.records(_suite.kept(suite, out, seeds=SEEDS), out)
+    return _records.records(suite, _records.measured_in(suite, out, seeds=SEEDS), out)
 
 
 def test_other_images_or_another_net_under_the_same_command_are_measured_again(out, tmp_path):
@@ -178,7 +188,7 @@ def test_the_nets_of_seed_0_are_handed_on_with_a_card_of_their_figures(out, resu
         handed, own = load_net(file), load_net(file_of(out / f"seed0/{method}"))
         torch.testing.assert_close(handed.state_dict(), own.state_dict(), rtol=0, atol=0)
         step = 1.0 if method == "jeat" else 0.25
-        assert handed.chain == {"steps": 2, "step_size": step, "noise": 0.01}
+        assert handed.chain == Chain(steps=2, step_size=step, noise=0.01)
         assert handed.about == own.about
         card = ModelCard.load(file.with_suffix(".md"))
         told = {r.metric_type: r.metric_value for r in card.data.eval_results}
@@ -196,7 +206,7 @@ def test_the_nets_of_seed_0_are_handed_on_with_a_card_of_their_figures(out, resu
 def test_an_out_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="is a file"):
-        next(recipes.reproduce(SUITE, tmp_path / "file", seeds=1))
+        next(suites.reproduce(SUITE, tmp_path / "file", seeds=1))
 
 
 @pytest.mark.parametrize("original", ["is kept", "is gone"])
@@ -209,7 +219,7 @@ def test_a_folder_that_was_copied_or_moved_goes_on(original, out, tmp_path, monk
     away = tmp_path / "away" if original == "is gone" else out
     out.rename(away)
     try:
-        for _ in recipes.reproduce(recipes.smoke(small(SUITE)), tmp_path / "moved", seeds=1):
+        for _ in suites.reproduce(suites.smoke(small(SUITE)), tmp_path / "moved", seeds=1):
             pass
     finally:
         away.rename(out)
@@ -284,12 +294,12 @@ def test_markdown_has_the_same_tables(out):
 
 def test_a_masked_net_is_warned_of_wherever_a_reader_looks(out, tmp_path):
     shutil.copytree(out, tmp_path / "masked")
-    suite, file = recipes.smoke(small(SUITE)), tmp_path / "masked/seed1/jem/figures/masking.json"
+    suite, file = suites.smoke(small(SUITE)), tmp_path / "masked/seed1/jem/figures/masking.json"
     assert "none: no net shows signs of gradient masking" in (out / "report.html").read_text()
     found = json.loads(file.read_text())
     found["figures"] |= {"masking_images": 1000.0, "masking_zero_gradient": 0.5}
     file.write_text(json.dumps(found))
-    _report.write(suite, tmp_path / "masked", seeds=SEEDS)
+    write(suite, tmp_path / "masked", seeds=SEEDS)
     said = "jem, seed 1: gradients look masked: the gradient is exactly zero at 0.5 of 1000 images"
     for name in ("report.html", "tables.md", "results.json"):
         text = (tmp_path / "masked" / name).read_text()
@@ -299,7 +309,7 @@ def test_a_masked_net_is_warned_of_wherever_a_reader_looks(out, tmp_path):
 
 def test_a_table_has_the_rows_that_somebody_has_a_number_for():
     records = [{"method": "at", "seed": 0, "column": "accuracy", "value": 0.5, "command": "c"}]
-    text = jeat.report.markdown(TABLES, jeat.report.summarise(records), "cifar10")
+    text = jeat.report.markdown(TABLES, jeat.report.summarise(records))
     first, table_3 = text.split("## ")[1], text.split("## Table 3")[1]
     assert [line.split("|")[1].strip() for line in first.splitlines() if "| 0." in line] == ["at"]
     assert "noise-8" not in text
@@ -336,7 +346,7 @@ def test_a_method_may_have_a_step_of_its_own_which_the_protocol_names(out, resul
 def test_minutes_are_those_of_all_sittings(tmp_path):
     rows = [{"seconds": s} for s in (10.0, 20.0, 30.0, 5.0, 15.0, 3.0)]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert _suite.minutes(tmp_path) == (30.0 + 15.0 + 3.0) / 60
+    assert _records.minutes(tmp_path) == (30.0 + 15.0 + 3.0) / 60
 
 
 def test_figures_over_seeds_and_orderings():
@@ -380,7 +390,7 @@ def cell(value):
 def test_what_a_page_is_given_is_text(tmp_path):
     Image.new("RGB", (4, 4)).save(tmp_path / "x.png")
     page = jeat.report.page(
-        title="<b>title</b>", about="a & b", protocol={"<i>": "<u>"}, summary={}, data="cifar10",
+        title="<b>title</b>", about="a & b", protocol={"<i>": "<u>"}, summary={},
         tables=[], claims={"<s>": (1, 2)}, warnings=["<p class='w'>"], made_with={"<q>": "v"},
         figures=[jeat.report.Figure("<h1>", "<em>", tmp_path / "x.png", "plot")],
     )  # fmt: skip
@@ -397,27 +407,29 @@ def test_per_epoch_pools_the_images_of_its_records():
         {"epoch": e, "d": b.mean(), "d_std": b.std()} if b is not None else {"epoch": e, "loss": 1}
         for e, b in zip((0.5, 1.0, 1.2, 1.5, 2.0), [*batches[:2], None, *batches[2:]], strict=True)
     ]
-    pooled = jeat.report.per_epoch(log, "d")
+    pooled = energy_changes.per_epoch(log, "d")
     for epoch, images in ((1, batches[:2]), (2, batches[2:])):
         assert pooled[epoch] == (pytest.approx(images.mean()), pytest.approx(images.std()))
     short = [row | {"epoch": row["epoch"] * 0.375} for row in log]  # 0.75 epochs in all
-    assert list(jeat.report.per_epoch(short, "d")) == pytest.approx([0.225, 0.375, 0.6, 0.75])
+    assert list(energy_changes.per_epoch(short, "d")) == pytest.approx([0.225, 0.375, 0.6, 0.75])
     with pytest.raises(ValueError, match="deltas_every"):
-        jeat.report.energy_changes({"at": [{"epoch": 1.0, "loss": 1.0}]})
+        energy_changes.draw({"at": [{"epoch": 1.0, "loss": 1.0}]})
 
 
-@pytest.mark.parametrize("name", files_of("recipes"))
+@pytest.mark.parametrize("name", known_parts("recipes"))
 def test_every_suite_knows_its_tasks_and_cost_without_data(name):
     suite = import_module(f"jeat.recipes.{name}").suite()
     place = Path("out")
-    training, methods = _suite.runs(suite, place, seeds=2), list(suite.plans(place, 0))
+    training, methods = suite_module.runs(suite, place, seeds=2), list(suite.plans(place, 0))
     assert methods == METHODS or name == "cifar100_cpu"
     assert len(training) == 1 + 2 * len(methods)
-    drawn, measured = (f(suite, place, seeds=2) for f in (_suite.drawings, _suite.measurements))
+    drawn, measured = (
+        f(suite, place, seeds=2) for f in (suite_module.drawings, suite_module.measurements)
+    )
     assert len(drawn) == 2 * (len(methods) + 1)
     for task in [*drawn.values(), *measured.values()]:
         assert Path(task.net).relative_to(place).as_posix() in training
-    *rows, whole = recipes.cost(suite, place, seeds=2)
+    *rows, whole = suites.cost(suite, place, seeds=2)
     assert [row["run"] for row in rows] == [*training, "drawing"]
     total = sum(float(row["PFLOP"].replace(",", "")) for row in rows)
     assert float(whole["PFLOP"].replace(",", "")) == pytest.approx(total, rel=0.02)
@@ -469,7 +481,7 @@ def test_the_dry_run_prints_the_cost_and_writes_nothing(tmp_path, capsys):
 @pytest.mark.timeout(1800)
 def test_jeat_draws_digits_that_a_stranger_reads_and_still_classifies(tmp_path):
     """The stranger is a judge that was trained apart on the same data."""
-    for _ in recipes.reproduce(digits.suite(), tmp_path, seeds=1):
+    for _ in suites.reproduce(digits.suite(), tmp_path, seeds=1):
         pass
     records = json.loads((tmp_path / "results.json").read_text())["records"]
     found = {(r["method"], r["column"]): r["value"] for r in records}
@@ -491,7 +503,7 @@ def test_the_suite_at_the_papers_scale_runs_end_to_end_for_a_few_steps(tmp_path)
 
 
 def test_the_digits_are_measured_by_the_protocol_of_the_paper():
-    tasks = _suite.measurements(SUITE, Path("x"), seeds=2)
+    tasks = suite_module.measurements(SUITE, Path("x"), seeds=2)
     at = {f.stem: m for f, m in tasks.items() if f.parts[1:3] == ("seed1", "at")}
     assert at["pgd_20"].settings["robust_accuracy"] == {"eps": 0.1, "steps": 20, "step_size": 0.025}
     assert at["pgd_20"].number == at["clean"].number == len(DIGITS.test)
@@ -500,7 +512,7 @@ def test_the_digits_are_measured_by_the_protocol_of_the_paper():
     assert at["energy_fgsm"].settings["robust_accuracy"] == once | {"loss": "energy"}
     assert "auto_attack" not in at  # of the first seed only
     assert {m.seed for m in at.values()} == {1}
-    images = {f.stem: d for f, d in _suite.drawings(SUITE, Path("x"), seeds=2).items()}
+    images = {f.stem: d for f, d in suite_module.drawings(SUITE, Path("x"), seeds=2).items()}
     assert (images["eq17"].energy, images["eq16"].energy) == ("joint", "cross-entropy")
     assert (images["eq17"].steps, images["eq17"].start, images["eq17"].number) == (150, "own", 50)
 
@@ -508,8 +520,8 @@ def test_the_digits_are_measured_by_the_protocol_of_the_paper():
 def test_plans_of_the_digits_train_one_net_with_one_budget():
     plans = digits.plans(Path("x"), 3)
     assert list(plans) == METHODS
-    assert {(p.net, p.activation, p.optimisation.epochs) for p in plans.values()} == {
-        ("convnet-32", "silu", 20)
-    }
+    assert {
+        (p.net, p.architecture["activation"], p.optimisation.epochs) for p in plans.values()
+    } == {("convnet-32", "silu", 20)}
     assert {p.optimisation.seed for p in plans.values()} == {3}
     assert isinstance(plans["jeat"].optimisation, Optimisation)

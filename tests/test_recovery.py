@@ -20,20 +20,22 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import jeat
-import jeat.evaluation
-import jeat.run
-from jeat._sealed import summed
-from jeat.checkpoint import checkpoints, newest
+import jeat.runs.fit
+import jeat.training.evaluation
+from jeat._support.sealed import summed
 from jeat.cli import main
-from jeat.health import DivergenceError, Health
 from jeat.nets import Spec, build
+from jeat.nets.places import checkpoints, newest
 from jeat.objectives import JEM
-from jeat.plan import Optimisation, Plan, Recovery
-from jeat.rollbacks import rollbacks_of
-from jeat.run import fit
-from jeat.state import load_buffer, load_state, manifest_of, seal
-from jeat.step import prepare
-from jeat.train import train
+from jeat.runs.buffer import load_buffer
+from jeat.runs.checkpoints import load_state, manifest_of
+from jeat.runs.checkpoints import write_manifest as seal
+from jeat.runs.fit import fit
+from jeat.runs.rollbacks import rollbacks_of
+from jeat.training.health import DivergenceError, Health
+from jeat.training.iteration import prepare
+from jeat.training.loop import train
+from jeat.training.plan import Optimisation, Plan, Recovery
 
 from .conftest import DIGITS
 from .test_run import JEAT_PLAN, SHORT, assert_same_run, command, figures
@@ -153,12 +155,12 @@ def recovered(tmp_path_factory):
 
 def test_a_run_that_diverges_goes_back_and_ends_well(recovered):
     (record,) = rollbacks_of(recovered)
-    assert "is beyond" in record["why"] or "became" in record["why"]
-    assert record["iteration"] <= 12
-    assert record["settings"]["lr"] == pytest.approx(30 * 1e-5)
-    assert record["settings"]["seed"] != 0
-    assert record["settings"]["steps"] == 3
-    assert record["settings"]["w_l2"] == 0.01
+    assert "is beyond" in record.why or "became" in record.why
+    assert record.iteration <= 12
+    assert record.settings["lr"] == pytest.approx(30 * 1e-5)
+    assert record.settings["seed"] != 0
+    assert record.settings["steps"] == 3
+    assert record.settings["w_l2"] == 0.01
     log = figures(recovered)
     assert [line["iteration"] for line in log] == sorted({line["iteration"] for line in log})
     assert log[-1]["iteration"] == 13
@@ -217,7 +219,7 @@ def test_a_stop_that_is_asked_for_as_it_diverges_is_heard(tmp_path, monkeypatch)
     monkeypatch.setattr(Health, "see", asked)
     with pytest.raises(KeyboardInterrupt, match="stopped, after as it is stopped"):
         run(JEAT_PLAN, tmp_path / "run")
-    assert [record["to"] for record in rollbacks_of(tmp_path / "run")] == [4]
+    assert [record.to for record in rollbacks_of(tmp_path / "run")] == [4]
 
 
 def test_it_goes_on_from_other_random_numbers_than_those_that_were_saved(tmp_path, monkeypatch):
@@ -232,8 +234,8 @@ def test_it_goes_on_from_other_random_numbers_than_those_that_were_saved(tmp_pat
     monkeypatch.setattr(Health, "see", once)
     run(JEAT_PLAN, tmp_path / "run")
     (record,) = rollbacks_of(tmp_path / "run")
-    assert record["to"] == 4
-    assert seeds == [0] * 5 + [record["settings"]["seed"]] * 9
+    assert record.to == 4
+    assert seeds == [0] * 5 + [record.settings["seed"]] * 9
 
 
 @pytest.mark.parametrize("looks", [{"evaluate_every": 1}, {"save_every": 1}], ids=str)
@@ -267,16 +269,16 @@ def test_a_collapse_that_was_saved_is_left_behind_for_the_checkpoint_before(tmp_
         looks.append(1)
         return 0.0 if len(looks) in (5, 6) else 0.5
 
-    monkeypatch.setattr(jeat.evaluation, "robust_accuracy", scripted)
-    monkeypatch.setattr(jeat.evaluation, "accuracy", lambda *_: 0.5)
+    monkeypatch.setattr(jeat.training.evaluation, "robust_accuracy", scripted)
+    monkeypatch.setattr(jeat.training.evaluation, "accuracy", lambda *_: 0.5)
     plan = replace(JEAT_PLAN, optimisation=replace(SHORT, evaluate_every=0))
     run(replace(plan, recovery=Recovery(check_every=3)), tmp_path / "run")
     first, second = rollbacks_of(tmp_path / "run")
-    assert (first["iteration"], first["to"]) == (9, 8)
-    assert (second["iteration"], second["to"]) == (9, 4)
-    rates = [r["settings"]["lr"] / plan.optimisation.lr for r in (first, second)]
+    assert (first.iteration, first.to) == (9, 8)
+    assert (second.iteration, second.to) == (9, 4)
+    rates = [r.settings["lr"] / plan.optimisation.lr for r in (first, second)]
     assert rates == pytest.approx([0.5, 0.25])
-    seeds = {plan.optimisation.seed, *(r["settings"]["seed"] for r in (first, second))}
+    seeds = {plan.optimisation.seed, *(r.settings["seed"] for r in (first, second))}
     assert len(seeds) == 3
     assert figures(tmp_path / "run")[-1]["iteration"] == 13
 
@@ -300,8 +302,8 @@ def test_training_by_fgsm_that_overfits_to_it_is_seen_and_left(tmp_path):
     )  # fmt: skip
     run(plan, tmp_path / "run")
     first = rollbacks_of(tmp_path / "run")[0]
-    assert re.match(r"accuracy under PGD fell from .* to .* on 128 images", first["why"])
-    assert 0 < first["iteration"] - first["to"] <= 20
+    assert re.match(r"accuracy under PGD fell from .* to .* on 128 images", first.why)
+    assert 0 < first.iteration - first.to <= 20
     assert figures(tmp_path / "run")[-1]["iteration"] == 408
 
 
@@ -324,7 +326,7 @@ def test_two_runs_cannot_train_into_one_folder(tmp_path):
 
 
 def test_a_run_that_another_was_faster_to_begin_is_left_alone(tmp_path, monkeypatch):
-    load = jeat.run.load_data
+    load = jeat.runs.fit.load_data
 
     def slow(source):
         monkeypatch.undo()
@@ -333,7 +335,7 @@ def test_a_run_that_another_was_faster_to_begin_is_left_alone(tmp_path, monkeypa
         faster.close()
         return load(source)
 
-    monkeypatch.setattr(jeat.run, "load_data", slow)
+    monkeypatch.setattr(jeat.runs.fit, "load_data", slow)
     with pytest.raises(FileExistsError, match="run exists"):
         next(fit(JEAT_PLAN, tmp_path / "run"))
 
@@ -580,14 +582,14 @@ def test_a_run_that_another_process_took_on_meanwhile_is_gone_on_with_as_it_left
 
     def slow(*args, **how):
         monkeypatch.undo()
-        made = jeat.run.ready(*args, **how)
+        made = jeat.runs.fit.begin(*args, **how)
         for log in fit(WILD, out, resume=True):
             if rollbacks_of(out) and log.iteration == 5:
                 left.extend(rollbacks_of(out))
                 break
         return made
 
-    monkeypatch.setattr(jeat.run, "ready", slow)
+    monkeypatch.setattr(jeat.runs.fit, "begin", slow)
     run(WILD, out, resume=True)
     assert rollbacks_of(out) == left
     assert len(left) == 1
@@ -730,4 +732,4 @@ def test_the_command_line_says_once_that_it_gave_up(tmp_path):
     assert len(said) == 1
     assert "gave up after going back 1 times" in said[0]
     record = json.loads((tmp_path / "run/rollbacks.jsonl").read_text())
-    assert record["to"] == 0
+    assert record.to == 0

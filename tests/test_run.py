@@ -13,17 +13,18 @@ import torch
 from safetensors.torch import load_file
 
 import jeat
-from jeat._place import read_plan
-from jeat._ready import _rehearse
-from jeat._stop import stop_asked
-from jeat.checkpoint import newest
+from jeat._support.stop import stop_asked
 from jeat.nets import Spec, build
+from jeat.nets.places import newest
 from jeat.objectives import make
-from jeat.plan import Optimisation, Plan, Recovery
-from jeat.run import _save, fit
+from jeat.runs.buffer import load_buffer
+from jeat.runs.fit import fit
+from jeat.runs.folder import read_plan
+from jeat.runs.save import save as _save
 from jeat.samplers import Uniform
-from jeat.state import load_buffer
-from jeat.step import Step, prepare
+from jeat.training.begin import _rehearse
+from jeat.training.iteration import prepare
+from jeat.training.plan import Optimisation, Plan, Recovery
 
 from .conftest import DIGITS
 
@@ -191,10 +192,10 @@ def test_the_rehearsal_of_the_first_batch_leaves_no_trace():
     torch.manual_seed(3)
     net = build(Spec("convnet-4", 1, 8, DIGITS.classes, norm="batch"))
     objective = make("jem", lambda n: torch.rand(n, 1, 8, 8), {"steps": 2, "buffer_size": 40})
-    step = Step(net, objective, ema=None, limits=Recovery())
+    step = State(net, objective, ema=None, limits=Recovery())
     before = {k: v.clone() for k, v in step.state_dict().items()}
     state = torch.get_rng_state()
-    _rehearse(net, objective, DIGITS.train, replace(SHORT, batch_size=32))
+    _rehearse(net, objective, DIGITS.train, {}, replace(SHORT, batch_size=32))
     assert torch.equal(torch.get_rng_state(), state)
     torch.testing.assert_close(dict(step.state_dict()), before, rtol=0, atol=0)
     assert all(p.grad is None for p in net.parameters())

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from jeat import metrics
-from jeat._signature import constant_of
+from jeat._support.plugins import constant_of
 from jeat.metrics import Subject, judge_accuracy, sample_quality
 from jeat.nets import Spec, build
 

@@ -12,17 +12,17 @@ from torch import nn
 from torch.nn import functional as F
 
 import jeat
-from jeat.checkpoint import newest
 from jeat.data import Batch, batches
 from jeat.energy import cross_entropy, marginal_energy
 from jeat.metrics import accuracy, robust_accuracy
+from jeat.nets.places import newest
 from jeat.objectives import Normal
-from jeat.plan import Optimisation, Plan
-from jeat.run import fit
+from jeat.runs.buffer import load_buffer
+from jeat.runs.fit import fit
 from jeat.samplers import ClassGaussian, Uniform
-from jeat.state import load_buffer
-from jeat.step import prepare
-from jeat.train import train
+from jeat.training.iteration import prepare
+from jeat.training.loop import train
+from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
 from .test_run import JEAT_PLAN, SHORT, assert_same_run

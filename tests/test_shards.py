@@ -15,11 +15,11 @@ from hypothesis import given
 from PIL import Image
 from torch.distributed import TCPStore
 
-from jeat import metrics, shards
-from jeat.checkpoint import save_net
+from jeat import metrics
+from jeat._support import processes as shards
 from jeat.cli import main
 from jeat.metrics import Subject
-from jeat.nets import Spec, build
+from jeat.nets import Spec, build, save_net
 from jeat.samplers import Uniform
 
 from .conftest import DIGITS
@@ -33,7 +33,8 @@ import json, sys
 from contextlib import nullcontext
 from pathlib import Path
 import torch
-from jeat import cli, metrics, shards
+from jeat import cli, metrics
+from jeat._support import processes as shards
 from jeat.subject import subject_of
 
 net, out = sys.argv[1], Path(sys.argv[2])
@@ -42,8 +43,8 @@ def ranks(subject):
     images, draw = float(len(subject.y)), float(torch.rand(()))
     return {"rank": float(shards.rank()), "images": images, "draw": draw}
 
-with shards.together():
-    joined, shards.together = shards.together, nullcontext
+with shards.joined():
+    joined, shards.joined = shards.joined, nullcontext
     for n in (51, 5, 1):
         names = ["accuracy", "energies"] + ["fisher_score", "robust_accuracy"] * (n == 51)
         words = ["measure", net, "-n", str(n), "--metrics", *names, "--out", f"{out}/{n}.json"]
@@ -71,7 +72,8 @@ with shards.together():
 # any error for one of its own.
 LOST = """
 import os, signal, sys, time
-from jeat import cli, shards
+from jeat import cli
+from jeat._support import processes as shards
 import jeat.metrics.accuracy
 
 def measure(subject):

@@ -12,9 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from jeat import sources
-from jeat._images import image_files
-from jeat.sources import load_data
+from jeat.data import Images, load_data
+from jeat.data.decode import image_files
 
 RNG = np.random.default_rng(0)
 PIXELS = {
@@ -110,7 +109,7 @@ def test_a_data_set_on_disk_keeps_pixels_splits_and_class_names(tmp_path, kind, 
     data = load_data(write(tmp_path / "set", pixels))
     assert data.classes == NAMES
     for part, rows in ((data.train, range(16)), (data.test, range(16, 24))):
-        known = sources.Images(expected(pixels, list(rows)), torch.tensor(rows) % 2)
+        known = Images(expected(pixels, list(rows)), torch.tensor(rows) % 2)
         assert as_set(part) == as_set(known)
 
 
@@ -118,10 +117,8 @@ def test_one_split_gives_every_tenth_image_of_a_class_to_the_test(tmp_path):
     data = load_data(write_folder(tmp_path / "set", PIXELS["grey"], splits=("",)))
     assert torch.bincount(data.test.y).tolist() == [1, 1]
     assert torch.bincount(data.train.y).tolist() == [11, 11]
-    whole = sources.Images(
-        torch.cat([data.train.x, data.test.x]), torch.cat([data.train.y, data.test.y])
-    )
-    known = sources.Images(expected(PIXELS["grey"], list(range(24))), torch.arange(24) % 2)
+    whole = Images(torch.cat([data.train.x, data.test.x]), torch.cat([data.train.y, data.test.y]))
+    known = Images(expected(PIXELS["grey"], list(range(24))), torch.arange(24) % 2)
     assert as_set(whole) == as_set(known)
 
 
@@ -181,7 +178,7 @@ def test_a_table_of_the_hub_names_only_what_was_fetched(tmp_path, monkeypatch):
 def test_the_second_load_decodes_nothing(tmp_path, monkeypatch):
     folder = write_folder(tmp_path / "set", PIXELS["colour"])
     first = load_data(folder)
-    monkeypatch.setattr(sources, "_decode", None)
+    monkeypatch.setattr("jeat.data.sources.hugging_face.read", None)
     second = load_data(str(folder))
     assert second.classes == first.classes
     for a, b in ((first.train, second.train), (first.test, second.test)):
@@ -260,7 +257,7 @@ def test_formats_may_be_mixed(tmp_path):
         if i % 3:
             Image.open(file).save(file.with_suffix(".bmp" if i % 3 == 1 else ".tiff"))
             file.unlink()
-    known = sources.Images(expected(PIXELS["colour"], list(range(16))), torch.arange(16) % 2)
+    known = Images(expected(PIXELS["colour"], list(range(16))), torch.arange(16) % 2)
     assert as_set(load_data(folder).train) == as_set(known)
 
 
@@ -270,9 +267,7 @@ def test_an_image_that_its_camera_turned_is_turned_back(tmp_path):
     turned[0x0112] = 3  # by 180 degrees
     for file in folder.rglob("*.png"):
         Image.open(file).save(file, exif=turned)
-    known = sources.Images(
-        expected(PIXELS["grey"], list(range(16))).flip(2, 3), torch.arange(16) % 2
-    )
+    known = Images(expected(PIXELS["grey"], list(range(16))).flip(2, 3), torch.arange(16) % 2)
     assert as_set(load_data(folder).train) == as_set(known)
 
 

@@ -12,9 +12,9 @@ from jeat.data import Batch
 from jeat.energy import energy_of
 from jeat.nets import Spec, autocast, build, evaluating, in_bf16
 from jeat.objectives import make
-from jeat.plan import Optimisation
 from jeat.samplers import langevin, last
-from jeat.step import iterate, prepare
+from jeat.training.iteration import iterate, prepare
+from jeat.training.plan import Optimisation
 
 STEPS = 5
 

@@ -7,14 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from jeat.data import Batch
-from jeat.deltas import watch
+from jeat.data import Batch, load_data
 from jeat.nets import Spec, build
 from jeat.objectives import Normal
-from jeat.plan import Optimisation
-from jeat.sources import load_data
-from jeat.step import prepare, rate
-from jeat.train import train
+from jeat.training.deltas import watch
+from jeat.training.iteration import prepare, rate
+from jeat.training.loop import train
+from jeat.training.plan import Optimisation
 
 IMAGES = load_data("digits").train
 SPEC = Spec("convnet-4", 1, 8, tuple("0123456789"))

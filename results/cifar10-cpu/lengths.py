@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 import jeat
-from jeat.checkpoint import digest
+from jeat._support import provenance
 from jeat.metrics import Subject, find
-from jeat.report import provenance
+from jeat.nets.places import digest
 
 SAME = {"step_size": (8, 8), "noise": (0.001, 0.001)}
 CHAINS = {

@@ -14,9 +14,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import jeat
-from jeat.checkpoint import shipped
-from jeat.recipes._suite import runs
+from jeat.nets import shipped
 from jeat.recipes.cifar10_cpu import suite
+from jeat.suites.suite import runs
 
 HERE = Path(__file__).parent
 

@@ -6,34 +6,40 @@ Everything is imported when it is first used, so that ``jeat --help`` needs no t
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from jeat import attacks, data, energy, landscape, metrics, nets, objectives, report, samplers
-    from jeat.checkpoint import load, shipped
-    from jeat.generate import sample
-    from jeat.plan import Optimisation, Plan
-    from jeat.run import fit
-    from jeat.sources import load_data
+from jeat._support.moved import find_moved_modules, is_moved
+from jeat._support.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from jeat import attacks, data, energy, figures, metrics, nets, objectives, report, samplers
+    from jeat.data import load_data
+    from jeat.jobs.sample import sample
+    from jeat.nets import load, shipped
+    from jeat.runs.fit import fit
+    from jeat.training.plan import Optimisation, Plan, Recovery
+
 __all__ = [
-    "Optimisation", "Plan", "attacks", "data", "energy", "fit", "landscape", "load", "load_data",
-    "metrics", "nets", "objectives", "report", "sample", "samplers", "shipped",
+    "Optimisation", "Plan", "Recovery", "__version__", "attacks", "data", "energy", "figures",
+    "fit", "load", "load_data", "metrics", "nets", "objectives", "report", "sample", "samplers",
+    "shipped",
 ]  # fmt: skip
 
 _HOMES = {
-    "Optimisation": "jeat.plan",
-    "Plan": "jeat.plan",
-    "fit": "jeat.run",
-    "load": "jeat.checkpoint",
-    "load_data": "jeat.sources",
-    "sample": "jeat.generate",
-    "shipped": "jeat.checkpoint",
+    "Optimisation": "jeat.training.plan",
+    "Plan": "jeat.training.plan",
+    "Recovery": "jeat.training.plan",
+    "fit": "jeat.runs.fit",
+    "load": "jeat.nets",
+    "load_data": "jeat.data",
+    "sample": "jeat.jobs.sample",
+    "shipped": "jeat.nets",
 }
+
+find_moved_modules()
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    if name in __all__:
+    if name in __all__ or is_moved(name):
         return import_module(f"jeat.{name}")
     raise AttributeError(f"module 'jeat' has no attribute {name!r}")

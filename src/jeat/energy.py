@@ -86,7 +86,7 @@ def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tens
 
 
 def check_logits(logits: Tensor) -> None:
-    """See that what a net gives is floats (B, classes).
+    """Check that what a net gives is floats (B, classes).
 
     Raises:
         ValueError: it is not.
@@ -100,7 +100,7 @@ def check_logits(logits: Tensor) -> None:
 
 
 def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
-    """See that labels are a tensor (B,) of whole numbers, and fit ``logits`` (B, classes).
+    """Check that labels are a tensor (B,) of whole numbers, and fit ``logits`` (B, classes).
 
     Raises:
         ValueError: they are not, or do not.

@@ -1,17 +1,18 @@
 """Attacks: ``(net, x, y) -> x_adv``, images (B, C, H, W) in [0, 1] in and out.
 
-An attack climbs an energy of the net inside a small ball around x. It needs only the net's input
-gradient, leaves no gradient on the parameters and does not touch train/eval mode.
-``eps`` is in pixel units whatever the net's normalisation. Bind settings with
-``functools.partial``; adding an attack is one new file here.
+An attack climbs an energy of the net inside a small ball around x (``attacks/balls.py``). It needs
+only the net's input gradient, leaves no gradient on the parameters and does not touch train/eval
+mode. ``eps`` is in pixel units whatever the net's normalisation. Bind settings with
+``functools.partial``.
 """
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from jeat.attacks.pgd import GradAt, fgsm, fgsm_rs, pgd
+from jeat.attacks.balls import Norm
+from jeat.attacks.pgd import AttackLoss, Climbed, GradAt, fgsm, fgsm_rs, pgd
 
-__all__ = ["Attack", "GradAt", "fgsm", "fgsm_rs", "pgd"]
+__all__ = ["Attack", "AttackLoss", "Climbed", "GradAt", "Norm", "fgsm", "fgsm_rs", "pgd"]
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]

@@ -7,15 +7,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat import balls
-from jeat._checks import SettingError, check_not_negative, is_whole
+from jeat._support.checks import SettingError, check_not_negative, is_whole
+from jeat.attacks import balls
 from jeat.data import check_pixels
 from jeat.energy import check_labels, cross_entropy, input_gradient, joint_energy
 
-__all__ = ["AttackLoss", "GradAt", "fgsm", "fgsm_rs", "pgd"]
+__all__ = ["AttackLoss", "Climbed", "GradAt", "fgsm", "fgsm_rs", "pgd"]
 
 AttackLoss = Literal["ce", "energy"]
 GradAt = Literal["start", "clean"]
+Climbed = Callable[[Tensor, Tensor], Tensor]
+"""Logits (B, classes) and labels (B,) -> what an attack climbs (B,)."""
+
+_LOSSES: dict[str, Climbed] = {"ce": cross_entropy, "energy": joint_energy}
 
 
 def pgd(
@@ -27,7 +31,7 @@ def pgd(
     steps: int,
     step_size: float,
     norm: balls.Norm = "linf",
-    loss: AttackLoss = "ce",
+    loss: AttackLoss | Climbed = "ce",
     random_start: bool = True,
     grad_at: GradAt = "start",
     early_exit: bool = False,
@@ -45,7 +49,8 @@ def pgd(
         steps: gradient steps, at least 1.
         step_size: length of one step in the ball's norm, in pixel units.
         norm: ``"linf"`` or ``"l2"``.
-        loss: what to climb: ``"ce"``, E(x, y) - E(x) (Eq. 14), or ``"energy"``, E(x, y) (Eq. 18).
+        loss: what to climb: ``"ce"``, E(x, y) - E(x) (Eq. 14), ``"energy"``, E(x, y) (Eq. 18), or a
+            function of logits (B, classes) and labels (B,) that gives one number an image.
         random_start: start from a uniform draw in the ball rather than from ``x``.
         grad_at: where the first gradient is taken, at the ``"start"`` or, as Algorithm 1 prints it,
             at the ``"clean"`` image.
@@ -67,7 +72,7 @@ def pgd(
     _check_choices(norm, loss, grad_at)
     if eps > (most := 1 if norm == "linf" else 1e6):
         raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, at most {most:g}, got {eps}")
-    climbed = cross_entropy if loss == "ce" else joint_energy
+    climbed = loss if callable(loss) else _LOSSES[loss]
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
     x_n = (x + delta).detach()
     if grad_at == "start":
@@ -86,14 +91,17 @@ def pgd(
     return x_adv.index_copy_(0, left, x_n) if early_exit else x_n
 
 
-def _gradient(
-    net: nn.Module, climbed: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor
-) -> tuple[Tensor, Tensor]:
+def _gradient(net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """grad_x of the sum of ``climbed``, and which images are classified as their label."""
     x = x.detach().requires_grad_()
     with torch.enable_grad():
         logits = net(x)
-        gradient = input_gradient(climbed(logits, y), x)
+        climbs = climbed(logits, y)
+        if climbs.shape != x.shape[:1]:
+            raise ValueError(
+                f"an attack climbs one number an image, ({len(x)},), got {tuple(climbs.shape)}"
+            )
+        gradient = input_gradient(climbs, x)
     return gradient, logits.argmax(1) == y
 
 
@@ -103,7 +111,7 @@ def fgsm(
     y: Int[Tensor, " b"],
     *,
     eps: float,
-    loss: AttackLoss = "ce",
+    loss: AttackLoss | Climbed = "ce",
 ) -> Float[Tensor, "b c h w"]:
     """The fast gradient sign method (Goodfellow et al. 2015; Eq. 2, 14, and 18 for energy).
 
@@ -119,7 +127,7 @@ def fgsm_rs(
     *,
     eps: float,
     ratio: float = 1.25,
-    loss: AttackLoss = "ce",
+    loss: AttackLoss | Climbed = "ce",
     grad_at: GradAt = "start",
 ) -> Float[Tensor, "b c h w"]:
     """FGSM from a random start, for training (Wong et al. 2020; Algorithm 1).
@@ -143,10 +151,12 @@ def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> No
         raise SettingError(f"an attack takes at least 1 step, a whole number, got steps={steps!r}")
 
 
-def _check_choices(norm: str, loss: str, grad_at: str) -> None:
+def _check_choices(norm: str, loss: str | Climbed, grad_at: str) -> None:
     if norm not in ("linf", "l2"):
         raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
-    if loss not in ("ce", "energy"):
-        raise SettingError(f"unknown attack loss {loss!r}: use 'ce' or 'energy'")
+    if not callable(loss) and loss not in _LOSSES:
+        raise SettingError(
+            f"unknown attack loss {loss!r}: use 'ce', 'energy' or a function of logits and labels"
+        )
     if grad_at not in ("start", "clean"):
         raise SettingError(f"unknown grad_at {grad_at!r}: use 'start' or 'clean'")

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
 
-from jeat import shards
-from jeat._checks import SettingError
-from jeat._signature import files_of
+from jeat._support import processes
+from jeat._support.checks import SettingError
+from jeat._support.plugins import import_plugins, known_parts
 from jeat.cli._memory import keep_memory
 
 __all__ = ["main"]
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    commands = {name: import_module(f"{__name__}.{name}") for name in files_of("cli")}
+    commands = {name: import_module(f"{__name__}.{name}") for name in known_parts("cli")}
     if not words or words[0] in ("-h", "--help"):
         print("usage: jeat COMMAND ...\n\nJoint energy models from classifiers.\n\ncommands:")
         for name, module in commands.items():
@@ -55,12 +55,13 @@ def _run(words: Sequence[str]) -> int:
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
     keep_memory()
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # else it tells of every retry
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # at "warning" it tells of every retry
     try:
-        shards.rank()  # refuses here what no launcher would say
-        if shards.world() > 1 and words[0] not in _PARALLEL:
+        processes.rank()  # what a launcher cannot have set is refused here
+        import_plugins()
+        if processes.world() > 1 and words[0] not in _PARALLEL:
             return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
-        with shards.together() if words[0] in _SPLIT else nullcontext():
+        with processes.joined() if words[0] in _SPLIT else nullcontext():
             return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
         return _fail("stopped", 130)
@@ -85,6 +86,6 @@ def _said(error: Exception) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    if shards.first_failure():
+    if processes.first_failure():
         print(f"jeat: {' '.join(message.split())}", file=sys.stderr)
     return code

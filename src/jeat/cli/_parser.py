@@ -4,28 +4,22 @@ import os
 import re
 import sys
 from argparse import RawDescriptionHelpFormatter
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jsonargparse
-import yaml
 
-from jeat import shards
-from jeat._files import expanded
-from jeat._signature import Flag
+from jeat._support import processes
+from jeat._support.files import expanded
+from jeat._support.plugins import Part
+from jeat._support.signatures import Flag, signature_of
+from jeat.cli._yaml import ERRORS, in_file, load, number
 
 __all__ = ["Parser"]
 
 _OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
 _NULL = ("noise",)  # flags for which null is a value, and not the default
-_several: set[str] = set()  # flags of the parser at work that take several words
-_FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
-_TEXT = {  # 3/4 may be a path there
-    "class", "config", "data", "inception", "init", "judge", "metrics", "net", "out", "outside",
-    "samples",
-}  # fmt: skip
 
 
 class _Formatter(jsonargparse.DefaultHelpFormatter, RawDescriptionHelpFormatter):
@@ -39,7 +33,10 @@ class Parser(jsonargparse.ArgumentParser):
         super().__init__(
             prog=prog, description=description, allow_abbrev=False, formatter_class=_Formatter
         )
+        self._several: set[str] = set()  # flags that take several words
+        self._long: dict[str, str] = {}  # short names of flags -> the names they have here
         self.add_argument("--config", action="config", help="YAML file of these flags")
+        jsonargparse.set_loader("yaml", self._load, ERRORS)
 
     def add_flags(self, flags: Iterable[Flag], group: str = "") -> None:
         """Add the keyword-only arguments of a function, as ``--NAME`` or ``--group.NAME``."""
@@ -47,13 +44,56 @@ class Parser(jsonargparse.ArgumentParser):
             name = f"--{group}.{flag.name}" if group else f"--{flag.name}"
             self.add_argument(name, type=flag.type, default=flag.default, help=flag.help)
 
+    def add_part(
+        self, name: str, folder: str, chosen: str, help: str, *, given: Sequence[str] = ()
+    ) -> None:
+        """Add ``--NAME PART``, and the settings of the part that was chosen as ``--NAME.SETTING``.
+
+        Args:
+            name: of the flag.
+            folder: whose files are the parts.
+            chosen: the part whose settings are flags, of :meth:`chosen`; ``"own"`` is none.
+            help: of ``--NAME``.
+            given: settings that are no flags: the command gives them.
+        """
+        self.add_argument(f"--{name}.name", type=str, default=chosen, help=help)
+        self.add_short(name, f"{name}.name")
+        if chosen != "own":
+            flags = signature_of(folder, chosen, name.rpartition(".")[2]).flags
+            self.add_flags((f for f in flags if f.name not in given), name)
+
+    def add_short(self, short: str, long: str) -> None:
+        """Have ``--SHORT`` mean ``--LONG``, on the command line and in YAML."""
+        self._long[short] = long
+
+    def chosen(self, words: Sequence[str], name: str, default: str) -> str:
+        """What the words of a command, or its YAML file, give for ``--NAME``; else ``default``.
+
+        Settings of a part are flags, so a parser is made when its part is known.
+        """
+        found, pairs = default, [*zip(words, [*words[1:], ""], strict=True)]
+        for word, after in pairs:
+            if word.partition("=")[0] == "--config":
+                found = in_file(word.partition("=")[2] or after, name) or found
+        for word, after in pairs:
+            flag, equals, value = word.partition("=")
+            if flag.replace("-", "_") in (f"__{name}", f"__{name}.name"):
+                found = value if equals else after
+        return found
+
+    def format_help(self) -> str:
+        """The help, with the short names of flags."""
+        text = str(super().format_help())
+        for short, long in self._long.items():
+            text = text.replace(f"--{long} ", f"--{short} ")
+        return text
+
     def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
         """Parse the words of a command; a number after a flag may be a fraction."""
-        _several.clear()
-        _several.update(action.dest for action in self._actions if action.nargs == "+")
-        before = ["", *words]
+        self._several = {action.dest for action in self._actions if action.nargs == "+"}
+        pairs = zip(["", *words], words, strict=False)
         try:
-            args = self.parse_args([_plain(*pair) for pair in zip(before, words, strict=False)])
+            args = self.parse_args([_plain(*pair, self._long) for pair in pairs])
         except UnicodeDecodeError:
             self.error("--config is no text: give a YAML file of these flags")
         for name, default in self.get_defaults().items():  # null and 3 for a switch pass in YAML
@@ -73,7 +113,18 @@ class Parser(jsonargparse.ArgumentParser):
             return {}
         if not isinstance(args[name], jsonargparse.Namespace):
             self.error(f"{name} must hold flags by name, got {args[name]!r}")
-        return dict(vars(args[name]))
+        return {k: self.part(v, f"{name}.{k}") for k, v in vars(args[name]).items()}
+
+    def part(self, value: Any, name: str) -> Any:
+        """A parsed part: its name, with the settings that are not its defaults where there are any."""
+        if not isinstance(value, jsonargparse.Namespace):
+            return value
+        defaults, settings = self.get_defaults(), dict(vars(value))
+        own: dict[str, Any] = {
+            k: v for k, v in settings.items() if k == "name" or v != defaults[f"{name}.{k}"]
+        }
+        part: Part = own if len(own) > 1 or "name" not in own else own["name"]
+        return part
 
     def check_out(self, folder: str) -> None:
         """Refuse what is no name of a folder."""
@@ -110,80 +161,24 @@ class Parser(jsonargparse.ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
-        if shards.first_failure():
+        if processes.first_failure():
             said = f"{self.prog}: {_readable(' '.join(message.split()))}; see {self.prog} --help"
             print(said, file=sys.stderr)
         sys.exit(2)
 
+    def _load(self, text: str) -> Any:
+        return load(text, long=self._long, several=self._several)
 
-def _plain(before: str, word: str) -> str:
+
+def _plain(before: str, word: str, long: Mapping[str, str]) -> str:
     """``--step-size=2/255`` -> ``--step_size=0.00784...``; other words as they are."""
     if word.startswith("--"):
         name, equals, value = word.partition("=")
-        return name[:2] + name[2:].replace("-", "_") + equals + _plain(name, value)
-    return str(_number(before.lstrip("-"), word)) if before.startswith("--") else word
+        flag = name[2:].replace("-", "_")
+        return f"--{long.get(flag, flag)}{equals}{_plain(name, value, long)}"
+    return str(number(before.lstrip("-"), word)) if before.startswith("--") else word
 
 
-def _number(name: str, value: Any) -> Any:
-    """The setting ``name``, a float where it was a fraction."""
-    if isinstance(value, dict):
-        return {key: _number(key, v) for key, v in value.items()}
-    if name in _TEXT or not isinstance(value, str) or not _FRACTION.fullmatch(value):
-        return value
-    above, below = value.split("/")
-    return float(above) / float(below) if float(below) else value
-
-
-_load_yaml = jsonargparse.get_loader("yaml")
-
-
-def _load(text: str) -> Any:
-    """YAML with fractions; an alias, which flags do not need, could hold itself or grow to no end.
-
-    Raises:
-        YAMLError: no YAML, an alias, or a flag that is given twice.
-    """
-    if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
-        raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
-    if ":" in text:
-        _check_once(yaml.compose(text))
-    return _listed(_number("", _load_yaml(text)))
-
-
-def _listed(flags: Any) -> Any:
-    """Flags of a YAML file, those that take several words as lists of words.
-
-    Raises:
-        YAMLError: such a flag is given no word, or something else.
-    """
-    if isinstance(flags, dict):
-        for name in flags.keys() & _several:
-            words = flags[name] if isinstance(flags[name], list) else [flags[name]]
-            if not words or not all(isinstance(word, str | int) for word in words):
-                raise yaml.YAMLError(f"{name} must be a word or a list of words")
-            flags[name] = [str(word) for word in words]
-    return flags
-
-
-def _check_once(node: yaml.Node | None, above: str = "") -> None:
-    """See that no flag or group of a YAML document is written twice: the last would count.
-
-    Raises:
-        YAMLError: one is, or a group is both a mapping and the first part of names.
-    """
-    if not isinstance(node, yaml.MappingNode):
-        return
-    names = Counter(key.value for key, _ in node.value)
-    for key, value in node.value:
-        name, (group, dot, _) = f"{above}{key.value}", key.value.partition(".")
-        if names[key.value] > 1:
-            raise yaml.YAMLError(f"{name} is given twice, write it once")
-        if dot and group in names:
-            raise yaml.YAMLError(f"{group} is given nested and dotted, write it one way")
-        _check_once(value, f"{name}.")
-
-
-jsonargparse.set_loader("yaml", _load, (yaml.YAMLError, ValueError, RecursionError))
 _WRONG = re.compile(
     r'Parser key "(?P<flag>[^"]+)": .*?(Expected an? |Subtypes: \[)(?P<kinds>.*?)'
     r"(\. Got value: |\] Errors: .*Given value: )(?P<value>.*)"
@@ -204,4 +199,4 @@ def _readable(message: str) -> str:
     kinds = [
         _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
     ]
-    return f"--{found['flag']} must be {' or '.join(kinds)}, got {found['value']}"
+    return f"--{found['flag'].removesuffix('.name')} must be {' or '.join(kinds)}, got {found['value']}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from jeat import shards
+from jeat._support import processes
 
 __all__ = ["bar", "warn"]
 
@@ -22,7 +22,7 @@ def bar() -> Iterator[Any]:
 
     In the first process only.
     """
-    if shards.rank():
+    if processes.rank():
         yield lambda *_: None
         return
     from rich.console import Console

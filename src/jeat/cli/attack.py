@@ -9,9 +9,9 @@ E(x, y) alone (Eq. 18). Signs of gradient masking are looked for in the same bal
 from collections.abc import Sequence
 from typing import Literal
 
+from jeat.cli._flags import add_subject
 from jeat.cli._parser import Parser
 from jeat.cli._show import warn
-from jeat.cli._subject import add_subject
 
 __all__ = ["main"]
 
@@ -35,11 +35,12 @@ def main(words: Sequence[str]) -> int:
     import numpy as np
     import torch
 
-    from jeat._files import whole
+    from jeat._support.files import whole_file
     from jeat.attacks import pgd
-    from jeat.metrics import energies, find, signs_of_masking
+    from jeat.jobs.inputs import subject_of
+    from jeat.metrics import energies, signs_of_masking
+    from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
-    from jeat.subject import subject_of
 
     s, _ = subject_of(args.net, args.data, args.number, args.seed)
     pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
@@ -56,10 +57,10 @@ def main(words: Sequence[str]) -> int:
         {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
     ]
     print(table(rows))
-    masking = find("gradient_masking")(s, eps=args.eps, norm=args.norm)
+    masking = measure_masking(s, eps=args.eps, norm=args.norm)
     print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
     if args.out is not None:
-        with whole(args.out) as part:
+        with whole_file(args.out) as part:
             np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     warn(signs_of_masking(masking))
     return 0

@@ -52,12 +52,13 @@ def main(words: Sequence[str]) -> int:
         parser.error("a net is named twice")
 
     from jeat import load_data
-    from jeat._files import whole
-    from jeat.landscape import axis, draw, grid, plane
+    from jeat._support.files import whole_file
+    from jeat.figures.landscape import draw
+    from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all
+    from jeat.metrics import axis, energy_on_plane, plane
     from jeat.report import table
-    from jeat.subject import check_fit, data_of, net_of, seed_all
 
-    axis(args.radius, args.points)  # refused before anything is loaded
+    axis(args.radius, args.points)  # refuses before anything is loaded
     seed_all(args.seed)
     nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
     first, *_ = nets.values()
@@ -70,7 +71,7 @@ def main(words: Sequence[str]) -> int:
     images = data.test.to(next(first.parameters()).device)
     x, y = images.x[[at]].float() / 255, images.y[[at]]
     on_plane = partial(
-        grid, x=x, y=y if args.energy == "joint" else None,
+        energy_on_plane, x=x, y=y if args.energy == "joint" else None,
         directions=plane(x, seed=args.seed), radius=args.radius, points=args.points,
     )  # fmt: skip
     energies = {name: on_plane(net) for name, net in nets.items()}
@@ -80,7 +81,7 @@ def main(words: Sequence[str]) -> int:
         f"directions of seed {args.seed}"
     )
     figure = draw({k: E[0] for k, E in energies.items()}, radius=args.radius, title=title)
-    with whole(args.out) as part:
+    with whole_file(args.out) as part:
         figure.savefig(part)
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
     print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")

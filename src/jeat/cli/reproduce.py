@@ -2,16 +2,16 @@
 
     jeat reproduce SUITE [flags]
 
+SUITE may be package.module:function, too: a recipe of your own, which is imported.
 Trains what is missing, measures it and writes OUT/report.html: every table and figure of the
 paper, its numbers beside ours. A second call goes on where the first stopped.
 """
 
-import sys
 from collections.abc import Sequence
-from importlib import import_module
 
-from jeat._files import expanded
-from jeat._signature import files_of, signature_of
+from jeat._support.files import expanded
+from jeat._support.plugins import find, known_parts, short_name
+from jeat._support.signatures import signature_of
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -20,20 +20,19 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Run a suite with bars, or say what it would cost."""
-    suites = {name.replace("_", "-"): name for name in files_of("recipes")}
+    suites = {name.replace("_", "-"): name for name in known_parts("recipes")}
     if not words or words[0] in ("-h", "--help"):
         print(f"{__doc__}\nsuites:")
         for name, file in suites.items():
-            print(f"  {name:<12} {signature_of('recipes', file, 'suite').summary}")
+            print(f"  {name:<12} {signature_of('recipes', file).summary}")
         return 0 if words else 2
-    if words[0] not in suites:
-        print(f"jeat reproduce: unknown suite {words[0]!r}: {', '.join(suites)}", file=sys.stderr)
-        return 2
-    file = suites[words[0]]
+    file = suites.get(words[0], words[0])
+    flags = signature_of("recipes", file, "suite").flags
+    name = short_name(file).replace("_", "-") if ":" in file else words[0]
     parser = Parser(f"jeat reproduce {words[0]}", __doc__)
-    parser.add_argument("--out", type=str, default=f"runs/{words[0]}", help="folder to write")
+    parser.add_argument("--out", type=str, default=f"runs/{name}", help="folder to write")
     parser.add_argument(
-        "--seeds", type=int, default=5, help="so many runs of each, seeds 0, 1, ..."
+        "--seeds", type=int, default=5, help="number of seeds per method (0, 1, ...)"
     )
     parser.add_argument(
         "--dry_run", action="store_true", help="only print what it would train, and its cost"
@@ -41,25 +40,26 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--smoke", action="store_true", help="a few steps of each stage, to see that it runs"
     )
-    flags = signature_of("recipes", file, "suite").flags
     parser.add_flags(flags)
     args = parser.parse(words[1:])
     parser.check_out(args.out)
     if not 1 <= args.seeds <= 1000:
         parser.error(f"--seeds must lie in 1..1000, got {args.seeds}")
 
-    from jeat import recipes, report
+    from jeat import report
+    from jeat.suites import cost, reproduce, smoke
 
-    suite = import_module(f"jeat.recipes.{file}").suite(**{f.name: args[f.name] for f in flags})
+    make = find("recipes", file, "suite")
+    suite = make(**{f.name: args[f.name] for f in flags})
     if args.smoke:
-        suite = recipes.smoke(suite)
+        suite = smoke(suite)
     out = expanded(args.out)
     if args.dry_run:
-        print(report.table(recipes.cost(suite, out, seeds=args.seeds)))
+        print(report.table(cost(suite, out, seeds=args.seeds)))
         return 0
     with bar() as show:
-        for progress in recipes.reproduce(suite, out, seeds=args.seeds):
-            show(*progress)
+        for progress in reproduce(suite, out, seeds=args.seeds):
+            show(progress.stage, progress.done, progress.total, progress.note)
     print((out / "tables.md").read_text().split("\n## ")[0])
     print(f"{out / 'report.html'}: every table and figure; tables.md, .csv, results.json beside it")
     return 0

@@ -11,16 +11,63 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from jeat import shards
+from jeat._support import processes
 from jeat.cli._parser import Parser
 
 Own = Literal["own"]
+CHAIN = (
+    "steps",
+    "step_size",
+    "noise",
+    "bounds",
+)  # settings of a sampler that are flags of their own
 
 __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
     """Sample, one row a class."""
+    parser = _parser(words)
+    args = parser.parse(words)
+    if args.number < 1:
+        parser.error(f"--number must be at least 1, got {args.number}")
+    kept = args.out.endswith(".safetensors")
+    if not kept and not args.out.lower().endswith(".png"):
+        parser.error(f"{args.out!r} is not the name of a .png or .safetensors file")
+    parser.check_file(args.out, ".safetensors" if kept else ".png", args.net)
+
+    from jeat import report
+    from jeat._support.files import whole_file
+    from jeat.jobs.drawing import Drawing, draw, save_images
+
+    drawing = Drawing(
+        net=args.net,
+        classes=tuple(args["class"] or ()),
+        number=args.number,
+        steps=args.steps,
+        step_size=args.step_size,
+        noise=args.noise,
+        energy=args.energy,
+        sampler=parser.part(args.sampler, "sampler"),
+        start=args.start,
+        precision=args.precision,
+        seed=args.seed,
+    )
+    images, labels = draw(drawing)
+    if processes.rank():
+        return 0
+    rows = len(labels) // args.number
+    if kept:
+        save_images(Path(args.out), images, labels, drawing)
+    else:
+        columns = args.number if rows > 1 else min(10, args.number)
+        with whole_file(args.out) as part:
+            report.grid(images, columns=columns).save(part)
+    print(f"{args.out}: {len(labels)} images, {args.number} of each class")
+    return 0
+
+
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat sample", __doc__)
     parser.add_argument("net", type=str, help="run directory, checkpoint, shipped name or hub id")
     parser.add_argument("out", type=str, help="PNG or .safetensors file to write")
@@ -41,9 +88,15 @@ def main(words: Sequence[str]) -> int:
         "--energy", type=Literal["joint", "cross-entropy"], default="joint",
         help="descend E(x, y) (joint, Eq. 17) or E(x, y) - E(x) (cross-entropy, Eq. 16)",
     )  # fmt: skip
+    chosen = parser.chosen(words, "sampler", "own")
+    parser.add_part(
+        "sampler", "samplers", chosen,
+        f"of the chain, or package.module:function of your own; {own} langevin", given=CHAIN,
+    )  # fmt: skip
     parser.add_argument(
-        "--start", type=Literal["own", "uniform", "buffer"], default="own",
-        help="what the net was trained to start from, uniform noise, or a run's replay buffer",
+        "--start", type=str, default="own",
+        help="own is what the net was trained to start from; uniform noise; buffer, of a run; or "
+        "another kind by name, fitted to the net's training images",
     )  # fmt: skip
     parser.add_argument(
         "--precision",
@@ -52,31 +105,4 @@ def main(words: Sequence[str]) -> int:
         help="of the net's passes; auto is bf16 where the device has instructions for it",
     )
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")
-    args = parser.parse(words)
-    if args.number < 1:
-        parser.error(f"--number must be at least 1, got {args.number}")
-    kept = args.out.endswith(".safetensors")
-    if not kept and not args.out.lower().endswith(".png"):
-        parser.error(f"{args.out!r} is not the name of a .png or .safetensors file")
-    parser.check_file(args.out, ".safetensors" if kept else ".png", args.net)
-
-    from jeat import report
-    from jeat._files import whole
-    from jeat.drawing import Drawing, draw, save_images
-
-    drawing = Drawing(
-        args.net, tuple(args["class"] or ()), args.number, args.steps, args.step_size, args.noise,
-        args.energy, args.start, args.precision, args.seed,
-    )  # fmt: skip
-    images, labels = draw(drawing)
-    if shards.rank():
-        return 0
-    rows = len(labels) // args.number
-    if kept:
-        save_images(Path(args.out), images, labels, drawing)
-    else:
-        columns = args.number if rows > 1 else min(10, args.number)
-        with whole(args.out) as part:
-            report.grid(images, columns=columns).save(part)
-    print(f"{args.out}: {len(labels)} images, {args.number} of each class")
-    return 0
+    return parser

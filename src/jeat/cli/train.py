@@ -1,9 +1,10 @@
-"""train a classifier by a method: normal, noise, at, prejeat, jem, jeat
+"""train a classifier by a method, such as at, jem or jeat
 
     jeat train METHOD --out FOLDER [flags]
 
 ``jeat train METHOD --help`` shows the method's own flags (--objective.*) and those of the run.
-The same command with --resume goes on where a stopped run was.
+METHOD, --net, --start, --step and --objective.sampler may be package.module:Name, too: code of your
+own, which is imported. The same command with --resume goes on where a stopped run was.
 """
 
 import sys
@@ -11,86 +12,128 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from jeat import shards
-from jeat._files import expanded
-from jeat._signature import files_of, signature_of
+from jeat._support import processes
+from jeat._support.files import expanded
+from jeat._support.plugins import constant_of, known_parts, name_of
+from jeat._support.signatures import Flag, signature_of
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
-from jeat.plan import Optimisation, Plan, Recovery
+from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = ["main"]
 
-GROUPS = ("objective", "recovery")
+GROUPS = ("architecture", "objective", "recovery")
+CHAIN = ("steps", "step_size", "noise", "bounds")  # settings of a sampler that the method gives it
+IMAGES = ("channels", "size", "classes")  # settings of a net that the data give it
 
 
 def main(words: Sequence[str]) -> int:
     """Train into a run directory, with a bar and the latest figures."""
-    methods = files_of("objectives")
     if not words or words[0] in ("-h", "--help"):
-        if shards.rank():
-            return 0 if words else 2
-        print(f"usage: jeat train METHOD --out FOLDER [flags]\n\n{__doc__}\nmethods:")
-        for name in methods:
-            print(f"  {name:<8} {signature_of('objectives', name).summary}")
+        if processes.rank() == 0:
+            _print_methods()
         return 0 if words else 2
-    if words[0] not in methods:
-        if shards.first_failure():
-            said = f"jeat train: unknown method {words[0]!r}: {', '.join(methods)}"
-            print(said, file=sys.stderr)
-        return 2
-    method = words[0]
-    parser = _parser(method)
-    args = parser.parse(words[1:])
+    method, words = words[0], words[1:]
+    parser = _parser(method, words)
+    args = parser.parse(words)
     parser.check_out(args.out)
-    plan = Plan(
-        method=method,
-        objective=parser.group(args, "objective"),
-        recovery=Recovery(**parser.group(args, "recovery")),
-        optimisation=Optimisation(**{f.name: args[f.name] for f in fields(Optimisation)}),
-        **{f.name: args[f.name] for f in fields(Plan) if f.name in args and f.name not in GROUPS},
-    )
-    from jeat.rollbacks import rollbacks_of
-    from jeat.run import fit
+    plan = _plan(method, parser, args)
+
+    from jeat.runs.fit import fit
 
     out = expanded(args.out)
-    known = len(rollbacks_of(out))
     try:
         with bar() as show:
             for log in fit(plan, out, resume=args.resume):
-                past = rollbacks_of(out) if shards.rank() == 0 else []
-                for rollback in past[known:]:
-                    print(f"jeat train: {_told(rollback)}", file=sys.stderr)
-                known = max(known, len(past))
+                for said in log.went_back if processes.rank() == 0 else ():
+                    print(f"jeat train: {said}", file=sys.stderr)
                 show(method, log.iteration, log.total, _note(log.metrics))
     except KeyboardInterrupt as stop:
         said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
-        if shards.rank() == 0:
+        if processes.rank() == 0:
             print(f"jeat train: {said}", file=sys.stderr)
         return 130
-    if shards.rank() == 0:
+    if processes.rank() == 0:
         print(f"{out} holds the trained net: jeat sample {args.out} grid.png")
     return 0
 
 
-def _parser(method: str) -> Parser:
-    signature = signature_of("objectives", method)
-    parser = Parser(f"jeat train {method}", signature.summary)
+def _print_methods() -> None:
+    print(f"usage: jeat train METHOD --out FOLDER [flags]\n\n{__doc__}\nmethods:")
+    for name in known_parts("objectives"):
+        print(f"  {name:<8} {signature_of('objectives', name).summary}")
+
+
+def _parser(method: str, words: Sequence[str]) -> Parser:
+    signature = signature_of("objectives", method, "method")
+    parser = Parser(f"jeat train {method}", _about(method, signature.summary))
     parser.add_argument("--out", type=str, required=True, help="run directory to write")
     parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run in --out; start it if there is none",
     )
-    parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS})
-    parser.add_class_arguments(Optimisation)
-    parser.add_class_arguments(Recovery, "recovery")
-    parser.add_flags(signature.flags, "objective")
+    defaults = {f.name: f.default for f in (*fields(Plan), *fields(Optimisation))}
+    shorts = {"norm", "activation", "std"}  # of Plan: flags are made of the net's own settings
+    parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS, *shorts})
+    net = parser.chosen(words, "net", str(defaults["net"]))
+    for flag in signature_of("nets", net.partition("-")[0] if ":" not in net else net, "net").flags:
+        if flag.name not in IMAGES:
+            parser.add_flags([flag], "architecture")
+            if flag.name not in defaults:
+                parser.add_short(flag.name, f"architecture.{flag.name}")
+    parser.add_class_arguments(Optimisation, skip={"step"})
+    step = parser.chosen(words, "step", name_of(defaults["step"]))
+    parser.add_part("step", "steps", step, "which gradient the optimiser follows")
+    own = {f.name: f for f in signature.flags}
+    recovered = constant_of("objectives", method, "recovery") or {}
+    parser.add_class_arguments(Recovery, "recovery", skip={"objective", "steps", "w_l2"})
+    for name, rule in recovered.items():
+        what = "added to it" if rule == "add" else "its least value"
+        flag = Flag(
+            name, own[name].type, own[name].type(0), f"of objective.{name}: {what}, every time"
+        )
+        parser.add_flags([flag], "recovery.objective")
+        parser.add_short(f"recovery.{name}", f"recovery.objective.{name}")
+    for flag in signature.flags:
+        _add_setting(parser, flag, words)
     return parser
 
 
-def _told(rollback: dict[str, Any]) -> str:
-    settings = ", ".join(f"{k} {v}" for k, v in rollback["settings"].items())
-    return f"{rollback['why']}: back to iteration {rollback['to']} with {settings}"
+def _add_setting(parser: Parser, flag: Flag, words: Sequence[str]) -> None:
+    """A setting of the objective; where it is a part, that part's settings, too."""
+    folder = next(iter(getattr(flag.type, "__metadata__", ())), None)
+    if folder is None:
+        parser.add_flags([flag], "objective")
+        return
+    name = f"objective.{flag.name}"
+    chosen = parser.chosen(words, name, name_of(flag.default))
+    parser.add_part(name, folder, chosen, flag.help, given=CHAIN)
+
+
+def _about(method: str, summary: str) -> str:
+    """What a method is, what it begins from, and what is known against it."""
+    told = {"Begins from": "begins", "Known weakness": "weakness"}
+    said = {k: constant_of("objectives", method, v) for k, v in told.items()}
+    return "\n\n".join([summary, *(f"{k}: {v}" for k, v in said.items() if v)])
+
+
+def _plan(method: str, parser: Parser, args: Any) -> Plan:
+    recovery = parser.group(args, "recovery")
+    changes = recovery.pop("objective", {})
+    o = {f.name: args[f.name] for f in fields(Optimisation) if f.name != "step"}
+    return Plan(
+        method=method,
+        architecture=parser.group(args, "architecture"),
+        objective=parser.group(args, "objective"),
+        recovery=Recovery(objective=changes, **recovery),
+        optimisation=Optimisation(step=parser.part(args.step, "step"), **o),
+        **{
+            f.name: args[f.name]
+            for f in fields(Plan)
+            if f.name in args and f.name not in (*GROUPS, "optimisation")
+        },
+    )
 
 
 def _note(metrics: dict[str, float]) -> str:

@@ -1,24 +1,28 @@
-"""Metrics: ``(subject) -> {name: value}``, one per file, found by file name on the command line.
+"""Metrics: ``(subject) -> {name: value}``, one a file, by file name on the command line.
 
-Each file has the metric as a plain function, and ``measure(subject, *, ...)``, whose keyword-only
-arguments become the flags ``--FILE.NAME`` of ``jeat measure``. Metrics run the net in eval mode, in
-fp32, in pieces. Adding a metric is one new file here.
+A file has ``measure(subject, *, ...)``, whose keyword-only arguments become the flags ``--FILE.NAME``
+of ``jeat measure``, and mostly the metric as a plain function. Metrics run the net in eval mode, in
+fp32, in pieces. Constants of the file say the rest:
 
-A file says ``means_over_images = True`` where each figure is a mean over the test images,
-or the same for any images: several processes then share the images. A metric that does not say so,
-such as a distance between two sets, is measured whole by one of them. A metric of more than test
-images names the fields of :class:`Subject` in ``needs``, and one of minutes has
-``expensive = True``: ``jeat measure`` runs these only where they are asked for by name. Where one
-that says ``robustness = True`` is measured, ``gradient_masking`` is, too, at its ``eps``, ``norm``.
+- ``columns``: a :class:`Column` for each of its figures: heading, note, which direction is better.
+- ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
+- ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where it
+  is asked for by name.
+- ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the
+  processes of a launcher then share the images. Without it, one of them measures the whole.
+- ``robustness = True``: signs of gradient masking are looked for beside it, at its ``eps``, ``norm``.
+- ``check(settings)``: a function that raises, before hours of training, where the metric could not
+  be measured at their end.
 """
 
-import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
-from typing import Any
 
-from jeat._checks import SettingError
-from jeat.metrics._split import split
+from jeat._support.plugins import constant_of, known_parts, locate
+from jeat._support.plugins import find as _find
+from jeat.metrics._column import Column
+from jeat.metrics._plane import axis, energy_on_plane, plane
+from jeat.metrics._shared import shared
 from jeat.metrics._subject import NaNLogitsError, Subject
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
@@ -35,33 +39,41 @@ from jeat.metrics.sample_quality import sample_quality
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Metric", "NaNLogitsError", "Subject", "accuracy", "auto_attack", "calibration_error",
-    "curvature", "energies", "find", "fisher_score", "fisher_terms", "gradient_masking",
-    "judge_accuracy", "means_over_images", "memorisation", "minimum", "names", "nearest",
-    "out_of_distribution", "outside_of", "robust_accuracy", "sample_quality",
-    "signs_of_masking", "split", "zero_gradient",
+    "Column", "Metric", "NaNLogitsError", "Subject", "accuracy", "auto_attack", "axis",
+    "calibration_error", "columns_of", "curvature", "energies", "energy_on_plane", "find",
+    "fisher_score", "fisher_terms", "gradient_masking", "judge_accuracy", "means_over_images",
+    "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
+    "robust_accuracy", "sample_quality", "shared", "signs_of_masking", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
 
 
 def names() -> list[str]:
-    """The metrics there are, by file name."""
-    return sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
+    """The metrics of this package, by file name."""
+    return known_parts("metrics")
 
 
 def find(name: str) -> Callable[..., dict[str, float]]:
-    """The ``measure`` of the file ``name``.
+    """The ``measure`` of the file ``name``, or ``package.module:function``.
 
     Raises:
-        ValueError: no such metric.
+        SettingError: no such metric.
     """
-    if name not in names():
-        raise SettingError(f"unknown metric {name!r}: metrics are {', '.join(names())}")
-    measure: Callable[..., dict[str, Any]] = import_module(f"{__name__}.{name}").measure
+    measure: Callable[..., dict[str, float]] = _find("metrics", name, "metric")
     return measure
 
 
 def means_over_images(name: str) -> bool:
-    """Whether the file ``name`` says that all its figures are means over the test images."""
-    return bool(getattr(import_module(f"{__name__}.{name}"), "means_over_images", False))
+    """Whether the file of a metric says that all its figures are means over the test images."""
+    return bool(constant_of("metrics", name, "means_over_images"))
+
+
+def columns_of(name: str) -> Iterator[Column]:
+    """The columns that the file of a metric declares.
+
+    Raises:
+        SettingError: no such metric.
+    """
+    module = import_module(locate("metrics", name, "metric").module)
+    yield from getattr(module, "columns", ())

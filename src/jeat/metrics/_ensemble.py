@@ -9,8 +9,8 @@ import torch
 from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from jeat._checks import SettingError
-from jeat.balls import Norm
+from jeat._support.checks import SettingError
+from jeat.attacks import Norm
 from jeat.metrics._subject import pieces
 from jeat.nets import autocast, evaluating
 
@@ -34,8 +34,8 @@ def left_by_ensemble(
 ) -> Tensor:
     """Whether each image (B,) stays classified as its label under all ``attacks``.
 
-    Arguments and errors as :func:`jeat.metrics.auto_attack`. With ``queries``, Square makes so many
-    in place of 5000, and its squares shrink as its paper's 10,000 do.
+    Arguments and errors as :func:`jeat.metrics.auto_attack`. With ``queries``, Square makes that
+    many in place of 5000, and its squares shrink as its paper's 10,000 do.
     """
     classes = classes_of(net, x, y)
     names = _runnable(attacks, classes)
@@ -66,7 +66,7 @@ def classes_of(net: nn.Module, x: Tensor, y: Tensor) -> int:
 
 
 def standard_attacks(classes: int) -> tuple[str, ...]:
-    """AutoAttack's standard set, as far as it is defined for so many classes.
+    """The part of AutoAttack's standard set that is defined for this number of classes.
 
     The targeted ratio needs 4 classes and the untargeted one 3: with 3 classes ``apgd-dlr`` stands
     for ``apgd-t``, with 2 no ratio is left, and ``fab-t`` is what the logits' scale cannot fool.

@@ -5,9 +5,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from jeat.attacks import pgd
-from jeat.attacks.pgd import AttackLoss
-from jeat.balls import Norm
+from jeat.attacks import AttackLoss, Norm, pgd
 from jeat.metrics._subject import pieces, right
 from jeat.nets import Precision, autocast, evaluating
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jeat._checks import SettingError
+from jeat._support.checks import SettingError
 from jeat.data import check_pixels
 from jeat.energy import check_labels, check_logits
 
@@ -54,7 +54,7 @@ def pieces(x: Tensor, y: Tensor, size: int, *, box: bool = False) -> list[tuple[
 
 
 class NaNLogitsError(ValueError):
-    """A net decides nothing, as after a training that ran away."""
+    """The net's logits are NaN, so no accuracy is defined."""
 
 
 def logits_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def right(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """At most so many of the images and their labels, spread evenly.
+    """At most ``most`` of the images and their labels, spread evenly.
 
     Raises:
         ValueError: ``most`` below 1, no image, or not as many labels as images.
@@ -106,7 +106,7 @@ def given(subject: Subject, metric: str, needs: Sequence[str]) -> list[Any]:
 
 
 def check_images(images: Tensor, train: Tensor) -> None:
-    """See that images can be compared with training images.
+    """Check that images can be compared with training images.
 
     Raises:
         ValueError: no image on either side, other shapes, pixels that are not finite.

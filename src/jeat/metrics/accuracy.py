@@ -4,10 +4,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces, right
 from jeat.nets import autocast, evaluating
 
 __all__ = ["accuracy", "measure"]
+
+columns = (Column("accuracy", "clean", "no attack", "higher"),)
 
 means_over_images = True
 

@@ -5,11 +5,19 @@ from collections.abc import Sequence
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.balls import Norm
+from jeat.attacks import Norm
+from jeat.metrics._column import Column
 from jeat.metrics._ensemble import STANDARD, classes_of, left_by_ensemble, standard_attacks
 from jeat.metrics._subject import Subject
 
 __all__ = ["auto_attack", "measure", "standard_attacks"]
+
+columns = (
+    Column("auto_attack", "AutoAttack", "the standard set, on few images and seeds", "higher"),
+    Column("apgd-ce+apgd-dlr+fab-t+square", "AutoAttack of 3 classes", "likewise", "higher"),
+    Column("apgd-ce+fab-t+square", "AutoAttack of 2 classes", "likewise", "higher"),
+    Column("apgd-ce", "APGD-CE", "the first part of AutoAttack only, likewise", "higher"),
+)
 
 expensive = True
 robustness = True

@@ -4,10 +4,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["calibration_error", "measure"]
+
+columns = (Column("ece", "ECE", "15 bins", "lower"),)
 
 
 @torch.no_grad()

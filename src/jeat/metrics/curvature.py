@@ -4,10 +4,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat.landscape import axis, grid, plane
+from jeat.metrics._column import Column
+from jeat.metrics._plane import axis, energy_on_plane, plane
 from jeat.metrics._subject import Subject, spread
 
 __all__ = ["curvature", "measure", "minimum"]
+
+columns = (
+    Column("curvature", "curvature", "of E(x, y), per squared pixel L2"),
+    Column("curvature_absolute", "absolute curvature", "mean of absolute values"),
+    Column("curvature_minimum_distance", "distance of minimum", "pixel L2"),
+    Column("curvature_drop", "drop to minimum", "energy"),
+)
 
 
 def curvature(E: Float[Tensor, "b p p"], *, radius: float) -> Float[Tensor, "b 2"]:
@@ -17,7 +25,7 @@ def curvature(E: Float[Tensor, "b p p"], *, radius: float) -> Float[Tensor, "b 2
     not do: that of E(x, y) is 0 almost everywhere where a net is piecewise linear.
 
     Args:
-        E: energies on planes, of :func:`jeat.landscape.grid`.
+        E: energies on planes, of :func:`energy_on_plane`.
         radius: r, that of the grid.
     """
     half = E.shape[1] // 2
@@ -35,7 +43,7 @@ def minimum(
     is at most sqrt(2) * radius, in a corner.
 
     Args:
-        E: energies on planes, of :func:`jeat.landscape.grid`.
+        E: energies on planes, of :func:`energy_on_plane`.
         radius: that of the grid.
     """
     half = E.shape[1] // 2
@@ -59,11 +67,11 @@ def measure(
     Args:
         radius: half a side of the plane's square, in the L2 norm of pixels in [0, 1].
         points: of the grid on a side; odd, so that the middle one is the image.
-        images: so many of the test images at most, spread evenly; each costs points^2 passes.
+        images: largest number of test images, spread evenly; each costs points^2 passes.
     """
     x, y = spread(subject.x, subject.y, images)
     directions = plane(x, seed=int(torch.randint(2**31, ())))
-    E = grid(subject.net, x, y, directions=directions, radius=radius, points=points)
+    E = energy_on_plane(subject.net, x, y, directions=directions, radius=radius, points=points)
     along, (distance, drop) = curvature(E, radius=radius), minimum(E, radius=radius)
     return {
         "curvature": float(along.mean()),

@@ -5,10 +5,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.energy import joint_energy, marginal_energy
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["energies", "measure"]
+
+columns = (
+    Column("E_y", "E(x, y)", "mean over test images"),
+    Column("E", "E(x)", "mean over test images"),
+    Column("cross_entropy", "cross-entropy", "E(x, y) - E(x)", "lower"),
+)
 
 means_over_images = True
 

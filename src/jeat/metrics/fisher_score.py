@@ -14,13 +14,23 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jeat._checks import SettingError, is_whole
+from jeat._support.checks import SettingError, is_whole
 from jeat.data import check_pixels
 from jeat.energy import Energy, energy_of
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating, is_piecewise_linear
 
 __all__ = ["fisher_score", "fisher_terms", "measure"]
+
+columns = (
+    Column("jfs", "JFS", "joint Fisher score", "lower"),
+    Column("jfs_gradient", "JFS gradient term", "1/2 |grad E(x, y)|^2"),
+    Column("jfs_trace", "JFS trace term", "tr Hess E(x, y), which is taken off"),
+    Column("mfs", "MFS", "marginal Fisher score", "lower"),
+    Column("mfs_gradient", "MFS gradient term", "1/2 |grad E(x)|^2"),
+    Column("mfs_trace", "MFS trace term", "tr Hess E(x), which is taken off"),
+)
 
 means_over_images = True
 

@@ -7,14 +7,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.balls import Norm
+from jeat.attacks import Norm
 from jeat.energy import cross_entropy, score
+from jeat.metrics._column import Column
 from jeat.metrics._ensemble import left_by_ensemble
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject, pieces, spread
 from jeat.nets import autocast, evaluating
 
 __all__ = ["gradient_masking", "measure", "signs_of_masking"]
+
+columns = (
+    Column("masking_pgd", "PGD-20", "20 steps, cross-entropy"),
+    Column("masking_square", "Square", "200 queries, no gradient"),
+    Column("masking_scaled", "PGD-20, one scale", "of logits divided by their own spread"),
+    Column("masking_fgsm", "one step", "of eps, from the image"),
+    Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1"),
+    Column("masking_zero_gradient", "zero gradients", "of the cross-entropy, in fp32"),
+)
 
 expensive = True
 
@@ -164,7 +174,7 @@ def measure(
         eps: radius of the ball, in [0, 1] pixels.
         norm: linf or l2.
         queries: of Square, the attack without gradients.
-        images: so many of the test images at most, spread evenly.
+        images: largest number of test images, spread evenly.
     """
     x, y = spread(subject.x, subject.y, images)
     return gradient_masking(subject.net, x, y, eps=eps, norm=norm, queries=queries)

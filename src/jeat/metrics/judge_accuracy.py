@@ -4,10 +4,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, given, pieces, right
 from jeat.nets import autocast, evaluating
 
 __all__ = ["judge_accuracy", "measure"]
+
+columns = (
+    Column(
+        "judge_accuracy", "judge accuracy", "share the judge takes for the class asked", "higher"
+    ),
+)
 
 needs = ("samples", "sample_labels", "judge")
 

@@ -6,9 +6,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, check_images, given
 
 __all__ = ["measure", "memorisation", "nearest"]
+
+columns = (
+    Column("nearest_l2", "generated", "mean L2 to the nearest training image"),
+    Column("nearest_l2_real", "test images", "mean L2 to the nearest training image"),
+    Column("nearest_auroc", "P(generated nearer)", "than a test image; 1/2 is as new as those"),
+    Column("nearest_copies", "copies", "share nearer than 99 % of test images are"),
+)
 
 needs = ("samples", "train")
 
@@ -35,7 +43,7 @@ def nearest(
 
     Args:
         images, train: in [0, 1].
-        k: so many neighbours.
+        k: number of neighbours.
         distance: ``"l2"`` or ``"ssim"``.
 
     Returns:

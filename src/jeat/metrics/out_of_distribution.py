@@ -7,10 +7,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.energy import marginal_energy
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["Outside", "auroc", "inside_scores", "measure", "out_of_distribution", "outside_of"]
+
+columns = (
+    Column("ood_auroc_energy", "AUROC energy", "of -E(x), against interpolated images", "higher"),
+    Column("ood_auroc_confidence", "AUROC confidence", "of max p(y|x)", "higher"),
+    Column("ood_auroc_gradient", "AUROC gradient", "of -|grad E(x)|", "higher"),
+)
 
 needs = ("outside",)
 

@@ -3,13 +3,15 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.attacks.pgd import AttackLoss
-from jeat.balls import Norm
+from jeat.attacks import AttackLoss, Norm
+from jeat.metrics._column import Column
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject
 from jeat.nets import Precision
 
 __all__ = ["measure", "robust_accuracy"]
+
+columns = (Column("robust_accuracy", "PGD", "the attack of the settings", "higher"),)
 
 means_over_images = True
 robustness = True

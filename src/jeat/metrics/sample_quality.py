@@ -1,6 +1,6 @@
 """Inception Score, FID, KID, precision and recall of samples, by torch-fidelity."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from jeat._checks import SettingError
+from jeat._support.checks import SettingError
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, check_images, given
 from jeat.nets import evaluating
 
 __all__ = ["measure", "reference_inception", "sample_quality"]
+
+columns = (
+    Column("is", "IS", "Inception Score, higher is better", "higher"),
+    Column("fid", "FID", "Inception's, lower is better", "lower"),
+    Column("kid", "KID", "lower is better", "lower"),
+    Column("precision", "precision", "in Inception's features", "higher"),
+    Column("recall", "recall", "in Inception's features", "higher"),
+    Column("judge_is", "judge-IS", "in the judge's probabilities, higher is better", "higher"),
+    Column("judge_fid", "judge-FID", "in the judge's features, lower is better", "lower"),
+    Column("judge_kid", "judge-KID", "in the judge's features, lower is better", "lower"),
+    Column("judge_precision", "judge-precision", "in the judge's features", "higher"),
+    Column("judge_recall", "judge-recall", "in the judge's features", "higher"),
+)
 
 needs = ("samples", "train")
 _HASH = "6726825d"  # with which the SHA-256 of the file begins
@@ -201,3 +215,16 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
         raise SettingError("sample_quality needs --judge, or --sample_quality.inception")
     figures = sample_quality(samples, train, subject.judge)
     return {f"judge_{name}": value for name, value in figures.items()}
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Raise where the file of Inception's weights that the settings name is not there.
+
+    Raises:
+        FileNotFoundError: it is not, or cannot be fetched.
+    """
+    inception = settings.get("inception")
+    if inception == "reference":
+        reference_inception()
+    elif inception is not None and not Path(inception).is_file():
+        raise FileNotFoundError(f"no file of Inception's weights at {inception}")

@@ -5,10 +5,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.energy import cross_entropy, joint_energy
+from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "zero_gradient"]
+
+columns = (
+    Column("zero_gradient_share", "zero gradients", "of the cross-entropy, in fp32"),
+    Column("logit_margin", "margin", "of the label's logit, mean"),
+)
 
 
 def zero_gradient(

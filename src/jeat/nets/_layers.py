@@ -4,9 +4,12 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from jeat._checks import SettingError
+from jeat._support.checks import SettingError
 
-__all__ = ["Normalize", "activation_layer", "norm_layer"]
+__all__ = ["Activation", "Normalisation", "Normalize", "activation_layer", "norm_layer"]
+
+Activation = Literal["relu", "leaky_relu", "silu"]
+Normalisation = Literal["none", "batch", "group"]
 
 
 class Normalize(nn.Module):
@@ -24,7 +27,7 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.std
 
 
-def activation_layer(name: Literal["relu", "leaky_relu", "silu"]) -> nn.Module:
+def activation_layer(name: Activation) -> nn.Module:
     """The activation; LeakyReLU has slope 0.2, as in JEM."""
     match name:
         case "relu":
@@ -36,7 +39,7 @@ def activation_layer(name: Literal["relu", "leaky_relu", "silu"]) -> nn.Module:
     raise SettingError(f"unknown activation {name!r}: use relu, leaky_relu or silu")
 
 
-def norm_layer(name: Literal["none", "batch", "group"], channels: int) -> nn.Module:
+def norm_layer(name: Normalisation, channels: int) -> nn.Module:
     """The normalisation layer; groups have 8 channels."""
     match name:
         case "none":

@@ -1,16 +1,17 @@
 """WideResNet (Zagoruyko & Komodakis 2016) as JEM and the paper use it."""
 
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jeat.nets._layers import Normalize, activation_layer, norm_layer
+from jeat.nets._layers import (
+    Activation,
+    Normalisation,
+    Normalize,
+    activation_layer,
+    norm_layer,
+)  # fmt: skip
 
 __all__ = ["Net"]
-
-Norm = Literal["none", "batch", "group"]
-Activation = Literal["relu", "leaky_relu", "silu"]
 
 
 class Block(nn.Module):
@@ -21,7 +22,9 @@ class Block(nn.Module):
 
     only_sums = True
 
-    def __init__(self, c_in: int, c_out: int, stride: int, norm: Norm, act: Activation) -> None:
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, norm: Normalisation, act: Activation
+    ) -> None:
         super().__init__()
         bias = norm == "none"
         self.branch = nn.Sequential(
@@ -52,7 +55,9 @@ class Net(nn.Sequential):
         fold: side of the squares, which divides the images' size; 1 folds nothing.
         channels, size: input images are (channels, size, size), size at least 4 fold.
         classes: number of logits.
-        norm, activation, mean, std: see :class:`jeat.nets.Spec`.
+        norm: normalisation layers.
+        activation: leaky_relu has slope 0.2, as in JEM.
+        mean, std: the first layer maps x in [0, 1] to (x - mean) / std.
 
     Raises:
         ValueError: a depth that is not 6n + 4, a width or fold below 1, images below 4 fold pixels
@@ -70,7 +75,7 @@ class Net(nn.Sequential):
         channels: int = 3,
         size: int = 32,
         classes: int = 10,
-        norm: Norm = "none",
+        norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
         mean: float = 0.5,
         std: float = 0.5,

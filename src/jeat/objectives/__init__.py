@@ -1,23 +1,39 @@
 """Objectives: ``(net, batch) -> (loss, metrics)``, the loss to minimise and named figures to log.
 
-One method per file; the file's name is the method's name on the command line and its class's
-keyword-only arguments are the method's flags, so adding a method is one new file here. A class
-whose first argument is ``restart`` (n -> n first states of chains) is given the run's. An objective
-owns its replay buffer, never the net, and decides train/eval mode: attacks and chains run in eval
-mode, the forward pass of the loss in the mode it finds. Where ``batch.logged``, the metrics also
-hold clean accuracy and mean energies (``E`` is E(x), ``E_y`` is E(x, y)) of data, adversarial
-examples and negatives, and their gaps.
+One method a file; its name is the file's name, and the class's keyword-only arguments are its flags
+(``--objective.*``). The contract, of which a class needs the first line only:
+
+- ``forward(net, batch) -> (loss, metrics)``. It decides train/eval mode: attacks and chains run in
+  eval mode, the pass of the loss in the mode it finds. Where ``batch.logged``, metrics also hold
+  accuracies and mean energies (``E`` is E(x), ``E_y`` is E(x, y)) and their gaps.
+- ``points(net, batch) -> loss_of``, with ``loss_of(net) -> (loss, metrics)``: the same in two parts,
+  so that a step of two gradients takes both at the same x_adv and x_neg (:class:`TwoParts`).
+- **State**: every tensor that is registered, in the objective or a module of it, is kept in
+  checkpoints and restored, of each process its own. Parameters are optimised with the net's. State
+  in plain attributes would be lost, and is refused.
+- ``__init__`` may take ``restart`` (n -> n first states of chains; ``restart.of(labels)``) and
+  ``net`` (the net to be trained, to copy from), by these names.
+- ``attack``: what it attacks with, as an attribute; catastrophic overfitting is looked for then.
+- ``branches``: further images of each iteration, ``{name: jeat.data.Branch}``; they come as
+  ``batch.others[name]``.
+- ``cost(settings)``: a static method that says what an iteration costs (:class:`Cost`).
+
+Constants of the file, as literals: ``begins`` says what weights it begins from, ``weakness`` what is
+known against it; ``recovery = {setting: "add" or "raise"}`` names the settings that a run which
+diverged may change, by adding to them or by raising them to a least value; ``remedies`` are settings
+to try by hand; ``smallest`` are those of a run that only shows that it works; ``limits`` replaces defaults of the plan's recovery, such as ``{"max_energy": 1e6}``
+for energies that are log-likelihoods in nats.
 """
 
 import inspect
-import pkgutil
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 from torch import Tensor, nn
 
-from jeat._checks import SettingError, check_kind
+from jeat._support.plugins import find
+from jeat._support.signatures import complete as _complete
+from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts
 from jeat.objectives.at import AT
 from jeat.objectives.jeat import JEAT
 from jeat.objectives.jem import JEM
@@ -25,19 +41,35 @@ from jeat.objectives.noise import Noise
 from jeat.objectives.normal import Normal
 from jeat.objectives.prejeat import PreJEAT
 
-__all__ = ["AT", "JEAT", "JEM", "Noise", "Normal", "PreJEAT", "complete", "make"]
+__all__ = [
+    "AT", "JEAT", "JEM", "Cost", "Loss", "Metrics", "Noise", "Normal", "PreJEAT", "TwoParts",
+    "complete", "cost_of", "make",
+]  # fmt: skip
 
 
-def make(method: str, restart: Callable[[int], Tensor], settings: dict[str, Any]) -> nn.Module:
+def make(
+    method: str,
+    restart: Callable[[int], Tensor],
+    settings: dict[str, Any],
+    *,
+    net: nn.Module | None = None,
+) -> nn.Module:
     """The objective of the file ``method``, with ``settings`` for its keyword-only arguments.
 
+    Args:
+        method: name of a file, or ``package.module:Class``.
+        restart, net: given to an objective that takes them.
+        settings: by name.
+
     Raises:
-        ValueError: an unknown method, or a setting it does not take.
+        SettingError: an unknown method, or a setting it does not take.
     """
     cls = _class_of(method)
-    settings = complete(method, settings)
-    chained = "restart" in inspect.signature(cls).parameters
-    objective: nn.Module = cls(restart, **settings) if chained else cls(**settings)
+    given = {"restart": restart, "net": net}
+    takes = inspect.signature(cls).parameters
+    objective: nn.Module = cls(
+        **{k: v for k, v in given.items() if k in takes}, **complete(method, settings)
+    )
     return objective
 
 
@@ -45,23 +77,20 @@ def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
     """``settings`` of a method, with the defaults of those that are not given.
 
     Raises:
-        ValueError: an unknown method, or a setting it does not take or of another kind.
+        SettingError: an unknown method, or a setting it does not take or of another kind.
     """
-    takes = inspect.signature(_class_of(method)).parameters.values()
-    own = [p for p in takes if p.kind is inspect.Parameter.KEYWORD_ONLY]
-    defaults, kinds = {p.name: p.default for p in own}, {p.name: p.annotation for p in own}
-    if unknown := set(settings) - set(defaults):
-        names, known = ", ".join(map(str, unknown)), ", ".join(defaults) or "none"
-        raise SettingError(f"method {method!r} has no setting {names}; it has {known}")
-    for name, value in settings.items():
-        check_kind(f"objective.{name}", value, kinds[name])
-    return defaults | settings
+    return _complete(_class_of(method), settings, whose=f"method {method!r}", group="objective")
 
 
-def _class_of(method: str) -> type[nn.Module]:
-    methods = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name[0] != "_")
-    if method not in methods:
-        raise SettingError(f"unknown method {method!r}: methods are {', '.join(methods)}")
-    module = import_module(f"{__name__}.{method}")
-    cls: type[nn.Module] = getattr(module, module.__all__[0])
-    return cls
+def cost_of(method: str, settings: dict[str, Any]) -> Cost | None:
+    """What an iteration costs; None where the objective does not say.
+
+    Raises:
+        SettingError: as :func:`complete`.
+    """
+    cls = _class_of(method)
+    return cls.cost(complete(method, settings)) if hasattr(cls, "cost") else None
+
+
+def _class_of(method: str) -> Any:
+    return find("objectives", method, "method")

@@ -1,25 +1,54 @@
 """What several objectives do: report energies, train on adversarial examples, advance chains."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from jeat._support.plugins import Part
 from jeat.attacks import Attack
-from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.nets import evaluating
-from jeat.samplers import Sampler, langevin, last
+from jeat.samplers import ReplayBuffer, Sampler, last, sampler_of
 
 __all__ = [
-    "Metrics", "adversarial_cross_entropy", "chains", "clean", "energy_difference",
+    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "clean", "energy_difference",
     "fixed_statistics", "gap", "negatives", "noisy", "report",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
+Loss = Callable[[nn.Module], tuple[Tensor, Metrics]]
+"""A net -> the loss at points that are held still, and its metrics."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an iteration takes for each image of its batch, and what is stored.
+
+    Attributes:
+        input_gradients: gradients with respect to images, in chains and attacks.
+        training_passes: passes with a gradient for the weights.
+        stored: images that are kept between iterations, in a replay buffer.
+    """
+
+    input_gradients: int = 0
+    training_passes: int = 1
+    stored: int = 0
+
+
+class TwoParts(nn.Module):
+    """An objective of two parts: it finds points at the net, and has a loss at these points."""
+
+    def points(self, net: nn.Module, batch: Batch) -> Loss:
+        """Find x_adv, x_neg and the like: the loss at them, as a function of the net."""
+        raise TypeError(f"{type(self).__name__} must define points(net, batch)")
+
+    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+        """The loss at the points of this net, and its metrics."""
+        return self.points(net, batch)(net)
 
 
 def report(logits: Tensor, y: Tensor, of: str) -> Metrics:
@@ -40,17 +69,19 @@ def clean(net: nn.Module, batch: Batch) -> Metrics:
         return report(net(batch.x), batch.y, "clean")
 
 
-def adversarial_cross_entropy(
-    net: nn.Module, batch: Batch, attack: Attack
-) -> tuple[Tensor, Metrics]:
-    """Mean L(x_adv, y) (Eq. 1 with ``attack`` for the inner maximum)."""
+def at_adversarial(net: nn.Module, batch: Batch, attack: Attack) -> Loss:
+    """Mean L(x_adv, y) (Eq. 1 with ``attack`` for the inner maximum), at x_adv of this net."""
     with evaluating(net):
         x_adv = attack(net, batch.x, batch.y)
-    metrics = clean(net, batch)
-    logits = net(x_adv)
-    loss = cross_entropy(logits, batch.y).mean()
-    metrics |= {"loss": loss.detach()} | report(logits, batch.y, "adv")
-    return loss, metrics | gap(metrics, "E_y_adv", "E_y_clean")
+
+    def loss_of(net: nn.Module) -> tuple[Tensor, Metrics]:
+        metrics = clean(net, batch)
+        logits = net(x_adv)
+        loss = cross_entropy(logits, batch.y).mean()
+        metrics |= {"loss": loss.detach()} | report(logits, batch.y, "adv")
+        return loss, metrics | gap(metrics, "E_y_adv", "E_y_clean")
+
+    return loss_of
 
 
 def gap(metrics: Metrics, above: str, below: str) -> Metrics:
@@ -85,10 +116,12 @@ def energy_difference(
     return loss, {name: value.detach() for name, value in parts.items()}
 
 
-def chains(*, steps: int, step_size: float, noise: float | None, clamp: bool) -> Sampler:
-    """Langevin chains, kept in [0, 1] where ``clamp``."""
+def chains(
+    sampler: Part, *, steps: int, step_size: float, noise: float | None, clamp: bool
+) -> Sampler:
+    """Chains of a sampler, kept in [0, 1] where ``clamp``."""
     bounds = (0.0, 1.0) if clamp else None
-    return partial(langevin, steps=steps, step_size=step_size, noise=noise, bounds=bounds)
+    return sampler_of(sampler, steps=steps, step_size=step_size, noise=noise, bounds=bounds)
 
 
 @contextmanager

@@ -1,17 +1,23 @@
 """Adversarial training (Sec. 2.1), by FGSM-RS or PGD."""
 
 from functools import partial
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from jeat.attacks import pgd
 from jeat.data import Batch
-from jeat.objectives._parts import Metrics, adversarial_cross_entropy
+from jeat.objectives._parts import Cost, Loss, TwoParts, at_adversarial
 
 __all__ = ["AT"]
 
+begins = "random weights"
+weakness = (
+    "It withstands the attack it was trained on, of few steps; stronger ones are in the table."
+)
 
-class AT(nn.Module):
+
+class AT(TwoParts):
     """Minimise L(x_adv, y), x_adv found by climbing L(x, y) (Eq. 1; Eq. 14).
 
     One step is fast AT (FGSM from a random start, Wong et al. 2020); ten steps with ratio 0.25 is
@@ -27,5 +33,10 @@ class AT(nn.Module):
         super().__init__()
         self.attack = partial(pgd, eps=eps, steps=steps, step_size=ratio * eps, loss="ce")
 
-    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
-        return adversarial_cross_entropy(net, batch, self.attack)
+    def points(self, net: nn.Module, batch: Batch) -> Loss:
+        return at_adversarial(net, batch, self.attack)
+
+    @staticmethod
+    def cost(settings: dict[str, Any]) -> Cost:
+        """A gradient a step of the attack."""
+        return Cost(input_gradients=settings["steps"])

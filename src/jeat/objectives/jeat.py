@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Annotated, Any
 
 from torch import Tensor, nn
 
-from jeat._checks import check_not_negative
+from jeat._support.checks import check_not_negative
+from jeat._support.plugins import Part
 from jeat.attacks import GradAt, pgd
-from jeat.buffer import ReplayBuffer
 from jeat.data import Batch
 from jeat.nets import evaluating
 from jeat.objectives._parts import (
+    Cost,
+    Loss,
     Metrics,
+    TwoParts,
     chains,
     clean,
     energy_difference,
@@ -20,11 +24,23 @@ from jeat.objectives._parts import (
     negatives,
     report,
 )  # fmt: skip
+from jeat.samplers import ReplayBuffer
 
 __all__ = ["JEAT"]
 
+begins = (
+    "the weights of an adversarially trained classifier (docs/cifar10.md says what else was tried)"
+)
+weakness = (
+    "It classifies less well than the adversarially trained net that it began as, and is far less "
+    "sure than it is right (ece)."
+)
+recovery = {"steps": "add", "w_l2": "raise"}
+smallest = {"steps": 2, "buffer_size": 4}
+remedies = ("objective.clamp", "more objective.steps", "objective.w_l2")
 
-class JEAT(nn.Module):
+
+class JEAT(TwoParts):
     """Minimise -log p(x_adv, y) = -log p(y|x_adv) - log p(x_adv) (Eq. 19, 20; Algorithm 1).
 
     The loss is ::
@@ -51,6 +67,7 @@ class JEAT(nn.Module):
         w_px: weight of -log p(x_adv).
         w_l2: weight of E(x_adv)^2 + E(x_neg)^2, which keeps energies from running away; 0 in
             the paper.
+        sampler: of the chains, by the name of a file in ``jeat/samplers`` or package.module:function.
     """
 
     def __init__(
@@ -70,27 +87,38 @@ class JEAT(nn.Module):
         w_clf: float = 1.0,
         w_px: float = 1.0,
         w_l2: float = 0.0,
+        sampler: Annotated[Part, "samplers"] = "langevin",
     ) -> None:
         super().__init__()
         check_not_negative(w_clf=w_clf, w_px=w_px, w_l2=w_l2)
         self.attack = partial(
             pgd, eps=eps, steps=attack_steps, step_size=ratio * eps, loss="energy", grad_at=grad_at
         )
-        self.sampler = chains(steps=steps, step_size=step_size, noise=noise, clamp=clamp)
+        self.sampler = chains(sampler, steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
         self.w_clf, self.w_px, self.w_l2 = w_clf, w_px, w_l2
 
-    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
+    def points(self, net: nn.Module, batch: Batch) -> Loss:
         with evaluating(net):
             x_adv = self.attack(net, batch.x, batch.y)
         x_neg = negatives(net, self.buffer, len(x_adv), self.sampler)
-        metrics = clean(net, batch)
-        with fixed_statistics(net):
-            logits = net(x_adv)
-            loss, parts = energy_difference(
-                net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px, w_l2=self.w_l2
-            )
-        metrics |= parts | report(logits, batch.y, "adv")
-        for above, below in (("E_y_adv", "E_y_clean"), ("E_neg", "E_adv"), ("E_neg", "E_clean")):
-            metrics |= gap(metrics, above, below)
-        return loss, metrics
+
+        def loss_of(net: nn.Module) -> tuple[Tensor, Metrics]:
+            metrics = clean(net, batch)
+            with fixed_statistics(net):
+                logits = net(x_adv)
+                loss, parts = energy_difference(
+                    net, logits, batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px, w_l2=self.w_l2
+                )
+            metrics |= parts | report(logits, batch.y, "adv")
+            for pair in (("E_y_adv", "E_y_clean"), ("E_neg", "E_adv"), ("E_neg", "E_clean")):
+                metrics |= gap(metrics, *pair)
+            return loss, metrics
+
+        return loss_of
+
+    @staticmethod
+    def cost(settings: dict[str, Any]) -> Cost:
+        """A gradient a step of attack and chains, passes of x_adv and x_neg, a replay buffer."""
+        gradients = settings["attack_steps"] + settings["steps"]
+        return Cost(gradients, 2, settings["buffer_size"])

@@ -1,17 +1,24 @@
 """Preliminary Joint Energy Adversarial Training (Sec. 3.3)."""
 
 from functools import partial
+from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from jeat.attacks import GradAt, pgd
 from jeat.data import Batch
-from jeat.objectives._parts import Metrics, adversarial_cross_entropy
+from jeat.objectives._parts import Cost, Loss, TwoParts, at_adversarial
 
 __all__ = ["PreJEAT"]
 
+begins = "random weights"
+weakness = (
+    "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy less well than a "
+    "net that was trained on those."
+)
 
-class PreJEAT(nn.Module):
+
+class PreJEAT(TwoParts):
     """Minimise L(x_adv, y), x_adv found by climbing E(x, y) alone (Eq. 18).
 
     Args:
@@ -34,5 +41,10 @@ class PreJEAT(nn.Module):
             pgd, eps=eps, steps=steps, step_size=ratio * eps, loss="energy", grad_at=grad_at
         )
 
-    def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
-        return adversarial_cross_entropy(net, batch, self.attack)
+    def points(self, net: nn.Module, batch: Batch) -> Loss:
+        return at_adversarial(net, batch, self.attack)
+
+    @staticmethod
+    def cost(settings: dict[str, Any]) -> Cost:
+        """A gradient a step of the attack."""
+        return Cost(input_gradients=settings["steps"])

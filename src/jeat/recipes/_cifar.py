@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from jeat.plan import Optimisation, Plan
-from jeat.recipes._suite import Suite
+from jeat.recipes.paper import Paper, inception_settings
+from jeat.suites import Suite
+from jeat.training.plan import Optimisation, Plan
 
 __all__ = ["at_scale"]
 
@@ -58,15 +59,13 @@ def at_scale(
             "normal", data=data, net="wrn-28-10", norm="batch", activation="relu",
             optimisation=replace(sgd, seed=1000, deltas_every=0),
         ),
-        eps=EPS,
+        comparison=Paper(
+            EPS, n_accuracy=10_000, n_scores=1000, n_autoattack=1000, printed=name,
+            settings=inception_settings(inception),
+        ),
         chain={"steps": 150, "step_size": 0.25, "noise": 0.005, "precision": "bf16"},
-        images=10_000,
-        scored=1000,
-        attacked=1000,
         per_class=50_000 // classes,
         shape=(3, 32, 32),
         classes=classes,
         train_images=50_000,
-        paper=name,
-        settings={} if inception is None else {"sample_quality": {"inception": inception}},
     )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from jeat.plan import Optimisation, Plan
-from jeat.recipes._suite import Suite
+from jeat.recipes.paper import Paper, inception_settings
+from jeat.suites import Suite
+from jeat.training.plan import Optimisation, Plan
 
 __all__ = ["on_two_cores"]
 
@@ -45,6 +47,29 @@ ROUGH = CHAINS | {"step_size": 0.1, "buffer_size": 1000, "w_px": 0.3, "w_l2": 0.
 ALL = ("normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat")
 
 
+def plans_of(
+    out: Path, seed: int, *, data: str, methods: Sequence[str], classifiers: float, joint: float
+) -> dict[str, Plan]:
+    """The runs of a seed; arguments as :func:`on_two_cores`."""
+
+    def plan(method: str, o: Optimisation, init: str | None = None, **objective: Any) -> Plan:
+        epochs = o.epochs * (joint if init else classifiers)
+        return Plan(
+            method, data=data, init=init and str(out / init), objective=objective,
+            optimisation=replace(o, seed=seed, epochs=epochs), **NET,
+        )  # fmt: skip
+
+    every = {
+        "normal": plan("normal", SGD),
+        **{f"noise-{n}": plan("noise", HALF, sigma=n / 255) for n in (8, 16, 24)},
+        "at": plan("at", SGD, **ATTACK),
+        "prejeat": plan("prejeat", HALF, **ATTACK),
+        "jem": plan("jem", SLOW, "normal", **ROUGH),
+        "jeat": plan("jeat", ADAM, "at", eps=EPS, ratio=1.25, **CHAINS),
+    }
+    return {method: every[method] for method in methods}
+
+
 def on_two_cores(
     name: Literal["cifar10", "cifar100"],
     *,
@@ -53,7 +78,12 @@ def on_two_cores(
     methods: Sequence[str] = ALL,
     classifiers: float = 1.0,
     joint: float = 1.0,
-    **more: Any,
+    n_accuracy: int = 10_000,
+    n_scores: int = 1000,
+    per_class: int = 1000,
+    classes: int = 10,
+    models: str = "",
+    licence: str = "",
 ) -> Suite:
     """Tables 1-3 and Fig. 2-7 with WRN-16-2s of LeakyReLUs that fold 2 x 2 pixels.
 
@@ -65,28 +95,11 @@ def on_two_cores(
         name: whose numbers of the paper are shown.
         data, inception: as the suites take them.
         methods: what is trained.
-        classifiers, joint: so many times those epochs, of classifiers and of JEM and JEAT.
-        more: further fields of :class:`Suite`.
+        classifiers, joint: factor of the epochs of classifiers, and of JEM and JEAT.
+        n_accuracy, n_scores: test images, as :class:`jeat.recipes.paper.Paper`; AutoAttack sees as
+            many as the scores.
+        per_class, classes, models, licence: as :class:`jeat.suites.Suite`.
     """
-
-    def plans(out: Path, seed: int) -> dict[str, Plan]:
-        def plan(method: str, o: Optimisation, init: str | None = None, **objective: Any) -> Plan:
-            epochs = o.epochs * (joint if init else classifiers)
-            return Plan(
-                method, data=data, init=init and str(out / init), objective=objective,
-                optimisation=replace(o, seed=seed, epochs=epochs), **NET,
-            )  # fmt: skip
-
-        every = {
-            "normal": plan("normal", SGD),
-            **{f"noise-{n}": plan("noise", HALF, sigma=n / 255) for n in (8, 16, 24)},
-            "at": plan("at", SGD, **ATTACK),
-            "prejeat": plan("prejeat", HALF, **ATTACK),
-            "jem": plan("jem", SLOW, "normal", **ROUGH),
-            "jeat": plan("jeat", ADAM, "at", eps=EPS, ratio=1.25, **CHAINS),
-        }
-        return {method: every[method] for method in methods}
-
     judge = replace(
         SGD, epochs=15, batch_size=256, lr=0.2, warmup=200, ema=0.99, seed=1000, deltas_every=0
     )
@@ -95,16 +108,23 @@ def on_two_cores(
         about="The net is a WRN-16-2 of LeakyReLUs that folds 2 x 2 pixels into channels, 0.7 "
         "million weights, trained on two CPU cores: fifty times smaller than the paper's.",
         data=data,
-        plans=plans,
+        plans=partial(
+            plans_of, data=data, methods=methods, classifiers=classifiers, joint=joint
+        ),
         judge=Plan(
             "normal", data=data, net="vgg-48", norm="batch", activation="relu", std=0.25,
             optimisation=judge,
         ),
-        eps=EPS,
+        comparison=Paper(
+            EPS, n_accuracy, n_scores, n_autoattack=n_scores, radius=8.0, printed=name,
+            settings=inception_settings(inception),
+        ),
         chain=CHAIN,
         chains={method: {"step_size": step} for method, step in OWN.items() if method in methods},
-        radius=8.0,
-        settings={} if inception is None else {"sample_quality": {"inception": inception}},
-        paper=name,
-        **more,
+        per_class=per_class,
+        shape=(3, 32, 32),
+        classes=classes,
+        train_images=50_000,
+        models=models,
+        licence=licence,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """CIFAR-10 at the paper's scale, for GPUs."""
 
 from jeat.recipes._cifar import at_scale
-from jeat.recipes._suite import Suite
+from jeat.suites import Suite
 
 __all__ = ["suite"]
 

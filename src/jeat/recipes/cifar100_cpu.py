@@ -1,7 +1,7 @@
 """AT and JEAT on CIFAR-100 with small nets: an hour or two on two CPU cores."""
 
-from jeat.recipes._suite import Suite
 from jeat.recipes._two_cores import on_two_cores
+from jeat.suites import Suite
 
 __all__ = ["suite"]
 
@@ -15,7 +15,6 @@ def suite(*, data: str = "uoft-cs/cifar100", inception: str | None = None) -> Su
             FID and KID.
     """
     return on_two_cores(
-        "cifar100", data=data, inception=inception, methods=("at", "jeat"), images=2000,
-        scored=200, attacked=200, joint=4.0, per_class=10, shape=(3, 32, 32), classes=100,
-        train_images=50_000,
+        "cifar100", data=data, inception=inception, methods=("at", "jeat"), joint=4.0,
+        n_accuracy=2000, n_scores=200, per_class=10, classes=100,
     )  # fmt: skip

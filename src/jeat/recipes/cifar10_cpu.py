@@ -1,7 +1,7 @@
 """CIFAR-10 with small nets: hours on two CPU cores."""
 
-from jeat.recipes._suite import Suite
 from jeat.recipes._two_cores import ALL, on_two_cores
+from jeat.suites import Suite
 
 __all__ = ["suite"]
 
@@ -20,9 +20,8 @@ def suite(
     """
     few = 10 if short else 1
     return on_two_cores(
-        "cifar10", data=data, inception=inception, images=10_000 // few, scored=1000 // few,
-        attacked=1000 // few, per_class=1000 // few, shape=(3, 32, 32), classes=10,
-        train_images=50_000, models="" if short else "cifar10",
+        "cifar10", data=data, inception=inception, n_accuracy=10_000 // few, n_scores=1000 // few,
+        per_class=1000 // few, models="" if short else "cifar10",
         classifiers=0.15 if short else 1.0, joint=0.5 if short else 1.0,
         methods=("normal", "at", "jem", "jeat") if short else ALL,
         licence="CIFAR-10 (Krizhevsky 2009) is published for research, without a licence of its "

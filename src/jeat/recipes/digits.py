@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jeat.plan import Optimisation, Plan
-from jeat.recipes._suite import Suite
+from jeat.recipes.paper import Paper, inception_settings
+from jeat.suites import Suite
+from jeat.training.plan import Optimisation, Plan
 
 __all__ = ["plans", "suite"]
 
@@ -52,14 +53,12 @@ def suite(*, inception: str | None = None) -> Suite:
             "normal", net="convnet-64", activation="relu",
             optimisation=Optimisation(epochs=30, lr=1e-3, batch_size=128, seed=1000, pad=1),
         ),
-        eps=EPS,
+        comparison=Paper(
+            EPS, n_accuracy=360, n_scores=360, n_autoattack=50, settings=inception_settings(inception)
+        ),
         chain={"steps": 150, "step_size": 0.25, "noise": 0.01},
-        images=360,
-        scored=360,
-        attacked=50,
         per_class=50,
         shape=(1, 8, 8),
         classes=10,
         train_images=1437,
-        settings={} if inception is None else {"sample_quality": {"inception": inception}},
     )  # fmt: skip

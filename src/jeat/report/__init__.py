@@ -1,13 +1,12 @@
-"""What a person looks at: image grids, curves, tables and pages, from plain values."""
+"""What a person looks at: tables and pages, from plain values. It knows no method by name."""
 
-from jeat.report._summary import Cell, Summary, ordering, summarise
-from jeat.report._table import table
-from jeat.report.curves import energy_changes, per_epoch
-from jeat.report.grid import grid, panels
-from jeat.report.page import Column, Figure, Table, markdown, page, write_csv
-from jeat.report.provenance import provenance
+from jeat.figures import grid, panels
+from jeat.metrics import Column
+from jeat.report.page import Figure, Table, markdown, page, write_csv
+from jeat.report.summary import Cell, Summary, ordering, summarise
+from jeat.report.table import table
 
 __all__ = [
-    "Cell", "Column", "Figure", "Summary", "Table", "energy_changes", "grid", "markdown",
-    "ordering", "page", "panels", "per_epoch", "provenance", "summarise", "table", "write_csv",
+    "Cell", "Column", "Figure", "Summary", "Table", "grid", "markdown", "ordering", "page",
+    "panels", "summarise", "table", "write_csv",
 ]  # fmt: skip

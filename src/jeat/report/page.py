@@ -4,24 +4,15 @@ import base64
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jeat.report._paper import PAPER
-from jeat.report._summary import Summary
-from jeat.report._table import table as as_markdown
+from jeat.metrics import Column
+from jeat.report.summary import Summary
+from jeat.report.table import table as as_markdown
 
 __all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column: the figure's name, its heading, and the protocol behind it."""
-
-    name: str
-    label: str
-    note: str
 
 
 @dataclass(frozen=True)
@@ -29,20 +20,20 @@ class Table:
     """A table to show: its rows are methods, some of which only the paper has.
 
     Attributes:
-        title, note: what stands above it; a title that begins with ``"Table 1:"`` and the like
-            brings the paper's numbers of that table.
-        columns, methods: its columns and rows.
+        title, note: what stands above it.
+        columns, methods: its columns and rows; those that nobody has a number for are left out.
+        printed: the paper's numbers, ``{column: {method: value}}``.
     """
 
     title: str
     note: str
     columns: Sequence[Column]
     methods: Sequence[str]
+    printed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
-    def paper(self, data: str, column: str, method: str) -> float | None:
-        """The paper's number for ``data``, if it has one."""
-        numbers = PAPER[data].get(self.title.partition(":")[0], {})
-        return numbers.get(column, {}).get(method)
+    def paper(self, column: str, method: str) -> float | None:
+        """The paper's number, if it has one."""
+        return self.printed.get(column, {}).get(method)
 
 
 @dataclass(frozen=True)
@@ -61,7 +52,6 @@ def page(
     about: str,
     protocol: Mapping[str, str],
     summary: Summary,
-    data: str,
     tables: Sequence[Table],
     claims: Mapping[str, tuple[int, int]],
     warnings: Sequence[str],
@@ -74,7 +64,6 @@ def page(
         title, about: what stands on top.
         protocol: how the numbers were obtained, by what they are.
         summary: of :func:`summarise`.
-        data: whose numbers of the paper are shown, ``"cifar10"`` or ``"cifar100"``.
         tables, figures: in order.
         claims: the paper's orderings in words: in how many seeds they held, of how many.
         warnings: what makes numbers doubtful, a line each.
@@ -85,7 +74,7 @@ def page(
     template = (Path(__file__).parent / "page.html").read_text()
     return Environment(autoescape=True).from_string(template).render(
         title=title, about=about, protocol=protocol,
-        tables=_shown(tables, summary, data), claims=claims, warnings=warnings,
+        tables=_shown(tables, summary), claims=claims, warnings=warnings,
         figures=[
             vars(f) | {"data": base64.b64encode(f.file.read_bytes()).decode()} for f in figures
         ],
@@ -93,18 +82,18 @@ def page(
     )  # fmt: skip
 
 
-def _shown(tables: Sequence[Table], summary: Summary, data: str) -> list[dict[str, Any]]:
+def _shown(tables: Sequence[Table], summary: Summary) -> list[dict[str, Any]]:
     """The tables that have a row."""
-    every = [_filled(table, summary, data) for table in tables]
+    every = [_filled(table, summary) for table in tables]
     return [table for table in every if table["rows"]]
 
 
-def _filled(table: Table, summary: Summary, data: str) -> dict[str, Any]:
+def _filled(table: Table, summary: Summary) -> dict[str, Any]:
     """A table's rows and columns that anybody has, and labels by command."""
 
     def cell(method: str, column: Column) -> dict[str, str]:
         ours = summary.get(method, {}).get(column.name)
-        paper = table.paper(data, column.name, method)
+        paper = table.paper(column.name, method)
         return {
             "ours": "" if ours is None else str(ours),
             "paper": "" if paper is None else f"{paper:.4g}",
@@ -125,10 +114,10 @@ def _filled(table: Table, summary: Summary, data: str) -> dict[str, Any]:
     return vars(table) | {"columns": columns, "rows": rows, "commands": commands}
 
 
-def markdown(tables: Sequence[Table], summary: Summary, data: str) -> str:
+def markdown(tables: Sequence[Table], summary: Summary) -> str:
     """The tables in Markdown, a section each."""
     sections = []
-    for shown in _shown(tables, summary, data):
+    for shown in _shown(tables, summary):
         rows = [
             {"method": row["method"]}
             | {c.label: _beside(**v) for c, v in zip(shown["columns"], row["cells"], strict=True)}
@@ -144,7 +133,7 @@ def _beside(ours: str, paper: str) -> str:
     return f"{ours or '-'} (paper {paper})" if paper else ours
 
 
-def write_csv(file: Path, tables: Sequence[Table], summary: Summary, data: str) -> None:
+def write_csv(file: Path, tables: Sequence[Table], summary: Summary) -> None:
     """One line a number: table, method, column, mean, std, seeds, paper, note, commands."""
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
@@ -155,7 +144,7 @@ def write_csv(file: Path, tables: Sequence[Table], summary: Summary, data: str) 
             for method in table.methods:
                 for c in table.columns:
                     cell = summary.get(method, {}).get(c.name)
-                    paper = table.paper(data, c.name, method)
+                    paper = table.paper(c.name, method)
                     ours = ["", "", 0]
                     if cell is not None:
                         std = "" if math.isnan(cell.std) else cell.std

@@ -1,22 +1,19 @@
-"""Samplers: ``(E, x0) -> iterator of states``; they see an energy, never a classifier.
+"""Samplers: ``(E, x, *, ...) -> iterator of states``; they see an energy, never a classifier.
 
 An iterator replaces options: ``last(langevin(...))`` trains, ``itertools.islice`` thins,
-``list`` is a trajectory and a ``for`` loop animates. A start is a function of labels (B,) to
-first states (B, C, H, W). Adding a sampler is one new file here.
+``list`` is a trajectory and a ``for`` loop animates. A sampler's keyword-only arguments are its
+settings; ``steps``, ``step_size``, ``noise`` and ``bounds`` are named so wherever they are taken.
+``starts`` says where chains begin, :class:`ReplayBuffer` keeps them between iterations.
 """
 
-from collections.abc import Callable, Iterator
-
-from torch import Tensor
-
-from jeat.energy import Energy
-from jeat.samplers.langevin import JEM_CHAIN, Chain, langevin, last
-from jeat.samplers.starts import ClassGaussian, Stored, Uniform, start_of
+from jeat.samplers._buffer import ReplayBuffer
+from jeat.samplers._chain import Chain, Sampler, last, sampler_of
+from jeat.samplers._starts import Restart, Start, Stored, start_of
+from jeat.samplers.langevin import langevin
+from jeat.samplers.starts.gaussian import ClassGaussian
+from jeat.samplers.starts.uniform import Uniform
 
 __all__ = [
-    "JEM_CHAIN", "Chain", "ClassGaussian", "Sampler", "Start", "Stored", "Uniform", "langevin",
-    "last", "start_of",
+    "Chain", "ClassGaussian", "ReplayBuffer", "Restart", "Sampler", "Start", "Stored", "Uniform",
+    "langevin", "last", "sampler_of", "start_of",
 ]  # fmt: skip
-
-Sampler = Callable[[Energy, Tensor], Iterator[Tensor]]
-Start = Callable[[Tensor], Tensor]

@@ -1,29 +1,17 @@
 """Langevin dynamics (Sec. 2.4), with step size and noise apart or coupled."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from numbers import Real
-from typing import TypedDict
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._checks import SettingError, check_not_negative, is_fp32, is_whole
+from jeat._support.checks import SettingError, check_not_negative, is_fp32, is_whole
 from jeat.energy import Energy, score
 
-__all__ = ["JEM_CHAIN", "Chain", "langevin", "last"]
-
-
-class Chain(TypedDict):
-    """Settings of :func:`langevin` by which a net draws its images."""
-
-    steps: int
-    step_size: float
-    noise: float | None
-
-
-JEM_CHAIN: Chain = {"steps": 150, "step_size": 0.25, "noise": 0.005}
+__all__ = ["langevin"]
 
 
 def langevin(
@@ -92,17 +80,3 @@ def _is_interval(bounds: object) -> bool:
         return False
     low, high = bounds
     return isinstance(low, Real) and isinstance(high, Real) and low < high
-
-
-def last(states: Iterable[Tensor]) -> Tensor:
-    """The final state of a chain, keeping one at a time.
-
-    Raises:
-        ValueError: the chain yields nothing.
-    """
-    state = None
-    for state in states:  # noqa: B007
-        pass
-    if state is None:
-        raise ValueError("an empty chain has no last state")
-    return state

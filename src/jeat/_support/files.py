@@ -1,0 +1,100 @@
+"""Files that are there whole or not at all, whenever writing them is cut short."""
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+__all__ = [
+    "contents", "expanded", "flushed", "parts_of", "removed", "rewritten", "system_number", "whole_file",
+]  # fmt: skip
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with the home folder for ``~``; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+@contextmanager
+def whole_file(file: str | Path) -> Iterator[Path]:
+    """A place beside ``file`` to write to; what was written there becomes ``file`` at the end.
+
+    After an error ``file`` is as it was, and nothing is left beside it. Its folder is made.
+
+    Raises:
+        OSError: with the name of the file, and the system's reason.
+    """
+    file = expanded(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.stem}.{os.getpid()}.part{file.suffix}")
+    try:
+        yield part
+        flushed(part)
+        part.replace(file)
+        flushed(file.parent)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if (number := system_number(error)) is not None:
+            raise OSError(number, os.strerror(number), str(file)) from error
+        raise
+
+
+def flushed(place: Path) -> None:
+    """fsync a file, or a folder where that can be asked.
+
+    Raises:
+        OSError: with its name.
+    """
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if not (place.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+            raise OSError(error.errno, error.strerror, str(place)) from error
+    finally:
+        os.close(opened)
+
+
+def contents(file: Path) -> bytes:
+    """What a file holds; nothing where there is none.
+
+    Raises:
+        ValueError: it is no file: to read a pipe would be to wait for ever.
+    """
+    if not file.exists():
+        return b""
+    if not file.is_file():
+        raise ValueError(f"{file} is no file of a run: remove it")
+    return file.read_bytes()
+
+
+def parts_of(file: Path) -> list[Path]:
+    """What killed processes left of writing ``file``."""
+    return list(file.parent.glob(f"{file.stem}.*.part{file.suffix}"))
+
+
+def system_number(error: BaseException) -> int | None:
+    """The operating system's number of an error that it caused."""
+    if isinstance(error, OSError):
+        return error.errno
+    said = re.search(r"os error (\d+)", str(error)) if isinstance(error, SafetensorError) else None
+    return int(said[1]) if said else None
+
+
+def rewritten(file: Path, text: str) -> None:
+    """Put ``text`` into a file at once: a kill leaves the old one or the new one."""
+    with whole_file(file) as part:
+        part.write_text(text)
+
+
+def removed(folder: Path) -> None:
+    """Remove a checkpoint at once: a kill leaves it whole or, renamed, as none."""
+    shutil.rmtree(folder.rename(folder.with_suffix(".part")))

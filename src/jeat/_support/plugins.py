@@ -1,0 +1,182 @@
+"""Parts by name: a file of a folder of this package, or ``package.module:Name`` of a user's own.
+
+A folder such as ``objectives`` is its own registry: each public file in it is a part, named like the
+file. Where a folder also holds other files, a part is a file that defines the folder's mark.
+"""
+
+import ast
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from jeat._support.checks import SettingError
+
+__all__ = [
+    "Part", "Place", "check_named_by_file", "constant_of", "find", "import_plugins", "known_parts", "locate", "name_of",
+    "part_name", "settings_of", "short_name",
+]  # fmt: skip
+
+Part = str | dict[str, Any]
+"""The name of a part, or ``{"name": ..., SETTING: VALUE, ...}``."""
+
+PACKAGE = Path(__file__).parents[1]
+_MARKS = {
+    "cli": "main", "data/sources": "read", "metrics": "measure", "nets": "Net", "recipes": "suite",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a part is defined: source file, module, and the name in it."""
+
+    file: Path
+    module: str
+    name: str
+
+
+def known_parts(folder: str) -> list[str]:
+    """The parts of a folder of this package, such as ``objectives`` or ``samplers/starts``."""
+    mark = _MARKS.get(folder)
+    files = sorted((PACKAGE / folder).glob("[a-z]*.py"))
+    return [f.stem for f in files if mark is None or _defines(f, mark)]
+
+
+def locate(folder: str, name: str, what: str) -> Place:
+    """Where the part ``name`` of a folder is.
+
+    Args:
+        folder: of this package.
+        name: of a file in it, or ``package.module:Name``.
+        what: what it is called in an error, such as ``"method"``.
+
+    Raises:
+        SettingError: there is no such part.
+    """
+    if ":" in name:
+        return _outside(name, what)
+    if name not in (known := known_parts(folder)):
+        raise SettingError(
+            f"unknown {what} {name!r}: {what}s are {', '.join(known)}, or package.module:Name"
+        )
+    file = PACKAGE / folder / f"{name}.py"
+    own = _MARKS.get(folder) or ast.literal_eval(_value(file, "__all__"))[0]
+    return Place(file, f"jeat.{folder.replace('/', '.')}.{name}", own)
+
+
+def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
+    """The part ``name`` of a folder, imported; arguments and errors as :func:`locate`.
+
+    Args:
+        folder, name, what: as :func:`locate`.
+        by_file: whether a file that was loaded names it. A file may not have code imported: of what
+            is outside, only modules that are imported already are taken then.
+    """
+    if by_file:
+        check_named_by_file(name, what)
+    place = locate(folder, name, what)
+    try:
+        return getattr(import_module(place.module), place.name)
+    except AttributeError as error:
+        raise SettingError(f"{place.module} has no {place.name}: no such {what}") from error
+    except ImportError as error:
+        raise SettingError(f"{what} {name!r} cannot be imported: {error}") from error
+
+
+def constant_of(folder: str, name: str, constant: str) -> Any:
+    """The literal that a part's module assigns to ``constant``, None where it does not."""
+    node = _value(locate(folder, name, folder).file, constant)
+    return None if node is None else ast.literal_eval(node)
+
+
+def check_named_by_file(name: str, what: str) -> None:
+    """Refuse a part that a file names, where that would have code imported.
+
+    Raises:
+        SettingError: it is code of its own, of a module that is not imported.
+    """
+    module = name.partition(":")[0]
+    if ":" in name and module not in sys.modules:
+        raise SettingError(
+            f"{what} {name!r} is code of its own, which no file may have imported: import {module} "
+            f"first, or set JEAT_PLUGINS={module}"
+        )
+
+
+def part_name(part: Any, folder: str) -> str:
+    """The name by which :func:`find` finds the class or function of a folder."""
+    module = str(part.__module__)
+    inside = f"jeat.{folder.replace('/', '.')}."
+    return module.removeprefix(inside) if module.startswith(inside) else f"{module}:{part.__name__}"
+
+
+def import_plugins() -> None:
+    """Import the modules that ``$JEAT_PLUGINS`` names, so that files of their nets can be loaded.
+
+    Raises:
+        SettingError: one cannot be imported.
+    """
+    for module in filter(None, os.environ.get("JEAT_PLUGINS", "").split(",")):
+        _look_here()
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise SettingError(f"JEAT_PLUGINS names {module!r}, but: {error}") from error
+
+
+def name_of(part: Part) -> str:
+    """The name of a part."""
+    return part if isinstance(part, str) else str(part.get("name"))
+
+
+def short_name(name: str) -> str:
+    """A part's file, or of one's own its module, without what stands before: the name of its flags."""
+    return name.partition(":")[0].rpartition(".")[2]
+
+
+def settings_of(part: Part) -> Mapping[str, Any]:
+    """The settings of a part that are given."""
+    return {} if isinstance(part, str) else {k: v for k, v in part.items() if k != "name"}
+
+
+def _outside(name: str, what: str) -> Place:
+    module, _, own = name.partition(":")
+    _look_here()
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError) as error:
+        raise SettingError(f"{what} {name!r} cannot be imported: {error}") from error
+    if spec is None or not spec.origin or not own.isidentifier():
+        raise SettingError(
+            f"there is no {what} {name!r}: give package.module:Name of a module that Python finds"
+        )
+    return Place(Path(spec.origin), module, own)
+
+
+def _look_here() -> None:
+    """Find modules in the working folder, too, behind all others: none stands for a library."""
+    if "" not in sys.path:
+        sys.path.append("")
+
+
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
+def _defines(file: Path, name: str) -> bool:
+    return any(getattr(node, "name", "") == name for node in _tree(file).body)
+
+
+def _value(file: Path, name: str) -> ast.expr | None:
+    """What a file assigns to ``name`` at its top."""
+    for node in _tree(file).body:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if any(isinstance(t, ast.Name) and t.id == name for t in targets):
+            return node.value  # type: ignore[attr-defined]  # an Assign has one
+    return None

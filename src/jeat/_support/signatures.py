@@ -1,0 +1,155 @@
+"""Signatures of parts: of this package read from source, so that ``--help`` needs no torch."""
+
+import ast
+import builtins
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from docstring_parser import parse
+
+from jeat._support.checks import SettingError, check_kind
+from jeat._support.plugins import PACKAGE, Place, find, locate
+
+__all__ = ["Flag", "Signature", "complete", "signature_of"]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A keyword-only argument: its type, default and line in the docstring."""
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The first line of a docstring, and the keyword-only arguments it documents."""
+
+    summary: str
+    flags: tuple[Flag, ...]
+
+
+def signature_of(folder: str, name: str, what: str = "part") -> Signature:
+    """The signature of a part: of a function, or of a class's ``__init__``.
+
+    That of a part of this package is read from its source. One from outside is imported.
+
+    Raises:
+        SettingError: no such part, or a keyword-only argument without annotation or default.
+    """
+    place = locate(folder, name, what)
+    inside = place.file.is_relative_to(PACKAGE)
+    return _read(place) if inside else _inspected(find(folder, name, what))
+
+
+def complete(
+    part: Callable[..., Any],
+    settings: dict[str, Any],
+    *,
+    whose: str,
+    group: str,
+    given: Iterable[str] = (),
+) -> dict[str, Any]:
+    """``settings`` of a part, with the defaults of those that are not given.
+
+    Args:
+        part: a function or class; its keyword-only arguments are its settings.
+        settings: by name.
+        whose: what stands before ``has no setting`` in an error.
+        group: what stands before a setting's name in an error, such as ``objective``.
+        given: keyword-only arguments that are no settings: its caller gives them.
+
+    Raises:
+        SettingError: a setting it does not take, or of another kind.
+    """
+    own = {f.name: f for f in _inspected(part).flags if f.name not in given}
+    if unknown := set(settings) - set(own):
+        names, known = ", ".join(map(str, sorted(unknown, key=str))), ", ".join(own) or "none"
+        raise SettingError(f"{whose} has no setting {names}; it has {known}")
+    for name, value in settings.items():
+        check_kind(f"{group}.{name}", value, own[name].type)
+    return {k: f.default for k, f in own.items()} | settings
+
+
+def _inspected(part: Callable[..., Any]) -> Signature:
+    """The signature of something that is imported."""
+    try:
+        kinds = typing.get_type_hints(
+            part.__init__ if isinstance(part, type) else part, include_extras=True
+        )
+    except NameError:  # an annotation of what is imported for type checkers only
+        kinds = {}
+    arguments = [p for p in inspect.signature(part).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    doc = parse(inspect.getdoc(part) or "")
+    helps = _helps(doc)
+    flags = [
+        Flag(p.name, kinds.get(p.name, p.annotation), p.default, helps.get(p.name, ""))
+        for p in arguments
+    ]
+    return Signature(doc.short_description or "", tuple(flags))
+
+
+def _read(place: Place) -> Signature:
+    """The signature of something in this package's source."""
+    body = ast.parse(place.file.read_text()).body
+    owner: Any = next(node for node in body if getattr(node, "name", "") == place.name)
+    made = [owner]
+    if isinstance(owner, ast.ClassDef):
+        made = [node for node in owner.body if getattr(node, "name", "") == "__init__"]
+    doc = parse(ast.get_docstring(owner) or "")
+    helps = _helps(doc)
+    flags = [
+        Flag(
+            arg.arg,
+            _evaluated(arg.annotation, place.file),
+            inspect.Parameter.empty if default is None else _evaluated(default, place.file),
+            helps.get(arg.arg, ""),
+        )
+        for function in made
+        for arg, default in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    ]
+    return Signature(doc.short_description or "", tuple(flags))
+
+
+def _helps(doc: Any) -> dict[str, str]:
+    """Argument -> its line; ``a, b: text`` documents both."""
+    return {
+        name.strip(): " ".join((p.description or "").split())
+        for p in doc.params
+        for name in p.arg_name.split(",")
+    }
+
+
+def _evaluated(node: ast.expr, file: Path) -> Any:
+    """An annotation or default in a file of this package: of builtins, typing and such aliases."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    known = {name: _meaning(name, file) for name in names if not hasattr(builtins, name)}
+    return eval(compile(ast.Expression(node), str(file), "eval"), known)
+
+
+@cache
+def _meaning(name: str, file: Path) -> Any:
+    """What a name stands for in a file: an alias assigned there, or imported."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.Assign) and name in _targets(node):
+            return _evaluated(node.value, file)
+        if isinstance(node, ast.ImportFrom) and name in {a.asname or a.name for a in node.names}:
+            module = str(node.module)
+            if not module.startswith("jeat."):
+                return getattr(import_module(module), name)
+            place = PACKAGE.joinpath(*module.split(".")[1:])
+            inner = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            return _meaning(name, inner)
+    raise SettingError(f"{file} annotates a setting by {name}, which cannot be read without torch")
+
+
+def _targets(node: ast.Assign) -> Iterator[str]:
+    return (t.id for t in node.targets if isinstance(t, ast.Name))

@@ -1,0 +1,119 @@
+"""Words and YAML files of flags as plain values: fractions, short names, nothing given twice."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Set
+from typing import Any
+
+import jsonargparse
+import yaml
+
+from jeat._support.files import expanded
+
+__all__ = ["ERRORS", "in_file", "load", "number"]
+
+ERRORS = (yaml.YAMLError, ValueError, RecursionError)
+
+_FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
+_TEXT = {  # 3/4 may be a path there
+    "class", "config", "data", "inception", "init", "judge", "metrics", "net", "out", "outside",
+    "samples",
+}  # fmt: skip
+_load_yaml = jsonargparse.get_loader("yaml")
+
+
+def load(text: str, *, long: Mapping[str, str], several: Set[str]) -> Any:
+    """YAML with fractions; an alias, which flags do not need, could hold itself or grow to no end.
+
+    Args:
+        text: of a file, or of a flag's value.
+        long: short names of flags, and what they stand for.
+        several: flags that take several words.
+
+    Raises:
+        YAMLError: no YAML, an alias, or a flag that is given twice.
+    """
+    if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
+        raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
+    if ":" in text:
+        _check_once(yaml.compose(text))
+    return _listed(_lengthened(number("", _load_yaml(text)), long), several)
+
+
+def number(name: str, value: Any) -> Any:
+    """The setting ``name``, a float where it was a fraction."""
+    if isinstance(value, dict):
+        return {key: number(key, v) for key, v in value.items()}
+    if name in _TEXT or not isinstance(value, str) or not _FRACTION.fullmatch(value):
+        return value
+    above, below = value.split("/")
+    return float(above) / float(below) if float(below) else value
+
+
+def in_file(file: str, name: str) -> str | None:
+    """The part that a YAML file chooses for a flag; None where it does not, or cannot be read."""
+    try:
+        found: Any = _load_yaml(expanded(file).read_text())
+        for word in name.split("."):
+            found = found[word]
+        return str(found["name"] if isinstance(found, dict) else found)
+    except Exception:  # whatever is wrong with the file is said when it is parsed
+        return None
+
+
+def _lengthened(flags: Any, long: Mapping[str, str], above: str = "") -> Any:
+    """Flags of a YAML file, those with a short name under their long one.
+
+    Raises:
+        YAMLError: a flag is given under both.
+    """
+    if not isinstance(flags, dict):
+        return flags
+    found: dict[Any, Any] = {}
+    for key, value in flags.items():
+        name = f"{above}{key}"
+        whole = long.get(name, name) if not isinstance(value, dict) else name
+        inner = _lengthened(value, long, f"{name}.")
+        at, words = found, whole.removeprefix(above).split(".") if whole != name else [key]
+        for word in words[:-1]:
+            at = at.setdefault(word, {})
+        if isinstance(at, dict) and words[-1] in at and isinstance(inner, dict):
+            at[words[-1]] |= inner
+        elif isinstance(at, dict) and words[-1] not in at:
+            at[words[-1]] = inner
+        else:
+            raise yaml.YAMLError(f"{name} is given twice, write it once")
+    return found
+
+
+def _listed(flags: Any, several: Set[str]) -> Any:
+    """Flags of a YAML file, those that take several words as lists of words.
+
+    Raises:
+        YAMLError: such a flag is given no word, or something else.
+    """
+    if isinstance(flags, dict):
+        for name in flags.keys() & several:
+            words = flags[name] if isinstance(flags[name], list) else [flags[name]]
+            if not words or not all(isinstance(word, str | int) for word in words):
+                raise yaml.YAMLError(f"{name} must be a word or a list of words")
+            flags[name] = [str(word) for word in words]
+    return flags
+
+
+def _check_once(node: yaml.Node | None, above: str = "") -> None:
+    """Check that no flag or group of a YAML document is written twice: the last would count.
+
+    Raises:
+        YAMLError: one is, or a group is both a mapping and the first part of names.
+    """
+    if not isinstance(node, yaml.MappingNode):
+        return
+    names = Counter(key.value for key, _ in node.value)
+    for key, value in node.value:
+        name, (group, dot, _) = f"{above}{key.value}", key.value.partition(".")
+        if names[key.value] > 1:
+            raise yaml.YAMLError(f"{name} is given twice, write it once")
+        if dot and group in names:
+            raise yaml.YAMLError(f"{group} is given nested and dotted, write it one way")
+        _check_once(value, f"{name}.")

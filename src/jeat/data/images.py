@@ -1,0 +1,150 @@
+"""Labelled images as one uint8 tensor on the device, and checks of what comes in."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from jeat._support.sealed import seal_of
+
+__all__ = ["Batch", "Data", "Images", "check_pixels", "from_arrays"]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images: ``x`` uint8 (N, C, H, W), ``y`` int64 (N,)."""
+
+    x: UInt8[Tensor, "n c h w"]
+    y: Int[Tensor, " n"]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device) -> "Images":
+        """The same images on another device."""
+        return Images(self.x.to(device), self.y.to(device))
+
+    def floats(self, n: int | None = None) -> tuple[Tensor, Tensor]:
+        """``n`` images spread evenly over all (all by default), fp32 in [0, 1], and their labels.
+
+        Evenly, since data sets come sorted by class.
+        """
+        n = min(n or len(self), len(self))
+        at = torch.arange(n, device=self.y.device) * len(self) // n
+        return self.x[at].float() / 255, self.y[at]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A training and a test split over the same named classes."""
+
+    train: Images
+    test: Images
+    classes: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        channels, height, width = self.train.x.shape[1:]
+        return channels, height, width
+
+    @classmethod
+    def held_out(cls, images: Images, classes: tuple[str, ...]) -> "Data":
+        """Every tenth image of each class to the test, the others to train on.
+
+        Raises:
+            ValueError: no class has 10 images.
+        """
+        rank = torch.zeros(len(images), dtype=torch.int64)
+        for k in range(len(classes)):
+            of_class = images.y == k
+            rank[of_class] = torch.arange(int(of_class.sum()))
+        test = rank % 10 == 9
+        if not test.any():
+            raise ValueError("too few images to hold out a test split: a class needs at least 10")
+        parts = (Images(images.x[at], images.y[at]) for at in (~test, test))
+        return cls(*parts, classes)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Images and labels by split: ``train.x``, ``train.y``, ``test.x``, ``test.y``."""
+        splits = (("train", self.train), ("test", self.test))
+        return {f"{name}.{k}": v for name, s in splits for k, v in (("x", s.x), ("y", s.y))}
+
+    def digest(self) -> str:
+        """SHA-256 of all images, labels and classes."""
+        return seal_of({"classes": self.classes}, self.tensors())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What an objective sees in an iteration.
+
+    Attributes:
+        x: images in [0, 1].
+        y: their labels.
+        logged: whether this iteration is logged; passes that only the log needs are left out where
+            it is not.
+        others: the batches of the objective's further branches, by name.
+    """
+
+    x: Float[Tensor, "b c h w"]
+    y: Int[Tensor, " b"]
+    logged: bool = True
+    others: Mapping[str, "Batch"] = field(default_factory=dict)
+
+
+def from_arrays(
+    images: np.ndarray, labels: np.ndarray, classes: Sequence[str] | None = None
+) -> Images:
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or floats in [0, 1], and labels (N,).
+
+    Raises:
+        ValueError: NaN or out-of-range pixels, images that are not square or of 1 or 3 channels,
+            labels that are not whole numbers from 0, or not below the number of classes (of
+            images, where no classes are named).
+    """
+    x = np.asarray(images)
+    given = x.shape
+    if x.ndim == 3:
+        x = x[:, None]
+    elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] == x.shape[2]:
+        x = x.transpose(0, 3, 1, 2)
+    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not x.size:
+        raise ValueError(f"images must be square with 1 or 3 channels, got {given}")
+    if x.dtype != np.uint8:
+        if not np.issubdtype(x.dtype, np.floating):
+            raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
+        if not (x.min() >= 0 and x.max() <= 1):  # false for NaN, too
+            raise ValueError("pixels given as floats must be finite and lie in [0, 1]")
+        x = np.round(x * 255).astype(np.uint8)
+    y = np.asarray(labels)
+    if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
+        raise ValueError(f"labels must be {len(x)} whole numbers, got {y.dtype} {y.shape}")
+    most = len(classes) if classes is not None else len(y)
+    if y.min() < 0 or y.max() >= most:
+        raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
+    return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
+
+
+def check_pixels(x: Tensor, *, box: bool = True) -> None:
+    """Check that images are finite floats (B, C, H, W), and in [0, 1] where ``box``.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not isinstance(x, Tensor):
+        raise ValueError(f"images must be a tensor (B, C, H, W), got a {type(x).__name__}")
+    got = f"{x.dtype} {tuple(x.shape)}"
+    if x.dim() == 4 and x.is_floating_point() and x.numel():
+        low, high = float(x.detach().min()), float(x.detach().max())  # NaN where a pixel is
+        if (low >= 0 and high <= 1) if box else math.isfinite(low) and math.isfinite(high):
+            return
+        got += f" from {low:g} to {high:g}"
+    raise ValueError(
+        f"images must be finite floats{' in [0, 1]' * box} of shape (B, C, H, W), got {got}; divide "
+        "uint8 pixels by 255"
+    )

@@ -1,0 +1,103 @@
+"""A data set by name: the reader that knows it, and the cache of what is slow to decode."""
+
+import hashlib
+import os
+import re
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from jeat._support.checks import SettingError
+from jeat._support.files import expanded, whole_file
+from jeat._support.hub import pinned
+from jeat._support.plugins import find, known_parts
+from jeat._support.sealed import load_sealed, save_sealed
+from jeat.data.images import Data, Images
+
+__all__ = ["load_data"]
+
+_OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
+def load_data(source: str | Path) -> Data:
+    """Load ``source`` with its training and test split.
+
+    A source is ``"digits"``, an ``.npz`` file, a Hugging Face data set by hub name or path (parquet,
+    or an image folder with one folder a class), or ``package.module:function``, a function of one's
+    own that returns a :class:`Data`.
+
+    The test split is ``test``, else ``validation``; a source with one split gives every tenth
+    image of each class to the test. Decoded pixels of Hugging Face sources are cached in
+    ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with local files; a hub
+    data set is decoded once under its name and commit (``owner/name@COMMIT``). A folder
+    ``$JEAT_DATA/name`` stands for the hub's ``owner/name``.
+
+    Raises:
+        FileNotFoundError: nothing at that path, or the hub cannot be reached.
+        ValueError: images that differ in size, are not square, have NaN or other pixels than
+            [0, 1] floats or uint8; labels that do not fit; no image or label column; fewer than
+            2 classes to train on.
+    """
+    name = str(source)
+    if not name:
+        raise SettingError("data must name a data set, such as digits or a folder of images")
+    path = _place(name)
+    data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
+    if len(data.train.y.unique()) < 2:
+        raise ValueError(
+            f"{source} holds images of one class to train on, a classifier needs at least 2 classes"
+        )
+    return data
+
+
+def _own(name: str) -> Data:
+    """What a function of the user's own returns."""
+    data: object = find("data/sources", name, "data set")()
+    if not isinstance(data, Data):
+        raise ValueError(f"{name} must return a jeat.data.Data, got a {type(data).__name__}")
+    return data
+
+
+def _read(source: str, path: Path) -> Data:
+    """By the first reader that knows the source; one that takes whatever is left comes last."""
+    readers = [import_module(f"jeat.data.sources.{name}") for name in known_parts("data/sources")]
+    readers.sort(key=lambda reader: bool(getattr(reader, "takes_the_rest", False)))
+    reader = next(reader for reader in readers if reader.reads(source, path))
+    if not hasattr(reader, "key"):
+        data: Data = reader.read(source, path)
+        return data
+    return _cached(reader, source, path)
+
+
+def _cached(reader: ModuleType, source: str, path: Path) -> Data:
+    """What a reader with a ``key(source, path)`` reads, once for each key."""
+    key = hashlib.sha256(reader.key(source, path).encode()).hexdigest()[:24]
+    cache = expanded(os.environ.get("JEAT_CACHE", "~/.cache/jeat"))
+    file = cache / f"{key}.safetensors"
+    if (found := _kept(file)) is not None:
+        return found
+    data: Data = reader.read(source, path)
+    with whole_file(file) as part:
+        save_sealed(part, {"classes": data.classes}, data.tensors())
+    return data
+
+
+def _kept(file: Path) -> Data | None:
+    """What the cache holds; None where it holds nothing whole."""
+    if not file.exists():
+        return None
+    try:
+        header, tensors = load_sealed(file)
+    except ValueError:
+        return None
+    train, test = (Images(tensors[f"{s}.x"], tensors[f"{s}.y"]) for s in ("train", "test"))
+    return Data(train, test, tuple(header["classes"]))
+
+
+def _place(source: str) -> Path:
+    """Where a source lies: its path, or the folder of ``$JEAT_DATA`` that stands for the hub's."""
+    path, hub = expanded(source), pinned(source)
+    if path.exists() or hub is None:
+        return path
+    mirror = expanded(os.environ.get("JEAT_DATA", "/nowhere")) / hub[0].split("/")[1]
+    return mirror if mirror.is_dir() else path

@@ -1,0 +1,78 @@
+"""Fig. 2: contours of the energy on a plane through an image."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.contour import QuadContourSet
+    from matplotlib.figure import Figure
+
+__all__ = ["draw"]
+
+
+def draw(
+    energies: Mapping[str, Float[Tensor, "p p"]], *, radius: float, title: str = ""
+) -> "Figure":
+    """Contours of E on a plane, a panel a method, as a matplotlib figure to save.
+
+    Drawn is E less E at the image, with the same levels in every panel: a constant added to all
+    logits moves the whole of E and no prediction, so that only differences compare. A flat energy
+    is a panel of few lines. The E above a panel is that at the image. Darker is lower, the star is
+    the image, the cross the lowest point of the grid.
+
+    Args:
+        energies: of one image under each method, by name, as :func:`jeat.metrics.energy_on_plane` gives them.
+        radius: that of the grid.
+        title: what is seen, such as the image and the seed of the plane.
+
+    Raises:
+        ValueError: no energies, or not finite ones.
+    """
+    if not energies or not all(E.isfinite().all() for E in energies.values()):
+        raise ValueError("a landscape needs the energies of one net or more, all finite")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    centres = {name: float(E[len(E) // 2, len(E) // 2]) for name, E in energies.items()}
+    heights = {name: (E - centres[name]).cpu() for name, E in energies.items()}
+    high = max(float(E.max()) for E in heights.values())
+    low = min(float(E.min()) for E in heights.values())
+    levels = MaxNLocator(24, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    columns = min(len(heights), 4 if len(heights) == 4 or len(heights) > 6 else 3)
+    rows = -(-len(heights) // columns)
+    figure = Figure(figsize=(3 * columns + 1, 3.1 * rows + 0.6), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flatten()
+    for i, (ax, (name, E)) in enumerate(zip(axes, heights.items(), strict=False)):
+        contours = _panel(ax, E, levels, radius)
+        ax.tick_params(labelbottom=i + columns >= len(heights))  # no panel below it
+        ax.set_title(name, loc="left", fontsize=10, fontweight="bold")
+        ax.set_title(f"E = {centres[name]:.2f}", loc="right", fontsize=8)
+    for ax in axes[len(heights) :]:
+        ax.remove()
+    bar = figure.colorbar(contours, ax=figure.axes, aspect=30)
+    bar.set_label("E less E at the image", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    figure.suptitle(title, fontsize=9, wrap=True)
+    figure.supxlabel("along u, pixel L2", fontsize=9)
+    figure.supylabel("along v, pixel L2", fontsize=9)
+    return figure
+
+
+def _panel(ax: "Axes", E: Tensor, levels: object, radius: float) -> "QuadContourSet":
+    half = len(E) // 2
+    t = (torch.arange(-half, half + 1) * (radius / half)).numpy()
+    contours = ax.contourf(t, t, E.numpy(), levels=levels, cmap="viridis")
+    ax.contour(t, t, E.numpy(), levels=levels, colors="w", linewidths=0.4, linestyles="solid")
+    row, column = divmod(int(E.argmin()), len(E))
+    ax.plot(t[column], t[row], "X", ms=8, mfc="w", mec="k", clip_on=False, zorder=5)
+    ax.plot(0, 0, "*", ms=14, mfc="royalblue", mec="w", zorder=6)
+    ax.set_aspect("equal")
+    ax.tick_params(labelsize=8)
+    return contours

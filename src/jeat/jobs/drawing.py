@@ -1,0 +1,146 @@
+"""Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
+
+import shlex
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from jeat._support import processes
+from jeat._support.checks import SettingError
+from jeat._support.files import whole_file
+from jeat._support.plugins import Part
+from jeat._support.sealed import load_sealed, save_sealed
+from jeat._support.words import flags
+from jeat.data import load_data
+from jeat.jobs.inputs import data_of, net_of, seed_all
+from jeat.jobs.sample import Own, sample, sampler_for
+from jeat.nets import Precision, spec_of
+from jeat.nets.places import digest
+from jeat.runs.buffer import load_buffer
+from jeat.samplers import Start, Uniform, start_of
+
+__all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is drawn, and how.
+
+    Attributes:
+        net: run directory, checkpoint, shipped name or hub id.
+        classes: names of the classes; all of the net's where there is none.
+        number: images of each class.
+        steps, step_size, noise, energy, precision: as :func:`jeat.sample`.
+        sampler: another than the net's file asks for, by name, with settings of its own.
+        start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise; ``"buffer"``,
+            a run's replay buffer; or another kind by name, fitted to the net's training images.
+        seed: of starts and noise.
+    """
+
+    net: str
+    classes: tuple[str, ...] = ()
+    number: int = 10
+    steps: int | Own = "own"
+    step_size: float | Own = "own"
+    noise: float | Own | None = "own"
+    energy: Literal["joint", "cross-entropy"] = "joint"
+    sampler: Part = "own"
+    start: str = "own"
+    precision: Precision = "fp32"
+    seed: int = 0
+
+    def command(self, file: str) -> str:
+        """The command that draws it into ``file``."""
+        words = ["jeat", "sample", self.net, file]
+        for f in fields(self)[1:]:
+            value = getattr(self, f.name)
+            if value != f.default:
+                words += flags("class" if f.name == "classes" else f.name, value)
+        return shlex.join(words)
+
+
+def draw(d: Drawing) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W) in [0, 1], class after class, and their labels.
+
+    The processes of a launcher share them; each has all of them.
+
+    Raises:
+        ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
+    """
+    if d.number < 1:
+        raise SettingError(f"--number must be at least 1, got {d.number}")
+    net = net_of(d.net)
+    spec = spec_of(net)
+    names = d.classes or spec.classes
+    if unknown := [name for name in names if name not in spec.classes]:
+        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
+    seed_all(d.seed)
+    labels = torch.tensor([spec.classes.index(name) for name in names])
+    labels = labels.repeat_interleave(d.number)
+    sampler = sampler_for(
+        net, sampler=d.sampler, steps=d.steps, step_size=d.step_size, noise=d.noise
+    )
+    start = _start(d, net)
+    images = processes.split(
+        len(labels),
+        lambda part: sample(
+            net, labels[part], sampler=sampler, energy=d.energy, start=start, precision=d.precision
+        ).cpu(),
+    )
+    return torch.cat(images), labels
+
+
+def _start(d: Drawing, net: nn.Module) -> Start | None:
+    """The start that a drawing names; None is the net's own."""
+    if d.start == "own":
+        return None
+    if d.start == "buffer":
+        return load_buffer(d.net)
+    spec = spec_of(net)
+    if d.start == "uniform":  # needs no data
+        return Uniform((spec.channels, spec.size, spec.size))
+    return start_of(d.start, load_data(data_of(net)))
+
+
+def draw_to(file: Path, d: Drawing) -> None:
+    """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
+    try:
+        kept, about = load_images(file)[2], _about(file, d)
+        if all(kept[k] == about[k] for k in ("what", "net_sha256")):
+            return
+    except ValueError:
+        pass
+    save_images(file, *draw(d), d)
+
+
+def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
+    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came."""
+    tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
+    with whole_file(file) as part:
+        save_sealed(part, _about(file, d), tensors)
+
+
+def _about(file: Path, d: Drawing) -> dict[str, str]:
+    what = replace(d, net="NET").command("FILE")
+    return {"command": d.command(str(file)), "what": what, "net_sha256": digest(d.net)}
+
+
+def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
+    """Images (N, C, H, W) in [0, 1], labels, and how they came.
+
+    That is ``"command"``, the same without paths as ``"what"``, and ``"net_sha256"``.
+
+    Raises:
+        ValueError: no such file, or not one of :func:`save_images`, as it was saved.
+    """
+    try:
+        about, tensors = load_sealed(file)
+        about = {k: about[k] for k in ("command", "what", "net_sha256")}
+        return tensors["images"].float() / 255, tensors["labels"], about
+    except KeyError as error:
+        raise ValueError(f"{file} was not made by jeat sample") from error
+    except ValueError as error:
+        raise ValueError(f"{file} holds no images of jeat sample: {error}") from error

@@ -1,0 +1,86 @@
+"""A net by name with test images that it was made for: what most commands begin with."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from jeat._support import processes
+from jeat._support.checks import SettingError
+from jeat._support.plugins import check_named_by_file
+from jeat.data import Data, load_data
+from jeat.metrics import Subject
+from jeat.nets import load, spec_of
+
+__all__ = ["check_fit", "data_of", "net_of", "seed_all", "subject_of"]
+
+
+def net_of(name: str) -> nn.Module:
+    """Load a net onto the accelerator, where there is one."""
+    return load(name).to(processes.device())
+
+
+def data_of(net: nn.Module) -> str:
+    """The data set that a loaded net was trained on.
+
+    Raises:
+        ValueError: its checkpoint does not say, or names a function of a module that is not imported.
+    """
+    about: Any = net.about
+    try:
+        source = str(about["plan"]["data"])
+    except (KeyError, TypeError) as error:
+        raise ValueError("the net does not say what it was trained on: give --data") from error
+    if not Path(source).exists():
+        check_named_by_file(source, "data set")
+    return source
+
+
+def seed_all(seed: int) -> None:
+    """Seed torch: a process of several with a stream of its own (:func:`jeat._support.processes.seed_of`).
+
+    Raises:
+        ValueError: a seed that it does not take.
+    """
+    if not 0 <= seed < 2**63:
+        raise SettingError(f"--seed must lie in 0..2^63 - 1, got {seed}")
+    torch.manual_seed(processes.seed_of(seed))
+
+
+def check_fit(name: str, net: nn.Module, data: Data) -> None:
+    """Check that the net ``name`` was made for these images and classes.
+
+    Raises:
+        ValueError: it was not.
+    """
+    spec = spec_of(net)
+    takes = (spec.channels, spec.size, spec.size), len(spec.classes)
+    if takes != (data.shape, len(data.classes)):
+        raise ValueError(
+            f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
+            f"{data.shape} in {len(data.classes)}"
+        )
+    named = data.classes != tuple(map(str, range(len(data.classes))))
+    if named and data.classes != spec.classes:
+        raise ValueError(
+            f"{name} knows the classes {', '.join(spec.classes)}; the data have "
+            f"{', '.join(data.classes)}"
+        )
+
+
+def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Subject, Data]:
+    """The net, ``number`` test images spread evenly, and the data set they come from.
+
+    Raises:
+        ValueError: images or classes that the net was not made for.
+    """
+    if number < 1:
+        raise SettingError(f"--number must be at least 1, got {number}")
+    seed_all(seed)
+    net = net_of(name)
+    found = load_data(data_of(net) if data is None else data)
+    check_fit(name, net, found)
+    x, y = found.test.to(next(net.parameters()).device).floats(number)
+    seed_all(seed)
+    return Subject(net, x, y), found

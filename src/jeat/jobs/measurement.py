@@ -1,0 +1,224 @@
+"""Figures of a net, as ``jeat measure`` finds them: a value that knows its command line."""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from torch import Tensor
+
+from jeat._support import processes
+from jeat._support.checks import SettingError
+from jeat._support.files import rewritten
+from jeat._support.plugins import constant_of, part_name, short_name
+from jeat._support.provenance import provenance
+from jeat._support.signatures import signature_of
+from jeat._support.words import flags
+from jeat.data import Data, load_data
+from jeat.jobs.drawing import load_images
+from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
+from jeat.metrics import Subject, find, means_over_images, outside_of, shared, signs_of_masking
+from jeat.metrics.gradient_masking import measure as measure_masking
+from jeat.metrics.out_of_distribution import Outside
+from jeat.nets.places import digest
+
+Drawn = tuple[Tensor, Tensor, dict[str, str]]
+"""Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
+
+__all__ = ["Measurement", "measure", "measure_to"]
+
+_FLAGS = {
+    "samples": "--samples, a file of jeat sample NET FILE.safetensors",
+    "sample_labels": "--samples, a file of jeat sample NET FILE.safetensors",
+    "judge": "--judge, another net",
+    "outside": f"--outside, a data set or one of {', '.join(get_args(Outside))}",
+}
+
+
+_MASKING = part_name(measure_masking, "metrics")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured, and on what.
+
+    Attributes:
+        net: run directory, checkpoint, shipped name or hub id.
+        metrics: files of ``jeat.metrics``, or package.module:function, in order.
+        settings: of each metric, by name.
+        data: data set; None is the one that the net was trained on.
+        number: of test images, spread evenly over the test split.
+        seed: of attacks and probes; each metric starts from it.
+        samples: file of images that ``jeat sample`` drew from the net.
+        judge: another net, which looks at the samples.
+        outside: the out-of-distribution set: a data set, or a kind of
+            :func:`jeat.metrics.outside_of`.
+        compared: number of training images, spread evenly, that samples are compared with; None is
+            all of them.
+    """
+
+    net: str
+    metrics: tuple[str, ...]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    data: str | None = None
+    number: int = 1000
+    seed: int = 0
+    samples: str | None = None
+    judge: str | None = None
+    outside: str | None = None
+    compared: int | None = None
+
+    def command(self) -> str:
+        """The command that measures it; settings at their defaults are left out."""
+        words = ["jeat", "measure", self.net, *flags("metrics", self.metrics)]
+        for f in fields(self)[3:]:
+            if getattr(self, f.name) != f.default:
+                words += flags(f.name, getattr(self, f.name))
+        for metric, settings in self.own_settings().items():
+            for name, value in settings.items():
+                words += flags(f"{short_name(metric)}.{name}", value)
+        return shlex.join(words)
+
+    def own_settings(self) -> dict[str, dict[str, Any]]:
+        """The settings of the metrics that are measured, where they differ from the defaults."""
+        own = {}
+        for metric in self.metrics:
+            find(metric)
+            defaults = {f.name: f.default for f in signature_of("metrics", metric).flags}
+            given = defaults | dict(self.settings.get(metric, {}))
+            own[metric] = {k: v for k, v in given.items() if k not in defaults or v != defaults[k]}
+        return own
+
+
+def measure(
+    m: Measurement,
+    *,
+    check: bool = True,
+    show: Callable[[str, int, int, str], None] = lambda *_: None,
+) -> dict[str, Any]:
+    """The figures, with all that says how they were found, ready for JSON.
+
+    The processes of a launcher share the work; the first has the figures. ``warnings`` are those of
+    :func:`jeat.metrics.signs_of_masking`.
+
+    Args:
+        m: what to measure.
+        check: where a metric of robustness is measured, measure ``gradient_masking`` in its ball,
+            too, as ``masking``, unless it is among the metrics.
+        show: told ("measuring", done, total, metric) before each metric and at the end.
+
+    Raises:
+        ValueError: an unknown metric, one that needs what was not given, or things that do not fit.
+    """
+    for metric in m.metrics:
+        find(metric)
+        for need in constant_of("metrics", metric, "needs") or ():
+            if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
+                raise SettingError(f"{metric} needs {_FLAGS[need]}")
+    if m.compared is not None and m.compared < 1:
+        raise SettingError(f"--compared must be at least 1, got {m.compared}")
+    inputs, drawn = _inputs(m)
+    subject, data = subject_of(m.net, m.data, m.number, m.seed)
+    subject = _complete(subject, data, m, drawn)
+    figures: dict[str, float] = {}
+    for i, metric in enumerate(m.metrics):
+        show("measuring", i, len(m.metrics), metric)
+        run = partial(find(metric), **m.settings.get(metric, {}))
+        figures |= shared(run, subject, seed=m.seed, means=means_over_images(metric))
+    masking = _masking(m, subject) if check else {}
+    show("measuring", len(m.metrics), len(m.metrics), "done")
+    return {
+        "command": m.command(),
+        "net": m.net,
+        "data": m.data or data_of(subject.net),
+        "images": len(subject.y),
+        "selection": "spread evenly over the test split",
+        "units": "[0, 1] pixels",
+        "seed": m.seed,
+        "processes": processes.world(),
+        "settings": {metric: dict(m.settings.get(metric, {})) for metric in m.metrics},
+        "samples": None if subject.samples is None else len(subject.samples),
+        "judge": m.judge,
+        "outside": m.outside,
+        "compared": m.compared,
+        "drawing": None if drawn is None else drawn[2]["command"],
+        "inputs": inputs,
+        "figures": figures,
+        "masking": masking,
+        "warnings": signs_of_masking(figures | masking),
+        "made_with": provenance(),
+    }
+
+
+def _masking(m: Measurement, subject: Subject) -> dict[str, float]:
+    """``gradient_masking`` in the ball of the first metric of robustness; none without one."""
+    names = [name for name in m.metrics if constant_of("metrics", name, "robustness")]
+    if not names or _MASKING in m.metrics:
+        return {}
+    ball = {k: v for k, v in m.settings.get(names[0], {}).items() if k in ("eps", "norm")}
+    return shared(partial(measure_masking, **ball), subject, seed=m.seed, means=False)
+
+
+def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
+    """What the figures depend on, wherever the files lie, and the samples, which are read once.
+
+    Raises:
+        ValueError: the net as its own judge; a file of other samples.
+        FileNotFoundError: no such net.
+    """
+    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=m.samples and "SAMPLES")
+    found: dict[str, Any] = {"what": named.command(), "net_sha256": digest(m.net)}
+    if m.judge is not None:
+        found["judge_sha256"] = digest(m.judge)
+        if found["judge_sha256"] == found["net_sha256"]:
+            raise ValueError("a net is no judge of its own samples: give another --judge")
+    if m.samples is None:
+        return found, None
+    drawn = load_images(Path(m.samples))
+    found["samples"] = {k: drawn[2][k] for k in ("what", "net_sha256")}
+    return found, drawn
+
+
+def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None) -> Subject:
+    """The subject with samples, training images, judge and outside, where they are asked for."""
+    if drawn is not None:
+        samples, labels, _ = drawn
+        subject = replace(
+            subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
+        )
+    if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
+        subject = replace(subject, train=data.train.floats(m.compared)[0].to(subject.x))
+    if m.judge is not None:
+        judge = net_of(m.judge)
+        check_fit(m.judge, judge, data)
+        subject = replace(subject, judge=judge)
+    if m.outside is not None:
+        seed_all(m.seed)
+        subject = replace(subject, outside=_outside(subject, m.outside, m.number))
+    return subject
+
+
+def _outside(subject: Subject, name: str, number: int) -> Tensor:
+    if name in get_args(Outside):
+        return outside_of(subject.x, subject.y, kind=name)  # type: ignore[arg-type]
+    return load_data(name).test.floats(number)[0].to(subject.x)
+
+
+def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
+    """Measure into a JSON file, unless the same measurement of the same files lies there.
+
+    Returns:
+        What the file holds.
+    """
+    try:
+        kept: dict[str, Any] = json.loads(file.read_text())
+        if kept["inputs"] == _inputs(m)[0]:
+            return kept
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    found = measure(m, check=False)
+    rewritten(file, json.dumps(found, indent=1) + "\n")
+    return found

@@ -1,0 +1,98 @@
+"""Conditional generation (Algorithm 1's second half): a chain down E(x, y) from a start."""
+
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat._support.checks import SettingError
+from jeat._support.plugins import Part
+from jeat.energy import Energy, check_labels, cross_entropy, energy_of
+from jeat.nets import Precision, autocast, evaluating, spec_of
+from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
+
+__all__ = ["Own", "sample", "sampler_for"]
+
+Own = Literal["own"]
+
+
+def sample(
+    net: nn.Module,
+    labels: Int[Tensor, " b"],
+    *,
+    steps: int | Own = "own",
+    step_size: float | Own = "own",
+    noise: float | Own | None = "own",
+    sampler: Sampler | None = None,
+    energy: Literal["joint", "cross-entropy"] = "joint",
+    start: Start | None = None,
+    precision: Precision = "fp32",
+) -> Float[Tensor, "b c h w"]:
+    """Images of the given classes, in [0, 1].
+
+    ``x <- x - step_size * grad E + noise * N(0, I)``, clamped to [0, 1], with E = E(x, y)
+    (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
+
+    Args:
+        net: of :func:`jeat.load` or :func:`jeat.nets.build`, or any module that maps images to logits,
+            where ``start`` is given; run in eval mode.
+        labels: one class index an image.
+        steps: length of the chain; by default what the net's file asks for, else 150.
+        step_size, noise: as :func:`jeat.samplers.langevin`; by default what the net's file asks
+            for, else JEM's 0.25 and 0.005.
+        sampler: another chain in place of these three, an energy and first states to states, such as
+            ``functools.partial(langevin, steps=40, step_size=0.1)``.
+        energy: ``"joint"`` is Eq. 17, ``"cross-entropy"`` is Eq. 16.
+        start: labels -> first states; by default what the net was trained to start from,
+            uniform noise where it knows none.
+        precision: of the net's passes; chains stay in fp32. "auto" is bf16 where the device has
+            instructions for it, else fp32.
+
+    Raises:
+        ValueError: labels outside the net's classes, an unknown energy, bad chain settings, settings
+            beside a sampler that has its own.
+    """
+    if energy not in ("joint", "cross-entropy"):
+        raise SettingError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
+    if start is not None and not callable(start):
+        raise SettingError(f"start takes labels to images, as jeat.samplers.Uniform, got {start!r}")
+    given = {"steps": steps, "step_size": step_size, "noise": noise}
+    if sampler is None:
+        sampler = sampler_for(net, **given)
+    elif named := [k for k, v in given.items() if v != "own"]:
+        raise SettingError(f"the sampler has settings of its own: bind {named[0]} in it")
+    check_labels(labels)
+    if start is None or hasattr(net, "spec"):
+        spec = spec_of(net)
+        known = set(range(len(spec.classes)))
+        if not len(labels) or not known.issuperset(labels.tolist()):
+            raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
+        shape = spec.channels, spec.size, spec.size
+        start = start or getattr(net, "start", None) or Uniform(shape)
+    labels = labels.to(next(net.parameters()).device)
+    finished = []
+    with autocast(precision, labels.device), evaluating(net):
+        for y in torch.split(labels, 500):
+            E = energy_of(net, y) if energy == "joint" else _loss_of(net, y)
+            finished.append(last(sampler(E, start(y))))
+    return torch.cat(finished)
+
+
+def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) -> Sampler:
+    """The chain that draws from a net, its states clamped to [0, 1].
+
+    Args:
+        net: what its file asks for counts where nothing else is given, else JEM's chain.
+        sampler: another than the file's, by name, with settings.
+        given: ``steps``, ``step_size`` and ``noise``, or ``"own"``.
+    """
+    own = getattr(net, "chain", None) or Chain()
+    usual = {"steps": own.steps, "step_size": own.step_size, "noise": own.noise}
+    usual |= {k: v for k, v in given.items() if v != "own"}
+    part = {"name": own.sampler, **own.settings} if sampler == "own" else sampler
+    return sampler_of(part, **usual, bounds=(0, 1))
+
+
+def _loss_of(net: nn.Module, y: Tensor) -> Energy:
+    return lambda x: cross_entropy(net(x), y)

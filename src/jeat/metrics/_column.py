@@ -1,0 +1,23 @@
+"""What a figure of a metric is called, and how it is read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Column"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of tables.
+
+    Attributes:
+        name: of the figure in records.
+        label: its heading.
+        note: what it is, in a few words.
+        better: which direction is better; "" where neither is.
+    """
+
+    name: str
+    label: str
+    note: str
+    better: Literal["higher", "lower", ""] = ""

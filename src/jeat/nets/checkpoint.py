@@ -1,0 +1,148 @@
+"""A net in one safe file: safetensors whose header says which net it is, and how it draws."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from jeat._support.plugins import check_named_by_file, find, part_name
+from jeat._support.sealed import load_sealed, save_sealed
+from jeat.nets.places import file_of
+from jeat.nets.spec import Spec, build, spec_of
+from jeat.samplers import Chain, Start, Uniform
+
+__all__ = ["load", "load_net", "load_weights", "save_net"]
+
+_STARTS = "samplers/starts"
+
+
+def save_net(
+    net: nn.Module,
+    start: Start | None,
+    file: Path,
+    *,
+    about: dict[str, Any],
+    chain: Chain | None = None,
+    precision: Literal["fp32", "fp16"] = "fp32",
+) -> None:
+    """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
+
+    ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise. Numbers are
+    rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
+    Uniform noise, from which every net draws that knows no other start, is not written.
+    """
+    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+    header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
+    if chain:
+        header["chain"] = asdict(chain)
+    if start is not None and not isinstance(start, Uniform):
+        values: Any = vars(start)
+        tensors |= {f"start.{k}": v for k, v in values.items() if isinstance(v, Tensor)}
+        plain = {k: v for k, v in values.items() if not isinstance(v, Tensor)}
+        header["start"] = {"name": part_name(type(start), _STARTS)} | plain
+    if precision == "fp16":
+        halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
+        tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
+    save_sealed(file, header, tensors)
+
+
+def load(name_or_path: str | Path) -> nn.Module:
+    """A net in eval mode, taking images in [0, 1].
+
+    Args:
+        name_or_path: a run directory, one of its checkpoints, a checkpoint file, a shipped name
+            (``jeat.shipped()``), or ``owner/name@COMMIT``, a commit of a Hugging Face hub
+            repository that holds ``net.safetensors``.
+
+    Raises:
+        FileNotFoundError: nothing of that name.
+        ValueError: a file that is no checkpoint of this package.
+    """
+    return load_net(file_of(name_or_path))
+
+
+def load_net(file: Path) -> nn.Module:
+    """The net in ``file``, in eval mode, with its ``spec``, ``start``, ``chain`` and ``about``.
+
+    Raises:
+        ValueError: not a checkpoint of this package, one whose weights do not fit its spec, or one
+            of a net of one's own whose module is not imported.
+    """
+    try:
+        header, tensors = load_sealed(file)
+        said, about = header["spec"], dict(header["about"])
+        spec = Spec(**said | {"classes": tuple(said["classes"])})
+        chain = _chain(header["chain"]) if "chain" in header else None
+        weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
+        with torch.device("meta"):  # a header may ask for more than there is memory
+            _check_weights(build(spec, by_file=True), weights)
+        net = build(spec, by_file=True)
+        net.load_state_dict(weights)
+        start = _start(header, tensors, spec)
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
+    net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
+    return net.to(memory_format=torch.channels_last).eval()
+
+
+def _chain(kept: dict[str, Any]) -> Chain:
+    """The chain that a file keeps; version 0.1.0 wrote these three of its fields."""
+    if missing := {"steps", "step_size", "noise"} - kept.keys():
+        raise ValueError(f"its chain has no {min(missing)}")
+    chain = Chain(**kept)
+    check_named_by_file(chain.sampler, "sampler")
+    return chain
+
+
+def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec) -> Start | None:
+    """The start that a file keeps. Version 0.1.0 knew one kind, and wrote its grain alone."""
+    kept = {k.removeprefix("start."): v.float() for k, v in tensors.items() if k[:6] == "start."}
+    if "start" in header:
+        plain = dict(header["start"])
+    elif kept:
+        shape = (spec.channels, spec.size, spec.size)
+        plain = {"name": "gaussian", "grain": int(header["grain"]), "shape": shape}
+    else:
+        return None
+    kind = find(_STARTS, str(plain.pop("name")), "start", by_file=True)
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()} | kept
+    if values.keys() != {f.name for f in fields(kind)}:
+        raise ValueError(f"its start is no {kind.__name__}: it has {', '.join(sorted(values))}")
+    start: Start = kind(**values)
+    return start
+
+
+def load_weights(net: nn.Module, source: nn.Module) -> None:
+    """Copy the weights of ``source`` into ``net``.
+
+    Raises:
+        ValueError: they are of another architecture; class names may differ.
+    """
+    own, other = (_plain(spec_of(n)) for n in (net, source))
+    if odd := [f"{k} {other.get(k)} and not {own[k]}" for k in own if own[k] != other.get(k)]:
+        raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
+    net.load_state_dict(source.state_dict())
+
+
+def _plain(spec: Spec) -> dict[str, Any]:
+    """What must be alike in two nets of one architecture."""
+    images = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
+    return {"name": spec.name} | images | dict(spec.settings)
+
+
+def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Refuse weights that are not this net's, or not finite, by a ValueError."""
+    own = net.state_dict()
+    odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
+    odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
+    if odd:
+        raise ValueError(
+            f"its weights are of another architecture than {spec_of(net).name}: "
+            f"{len(odd)} tensors do not fit, such as {min(odd)}"
+        )
+    if bad := [k for k, v in weights.items() if v.is_floating_point() and not v.isfinite().all()]:
+        raise ValueError(f"its weights are not finite: {bad[0]}")

@@ -1,0 +1,82 @@
+"""Where nets lie: in a run's checkpoints, in a file, in this package, on the hub."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from jeat._support.files import expanded
+from jeat._support.hub import pinned
+from jeat._support.sealed import file_sum
+
+__all__ = ["checkpoint_of", "checkpoints", "digest", "file_of", "newest", "shipped"]
+
+
+def file_of(name_or_path: str | Path) -> Path:
+    """The file that :func:`load` reads.
+
+    Raises:
+        FileNotFoundError: nothing of that name.
+    """
+    if not isinstance(name_or_path, str | Path) or not str(name_or_path):
+        raise FileNotFoundError(
+            f"{name_or_path!r} names no net; shipped nets: {', '.join(shipped()) or 'none'}"
+        )
+    path = expanded(name_or_path)
+    if (path / "net.safetensors").is_file():
+        return path / "net.safetensors"
+    if path.is_dir():
+        return checkpoint_of(path) / "net.safetensors"
+    if path.is_file():
+        return path
+    if str(name_or_path) in shipped():
+        return shipped()[str(name_or_path)]
+    hub = pinned(str(name_or_path))
+    if hub and not path.parent.exists():  # else a misspelt path
+        name, commit = hub
+        if commit is None:
+            raise FileNotFoundError(
+                f"there is no {name} here; a net of the hub is named with its commit, as "
+                f"{name}@COMMIT (40 digits, from huggingface.co/{name}/commits/main)"
+            )
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+
+        try:
+            return Path(hf_hub_download(name, "net.safetensors", revision=commit))
+        except (OSError, HfHubHTTPError) as error:
+            raise FileNotFoundError(
+                f"there is no {name_or_path} here, and the hub gives no such net"
+            ) from error
+    names = ", ".join(shipped()) or "none"
+    raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
+
+
+def digest(name_or_path: str | Path) -> str:
+    """The first 16 digits of the SHA-256 of the file that :func:`load` reads."""
+    return file_sum(file_of(name_or_path))[:16]
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run directory, in order."""
+    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdecimal())
+
+
+def newest(run: Path) -> Path | None:
+    """The last checkpoint of a run directory; None where there is none yet."""
+    return next(reversed(checkpoints(run)), None)
+
+
+def checkpoint_of(run: Path) -> Path:
+    """The last checkpoint of a run directory.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    if (found := newest(run)) is None:
+        raise FileNotFoundError(f"{run} is no run directory: it holds no checkpoint")
+    return found
+
+
+def shipped() -> dict[str, Path]:
+    """The checkpoints inside the package, by name."""
+    folder = Path(str(files("jeat") / "weights"))
+    return {f.stem: f for f in sorted(folder.glob("*.safetensors"))}

@@ -1,0 +1,145 @@
+"""What a net is, in values that a file can hold, and the net of it."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from jeat._support.checks import SettingError, check_kind
+from jeat._support.plugins import find
+from jeat._support.signatures import complete
+
+__all__ = ["Spec", "build", "net_settings", "spec_of"]
+
+_GIVEN = ("channels", "size", "classes")  # what every architecture is told of the images
+
+
+@dataclass(frozen=True, init=False)
+class Spec:
+    """Which net, for which images.
+
+    Attributes:
+        name: architecture and its numbers, e.g. ``"wrn-28-10"`` or ``"convnet-64"``; or
+            ``"package.module:Class"`` of one's own, with or without numbers.
+        channels, size: images are (channels, size, size).
+        classes: class names, in the order of the logits.
+        settings: the architecture's own keyword-only arguments, where they are not its defaults.
+            ``Spec(..., norm="batch")`` is short for ``Spec(..., settings={"norm": "batch"})``.
+    """
+
+    name: str
+    channels: int
+    size: int
+    classes: tuple[str, ...]
+    settings: Mapping[str, Any]
+
+    def __init__(
+        self,
+        name: str,
+        channels: int,
+        size: int,
+        classes: tuple[str, ...],
+        settings: Mapping[str, Any] | None = None,
+        **own: Any,
+    ) -> None:
+        values = (name, channels, size, classes, dict(settings or {}) | own)
+        for f, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, f.name, value)
+        for f in fields(self)[:4]:
+            check_kind(f.name, getattr(self, f.name), f.type)
+        if not all(isinstance(k, str) for k in classes) or len(set(classes)) < len(classes):
+            raise ValueError(f"classes must be names that differ, got {classes}")
+        if min(channels, size) < 1:
+            raise ValueError(f"no image is {channels} x {size} x {size}")
+
+
+def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
+    """The net of ``spec``, freshly initialised, with ``net.spec``: ``spec`` with all its settings.
+
+    Args:
+        spec: which net.
+        by_file: whether a file that was loaded says so; such a spec has no code imported.
+
+    Raises:
+        SettingError: unknown architecture, or numbers or settings it does not take.
+        ValueError: images it cannot see, or fewer than 2 classes.
+    """
+    if not isinstance(spec, Spec):
+        raise SettingError(f"a net is built by a jeat.nets.Spec, got {spec!r}")
+    if len(spec.classes) < 2:
+        raise ValueError(f"a classifier needs at least 2 classes, got {len(spec.classes)}")
+    make, numbers = _architecture(spec.name, by_file=by_file)
+    settings = _complete(make, spec.name, dict(spec.settings))
+    given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
+    try:
+        net: nn.Module = make(*numbers, **given, **settings)
+    except (ValueError, RuntimeError) as error:  # the latter where memory does not suffice
+        raise SettingError(
+            f"net {spec.name!r} cannot be built: {str(error).splitlines()[0]}"
+        ) from error
+    whole = Spec(spec.name, spec.channels, spec.size, spec.classes, settings)
+    net.spec = whole  # type: ignore[assignment]  # a plain value on a module
+    net.register_forward_pre_hook(_check_images)
+    return net
+
+
+def net_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """``settings`` of an architecture with the defaults of those that are not given.
+
+    Raises:
+        SettingError: unknown architecture, or a setting that it does not take.
+    """
+    make, _ = _architecture(name, by_file=False)
+    return _complete(make, name, settings)
+
+
+def _complete(make: Any, name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    whose = f"net {name!r}"
+    return complete(make, settings, whose=whose, group="architecture", given=_GIVEN)
+
+
+def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[int]]:
+    """The class of a net's name, and the numbers in it."""
+    stem, *numbers = name.split("-")
+    make: Any = find("nets", stem, "net", by_file=by_file)
+    takes = inspect.signature(make).parameters.values()
+    names = [p.name for p in takes if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len(numbers) > len(names) or not all(n.isdecimal() and len(n) < 5 for n in numbers):
+        raise SettingError(
+            f"net {name!r} cannot be built: it is {'-'.join([stem, *names])}, up to 9999"
+        )
+    return make, [int(n) for n in numbers]
+
+
+def _check_images(net: nn.Module, given: tuple[Tensor]) -> None:
+    """Check that images are what ``net`` was built for, and where it is."""
+    (x,), spec, weight = given, spec_of(net), next(net.parameters())
+    takes = (spec.channels, spec.size, spec.size)
+    got = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
+    if not isinstance(x, Tensor) or got[1:] != takes:
+        raise ValueError(f"the net takes images of (B, {', '.join(map(str, takes))}), got {got}")
+    if x.device != weight.device:
+        raise ValueError(
+            f"the images are on {x.device}, the net on {weight.device}: move one there with .to()"
+        )
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ValueError(
+            f"the images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to()"
+        )
+
+
+def spec_of(net: nn.Module) -> Spec:
+    """The :class:`Spec` that ``net`` was built by.
+
+    Raises:
+        ValueError: a net that :func:`build` did not make.
+    """
+    spec = getattr(net, "spec", None)
+    if not isinstance(spec, Spec):
+        raise ValueError(
+            f"a {type(net).__name__} has no spec: make nets with jeat.nets.build, or give jeat.sample a start"
+        )
+    return spec

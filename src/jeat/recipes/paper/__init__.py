@@ -1,0 +1,7 @@
+"""The paper's comparison: Tables 1-3, Fig. 2-7, its claims and its printed numbers."""
+
+from jeat.recipes.paper.comparison import Paper, inception_settings
+from jeat.recipes.paper.figures import FIGURES, Shown
+from jeat.recipes.paper.tables import CLAIMS
+
+__all__ = ["CLAIMS", "FIGURES", "Paper", "Shown", "inception_settings"]

@@ -1,0 +1,188 @@
+"""How the nets of the paper's comparison are drawn, measured and shown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from jeat._support.plugins import locate
+from jeat.data import load_data
+from jeat.jobs.drawing import Drawing
+from jeat.jobs.measurement import Measurement
+from jeat.metrics import names
+from jeat.recipes.paper.figures import FIGURES, Shown
+from jeat.recipes.paper.tables import CLAIMS, further_tables, tables
+from jeat.recipes.paper.words import words
+from jeat.report import Figure, Summary, Table
+from jeat.suites import Suite
+
+__all__ = ["Paper", "inception_settings"]
+
+JUDGED = ("judge_accuracy", "sample_quality", "nearest")
+EQ_16 = "eq16"
+
+
+def inception_settings(inception: str | None) -> dict[str, dict[str, Any]]:
+    """Settings of metrics with a file of Inception's weights, where there is one."""
+    return {} if inception is None else {"sample_quality": {"inception": inception}}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The paper's comparison, for any methods.
+
+    Attributes:
+        eps: attack radius of every measurement, in [0, 1] pixels.
+        n_accuracy: test images of accuracy and PGD, spread evenly.
+        n_scores: test images of Fisher scores, curvature and out-of-distribution scores.
+        n_autoattack: test images of AutoAttack and of signs of gradient masking.
+        attacks: the part of AutoAttack that is run; None is the standard set.
+        autoattack_seeds: number of seeds that are put to AutoAttack.
+        outside: the out-of-distribution set, as of :class:`jeat.jobs.measurement.Measurement`.
+        compared: training images that generated ones are compared with; None is all of them.
+        radius, points: of Fig. 2, in pixel L2; points a side.
+        settings: further settings of metrics, by name.
+        printed: whose numbers of the paper stand beside ours.
+        eq_16: the methods whose images are drawn by Eq. 16, too (Fig. 4).
+        further: metrics beside the paper's, by name; each gets a table of its columns.
+        claims_tested: (column, order, what it is) to test; orders of methods that a suite lacks are
+            left out.
+        pictures: figures of the report, each a function of :class:`Shown`.
+    """
+
+    eps: float
+    n_accuracy: int
+    n_scores: int
+    n_autoattack: int
+    attacks: str | None = None
+    autoattack_seeds: int = 1
+    outside: str = "interpolated"
+    compared: int | None = None
+    radius: float = 2.0
+    points: int = 41
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    printed: Literal["cifar10", "cifar100"] = "cifar10"
+    eq_16: tuple[str, ...] = ("at",)
+    further: tuple[str, ...] = ()
+    claims_tested: Sequence[tuple[str, str, str]] = CLAIMS
+    pictures: Sequence[Callable[[Shown], Figure | None]] = FIGURES
+
+    def check(self) -> None:
+        """Raise where a metric could not be measured, such as for want of Inception's weights."""
+        for metric in (*names(), *self.further):
+            module = import_module(locate("metrics", metric, "metric").module)
+            if hasattr(module, "check"):
+                module.check(self.settings.get(metric, {}))
+
+    def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:
+        """Images by Eq. 17, and of some methods by Eq. 16, from the same starts."""
+        eq_17 = Drawing(net, number=suite.per_class, seed=seed, **suite.chain_of(method))
+        found = {"eq17": eq_17}
+        if method in self.eq_16:
+            found[EQ_16] = replace(eq_17, energy="cross-entropy")
+        return found
+
+    def measurements(
+        self, suite: Suite, method: str, folder: Path, judge: str, seed: int
+    ) -> dict[str, Measurement]:
+        """What is measured of a net, by the name that figures of an attack take."""
+        net = str(folder)
+        found = self._of_a_net(net, seed)
+        for equation in self.drawings(suite, method, net, seed):
+            found[equation] = Measurement(
+                net, JUDGED, self.settings, number=self.n_accuracy, seed=seed, judge=judge,
+                samples=str(folder / f"{equation}.safetensors"), compared=self.compared,
+            )  # fmt: skip
+        return found
+
+    def measurements_of_judge(self, judge: str) -> dict[str, Measurement]:
+        """The judge's accuracy."""
+        return {"clean": Measurement(judge, ("accuracy",), number=self.n_accuracy)}
+
+    def name(self, method: str, what: str, figure: str) -> tuple[str, str]:
+        """An accuracy under PGD is named by the attack, and images of Eq. 16 have a row of theirs."""
+        row = f"{method}, Eq. 16" if what == EQ_16 else method
+        return row, what if figure == "robust_accuracy" else figure
+
+    def tables(self, suite: Suite, summary: Summary) -> Sequence[Table]:
+        """The paper's tables, and one of the columns of each further metric."""
+        rows = suite.methods()
+        drawn = [r for m in rows for r in (m, *([f"{m}, Eq. 16"] if m in self.eq_16 else []))]
+        return [*tables(self.printed, rows, drawn), *further_tables(self.further, rows)]
+
+    def claims(self, suite: Suite) -> Sequence[tuple[str, str, str]]:
+        """Those that it was given."""
+        return self.claims_tested
+
+    def figures(self, suite: Suite, out: Path) -> list[Figure]:
+        """Draw them into ``out/figures``, of the first seed."""
+        place = out / "figures"
+        place.mkdir(exist_ok=True)
+        shown = Shown(
+            out / "seed0", suite.methods(), load_data(suite.data), place, self.eps, self.radius,
+            self.points, self.compared,
+        )  # fmt: skip
+        made = (picture(shown) for picture in self.pictures)
+        return [figure for figure in made if figure is not None]
+
+    def words(
+        self, suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int
+    ) -> dict[str, str]:
+        """How every number was obtained, in words."""
+        return words(self, suite, measured, seeds=seeds)
+
+    def attacks_in_words(self) -> str:
+        """Their radius."""
+        return f". Attacks have eps {self.eps:.4g} (linf, [0, 1] pixels)"
+
+    def smoke(self) -> "Paper":
+        """The same on a few images."""
+        return replace(
+            self, n_accuracy=2, n_scores=2, n_autoattack=1, compared=8, outside="uniform",
+            attacks="apgd-ce", points=5,
+            settings=dict(self.settings) | {"curvature": {"points": 3}},
+        )  # fmt: skip
+
+    def _of_a_net(self, net: str, seed: int) -> dict[str, Measurement]:
+        def measurement(*metrics: str, number: int, **own: Mapping[str, Any]) -> Measurement:
+            how = {k: dict(self.settings.get(k, {})) | dict(own.get(k, {})) for k in metrics}
+            return Measurement(net, metrics, how, number=number, seed=seed)
+
+        def attack(how: Mapping[str, Any], *, number: int = self.n_accuracy) -> Measurement:
+            return measurement(
+                "robust_accuracy", number=number, robust_accuracy={"eps": self.eps, **how}
+            )
+
+        once: dict[str, Any] = {"steps": 1, "step_size": self.eps, "random_start": False}
+        often: dict[str, Any] = {"steps": 20, "step_size": self.eps / 4}
+        found = {
+            "clean": measurement(
+                "accuracy", "calibration", "zero_gradient", number=self.n_accuracy
+            ),
+            "fgsm": attack(once),
+            "energy_fgsm": attack(once | {"loss": "energy"}),
+            "pgd_20": attack(often),
+            "energy_pgd_20": attack(often | {"loss": "energy"}),
+            "fisher": measurement("fisher_score", number=self.n_scores),
+            "curvature": measurement(
+                "curvature", number=self.n_scores,
+                curvature={"images": self.n_scores, "radius": self.radius},
+            ),
+            "outside": replace(
+                measurement("out_of_distribution", number=self.n_scores), outside=self.outside
+            ),
+            "masking": measurement(
+                "gradient_masking", number=self.n_autoattack,
+                gradient_masking={"eps": self.eps, "images": self.n_autoattack},
+            ),
+        }  # fmt: skip
+        if seed < self.autoattack_seeds:
+            how = {"eps": self.eps, "attacks": self.attacks}
+            found["pgd_20_few"] = attack(often, number=self.n_autoattack)
+            found["auto_attack"] = measurement(
+                "auto_attack", number=self.n_autoattack, auto_attack=how
+            )
+        if self.further:
+            found["further"] = measurement(*self.further, number=self.n_accuracy)
+        return found

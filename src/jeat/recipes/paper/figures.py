@@ -1,0 +1,185 @@
+"""Fig. 2 to 7 of the paper, from the runs and images of a suite's first seed."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from jeat._support import processes
+from jeat.data import Data
+from jeat.figures import energy_changes, image_grid, landscape
+from jeat.jobs.drawing import load_images
+from jeat.jobs.inputs import net_of
+from jeat.metrics import energy_on_plane, nearest, plane
+from jeat.report import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Plot
+
+__all__ = ["FIGURES", "Shown"]
+
+SHOWN = 10  # classes and images of each in a grid
+HYBRIDS = ("at", "prejeat", "jem", "jeat")
+UNSELECTED = "A row a class, drawn as the protocol says, seed 0, nothing selected."
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a figure is drawn from.
+
+    Attributes:
+        runs: the folder of a seed's runs.
+        methods: the runs that there are.
+        data: what they were trained on.
+        place: folder of the pictures.
+        eps: attack radius.
+        radius, points: half a side of the plane in pixel L2, and points a side.
+        compared: training images that generated ones are compared with; None is all.
+    """
+
+    runs: Path
+    methods: Sequence[str]
+    data: Data
+    place: Path
+    eps: float
+    radius: float
+    points: int
+    compared: int | None
+
+    def images(self, *methods: str, equation: str = "eq17") -> dict[str, Path]:
+        """The files of generated images of those methods that there are."""
+        files = {m: self.runs / m / f"{equation}.safetensors" for m in methods}
+        return {m: file for m, file in files.items() if file.exists()}
+
+    def keep(self, name: str, title: str, caption: str, picture: "Image.Image | Plot") -> Figure:
+        """Save a picture as ``name``."""
+        file = self.place / f"{name}.png"
+        if isinstance(picture, Image.Image):
+            picture.save(file)
+            return Figure(title, caption, file, "images")
+        picture.savefig(file, dpi=100)
+        return Figure(title, caption, file, "plot")
+
+
+def fig2(s: Shown) -> Figure | None:
+    """Energy around a test image."""
+    methods = [*s.images("normal", *HYBRIDS)] or [*s.images(*s.methods)]
+    images = s.data.test.to(processes.device())
+    x, y = images.x[:1].float() / 255, images.y[:1]
+    directions = plane(x, seed=0)
+    energies = {
+        m: energy_on_plane(
+            net_of(str(s.runs / m)), x, y, directions=directions, radius=s.radius, points=s.points
+        )[0]
+        for m in methods
+    }
+    shown = f"test image 0 (star), of class {s.data.classes[int(s.data.test.y[0])]}"
+    return s.keep(
+        "fig2", "Fig. 2: energy around a test image",
+        f"E(x, y) less that at {shown}, on a plane of two random directions (seed 0), out to "
+        f"{s.radius:g} in pixel L2, with the same levels in each panel; darker is lower, "
+        "the cross is the lowest point. Its numbers, over many images, are in the table above.",
+        landscape.draw(energies, radius=s.radius),
+    )  # fmt: skip
+
+
+def fig3(s: Shown) -> Figure | None:
+    """What attack and optimiser step do to the energies."""
+    logs = {m: _log(s.runs / m) for m in ("at", "jeat") if m in s.methods}
+    if not logs:
+        return None
+    return s.keep(
+        "fig3", "Fig. 3: what attack and optimiser step do to the energies (Eq. 15)",
+        "Mean and standard deviation over images, by epoch (a training of one epoch or less by "
+        "tenths of it), seed 0: the same example before and after the same optimiser step. It is "
+        f"FGSM's from a random start on cross-entropy (eps {s.eps:.3g}, net in eval mode) for "
+        "every method.",
+        energy_changes.draw(logs),
+    )  # fmt: skip
+
+
+def fig4(s: Shown) -> Figure | None:
+    """Eq. 16 against Eq. 17."""
+    eq_16 = {f"{m}, Eq. 16": f for m, f in s.images(*s.methods, equation="eq16").items()}
+    eq_17 = {f"{m}, Eq. 17": file for m, file in s.images("at", "prejeat").items()}
+    if not eq_16 or not eq_17:
+        return None
+    return s.keep(
+        "fig4", "Fig. 4: Eq. 16 against Eq. 17",
+        f"AT by both from the same starts; PreJEAT. {UNSELECTED}", grids(eq_16 | eq_17),
+    )  # fmt: skip
+
+
+def fig5(s: Shown) -> Figure | None:
+    """Noise in training."""
+    noises = s.images("noise-24", "noise-16", "noise-8")
+    if not noises:
+        return None
+    return s.keep(
+        "fig5", "Fig. 5: noise in training",
+        f"Noise of 24, 16 and 8 / 255. {UNSELECTED}", grids(noises),
+    )  # fmt: skip
+
+
+def fig6(s: Shown) -> Figure | None:
+    """Robust classifiers and joint energy models; methods of one's own after the paper's."""
+    others = [m for m in s.methods if m not in HYBRIDS and not m.startswith(("normal", "noise"))]
+    if not (files := s.images(*HYBRIDS, *others)):
+        return None
+    return s.keep(
+        "fig6", "Fig. 6: robust classifiers and joint energy models", UNSELECTED,
+        grids(files, columns=2),
+    )  # fmt: skip
+
+
+def fig7(s: Shown) -> Figure | None:
+    """The nearest training images of JEAT's images, or of those of the last method."""
+    if not (files := s.images(*s.methods)):
+        return None
+    method, file = ("jeat", files["jeat"]) if "jeat" in files else [*files.items()][-1]
+    whose = "JEAT" if method == "jeat" else method
+    return s.keep(
+        "fig7", f"Fig. 7: {whose}'s images and their nearest training images",
+        "First column: the first image of each class; then its ten nearest training images in L2 "
+        "(left block) and in SSIM (right block), nearest first.",
+        neighbours(file, s.data.train.floats(s.compared)[0]),
+    )  # fmt: skip
+
+
+FIGURES: tuple[Callable[[Shown], Figure | None], ...] = (fig2, fig3, fig4, fig5, fig6, fig7)
+
+
+def _log(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def _firsts(file: Path, number: int) -> Tensor:
+    """The first ``number`` images of each of the first classes, class by class."""
+    images, labels, _ = load_images(file)
+    return torch.cat([images[labels == c][:number] for c in labels.unique()[:SHOWN]])
+
+
+def grids(files: Mapping[str, Path], columns: int = 3) -> Image.Image:
+    """Generated images, a panel a method under its name, a row a class."""
+
+    def rows(file: Path) -> Image.Image:
+        per_class = min(SHOWN, int(load_images(file)[1].bincount().max()))
+        return image_grid.grid(_firsts(file, per_class), columns=per_class)
+
+    return image_grid.panels({name: rows(file) for name, file in files.items()}, columns=columns)
+
+
+def neighbours(file: Path, train: Tensor) -> Image.Image:
+    """The first image of each class, each before its nearest training images, by two distances."""
+    images, shown = _firsts(file, 1), min(SHOWN, len(train))
+    blocks = {}
+    for name, distance in (("L2", "l2"), ("SSIM", "ssim")):
+        _, at = nearest(images, train, k=shown, distance=distance)  # type: ignore[arg-type]
+        rows = [torch.cat([x[None], train[i]]) for x, i in zip(images, at, strict=True)]
+        blocks[name] = image_grid.grid(torch.cat(rows), columns=shown + 1)
+    return image_grid.panels(blocks, columns=2)

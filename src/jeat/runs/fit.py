@@ -1,0 +1,205 @@
+"""A run directory: plan, log, checkpoints; train into one and resume it.
+
+::
+
+    OUT/run.json                       the plan, which data, and what it ran on
+    OUT/log.jsonl                      one line a logged iteration
+    OUT/rollbacks.jsonl                one line each time that it diverged and went back
+    OUT/checkpoints/00000200/          the training's state; the last two are kept
+    OUT/checkpoints/00000200/net.safetensors   the net to use, for jeat.load
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from jeat._support import processes
+from jeat._support.checks import SettingError, check_kind
+from jeat._support.files import expanded, rewritten
+from jeat._support.provenance import provenance
+from jeat._support.stop import stop_asked
+from jeat.data import Data, load_data
+from jeat.nets import net_settings
+from jeat.nets.places import newest
+from jeat.objectives import complete
+from jeat.runs.checkpoints import load_state
+from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
+from jeat.runs.rollbacks import Rollback, changed, check_recovery, roll_back, rollbacks_of
+from jeat.runs.save import any_process, holds_net, save
+from jeat.runs.sweep import drop_stale
+from jeat.training.begin import Begun, begin
+from jeat.training.deltas import watch
+from jeat.training.evaluation import accuracy_under_attack, evaluate
+from jeat.training.health import DivergenceError
+from jeat.training.loop import Log, train
+from jeat.training.plan import Plan
+
+__all__ = ["fit"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it is in its folder.
+
+    Attributes:
+        out: the folder.
+        plan: as it was begun.
+        data: what the plan names.
+        past: how often it went back so far.
+        newest: its last checkpoint.
+    """
+
+    out: Path
+    plan: Plan
+    data: Data
+    past: list[Rollback]
+    newest: Path | None
+
+    def read_again(self) -> "Run":
+        """The same, as it is now."""
+        return replace(self, past=rollbacks_of(self.out), newest=newest(self.out))
+
+    def is_finished(self) -> bool:
+        """Whether its last checkpoint is of the last iteration, and holds its net."""
+        total = self.plan.optimisation.iterations(len(self.data.train))
+        last = self.newest
+        return last is not None and int(last.name) >= total and holds_net(last)
+
+    def begin(self, *, fresh: bool) -> Begun:
+        """The training at its beginning, by the plan as it is after its rollbacks."""
+        return begin(changed(self.plan, self.past), self.data, fresh=fresh)
+
+
+def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
+    """Train by ``plan`` into the directory ``out``, yielding a log after each iteration.
+
+    The first Ctrl-C or SIGTERM saves a checkpoint, then raises KeyboardInterrupt; a second Ctrl-C
+    raises at once. With ``resume`` a run that was stopped, at whatever moment, goes on from its
+    last checkpoint to the same log and weights as if it had not been (on a CPU); where there is
+    none it starts. A run that diverges goes back to its last good checkpoint with what
+    ``plan.recovery`` changes, and says so in ``rollbacks.jsonl`` and in the next log. Torch's global
+    generator is seeded by the plan.
+
+    Raises:
+        FileExistsError: ``out`` holds something and ``resume`` is false.
+        FileNotFoundError, ValueError: a plan that cannot be carried out; nothing is written then.
+        BlockingIOError: another process trains into ``out``.
+        DivergenceError: training diverged once more than ``plan.recovery.tries`` times; the last
+            good checkpoint is kept. It is a FloatingPointError.
+        OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
+        KeyboardInterrupt: stopped, and saved if it has a message.
+    """
+    check_kind("plan", plan, Plan)
+    check_kind("resume", resume, bool)
+    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
+        raise SettingError(f"out must name a folder, got {out!r}")
+    out, plan = expanded(out), _completed(plan)
+    check_place(out, plan, resume)
+    data = load_data(plan.data)
+    check_data(out, data)
+    run = Run(out, plan, data, [], newest(out))
+    if run.is_finished():
+        return
+    run = run.read_again()
+    begun = run.begin(fresh=run.newest is None)
+    with stop_asked() as asked, only_writer(out), explained_write_errors(out):
+        check_place(out, plan, resume)  # again: another process may have been faster
+        _write_record(run)
+        begun.training.accelerator.wait_for_everyone()
+        now = run.read_again()
+        if any_process(begun.training, (now.past, now.newest) != (run.past, run.newest)):
+            run, begun = now, now.begin(fresh=now.newest is None)
+        told = len(run.past)
+        while True:
+            try:
+                for log in _train_on(run, begun, asked):
+                    yield replace(log, went_back=tuple(map(str, run.past[told:])))
+                    told = len(run.past)
+            except DivergenceError as why:
+                i, first = begun.training.iteration, processes.rank() == 0
+                roll_back(out, plan, why, i, run.past, write=first)
+                begun.training.accelerator.wait_for_everyone()
+                run = run.read_again()
+                if any_process(begun.training, bool(asked)):
+                    raise KeyboardInterrupt(f"stopped, after {why}") from why
+                begun = run.begin(fresh=run.past[-1].to == 0)
+            else:
+                return
+
+
+def _completed(plan: Plan) -> Plan:
+    """A plan with all settings of its net and objective, and the whole path of its first weights.
+
+    Raises:
+        SettingError: a setting that the net, the objective or its recovery does not take.
+    """
+    plan = replace(
+        plan,
+        architecture=net_settings(plan.net, plan.architecture),
+        objective=complete(plan.method, plan.objective),
+    )
+    check_recovery(plan)
+    if plan.init is not None and Path(plan.init).exists():
+        plan = replace(plan, init=str(Path(plan.init).resolve()))
+    return plan
+
+
+def _train_on(run: Run, begun: Begun, asked: list[int]) -> Iterator[Log]:
+    """Go on from the last checkpoint to the end, or until asked to stop."""
+    training, plan, out = begun.training, run.plan, run.out
+    if processes.rank() == 0:
+        drop_stale(out)
+    training.accelerator.wait_for_everyone()
+    if (last := newest(out)) is not None:
+        load_state(training, last)
+    health, o = training.state.health, training.o
+    if health.rollbacks != len(run.past):  # gone back: other random numbers than those saved
+        torch.manual_seed(processes.seed_of(o.seed))
+        health.rollbacks.fill_(len(run.past))
+    began = time.monotonic()
+    with (out / "log.jsonl").open("a") as lines:
+        for log in _logs(run, begun):
+            if log.metrics and processes.rank() == 0:
+                row = {"iteration": log.iteration} | log.metrics
+                row["seconds"] = round(time.monotonic() - began, 3)
+                lines.write(json.dumps(row) + "\n")
+                lines.flush()
+            stop = any_process(training, bool(asked))
+            due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
+            if due and not health.streak:
+                save(out, training, begun.start, plan, rollbacks=len(run.past))
+            yield log
+            if stop:
+                saved = "not saved, as a limit is exceeded," if health.streak else "saved"
+                raise KeyboardInterrupt(f"stopped and {saved} at iteration {log.iteration}")
+
+
+def _logs(run: Run, begun: Begun) -> Iterator[Log]:
+    """The iterations that are left, with what is looked at meanwhile."""
+    plan, data, o = run.plan, run.data, begun.training.o
+    attacks = getattr(begun.training.state.objective, "attack", None) is not None
+    return train(
+        begun.training,
+        data.train,
+        evaluate=partial(evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps),
+        watch=partial(watch, eps=plan.eps),
+        held_out=partial(accuracy_under_attack, images=data.train, eps=plan.eps)
+        if attacks and plan.recovery.check_every
+        else None,
+        others=begun.others,
+    )
+
+
+def _write_record(run: Run) -> None:
+    """``run.json``, where the run begins."""
+    if processes.rank() or (run.out / "run.json").exists():
+        return
+    # the folder before the record: a run that lost its checkpoints is refused
+    (run.out / "checkpoints").mkdir(exist_ok=True)
+    record = {"plan": asdict(run.plan), "data_sha256": run.data.digest()} | provenance()
+    rewritten(run.out / "run.json", json.dumps(record, indent=1))

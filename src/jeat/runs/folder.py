@@ -1,0 +1,166 @@
+"""The folder of a run: who may write into it, and what is said when it cannot be written."""
+
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+
+from jeat._support import processes
+from jeat._support.files import system_number
+from jeat.nets.places import digest
+from jeat.data import Data
+from jeat.training.plan import Plan
+
+__all__ = [
+    "check_data", "check_place", "explained_write_errors", "only_writer", "read_plan"
+]  # fmt: skip
+
+_LOCK = ".lock"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def read_plan(out: str | Path) -> dict[str, Any]:
+    """The plan that a run directory records, as plain values.
+
+    Raises:
+        FileNotFoundError: no run there.
+        ValueError: an unreadable record.
+    """
+    file = Path(out) / "run.json"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"no run in {out}: it has no run.json; begin one in an empty folder, without --resume"
+        )
+    try:
+        plan = dict(json.loads(file.read_text())["plan"])
+        plan["method"], plan["data"], plan["net"], plan["objective"], plan["optimisation"]["lr"]
+        for short in ("norm", "activation", "std"):  # as version 0.1.0 wrote a net's settings
+            if short in plan:
+                plan.setdefault("architecture", {})[short] = plan.pop(short)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"{file} is damaged ({type(error).__name__}: {error}); begin anew elsewhere"
+        ) from error
+    return plan
+
+
+def check_place(out: Path, plan: Plan, resume: bool) -> None:
+    """Refuse a folder that holds something else than the run to be resumed.
+
+    Raises:
+        FileExistsError, FileNotFoundError, ValueError: it does.
+    """
+    if processes.rank():
+        return
+    if file := next((f for f in (out, *out.parents) if f.is_file()), None):
+        raise FileExistsError(f"{file} is a file: choose another folder for the run")
+    if not out.exists():
+        return
+    if not any(_is_begun(f) for f in out.iterdir()):
+        return  # empty, or killed before it began
+    if not resume:
+        raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
+    old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
+    old, new = _leaves(old), _leaves(new)
+    if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):
+        new["init"] = old["init"]
+    named = [k for k in new if not k.startswith("recovery.") and old.get(k, new[k]) != new[k]]
+    if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in named]:
+        raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
+    if not (out / "checkpoints").is_dir():
+        raise FileNotFoundError(
+            f"{out / 'checkpoints'} is gone: put it back, or make it anew to begin from the start"
+        )
+
+
+def _is_begun(file: Path) -> bool:
+    """False for what a run leaves that was killed before it wrote ``run.json``."""
+    if file.name == "checkpoints" and file.is_dir():
+        return any(file.iterdir())
+    return file.name != _LOCK and ".part" not in file.suffixes
+
+
+def _same_net(old: str, new: str) -> bool:
+    """Whether two places hold one net, as after a copy; an old one that is gone cannot differ."""
+    return not Path(old).exists() or (Path(new).exists() and digest(old) == digest(new))
+
+
+def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        nested = isinstance(value, dict)
+        flat |= _leaves(value, f"{above}{name}.") if nested else {f"{above}{name}": value}
+    return flat
+
+
+@contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Inside, no other run writes into ``out``, which is made; a killed one leaves no lock.
+
+    Raises:
+        BlockingIOError: another run does.
+    """
+    if processes.rank():
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / _LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise BlockingIOError(
+            f"another process trains into {out}: wait for it, or choose another folder"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def explained_write_errors(out: Path) -> Iterator[None]:
+    """Say what to do where a file could not be written, or another process of the run was lost.
+
+    Raises:
+        OSError: with all that in one line.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        number = system_number(error)
+        if number is None or (isinstance(error, OSError) and number not in _FULL):
+            raise
+        remedy = "free some space" if number in _FULL else "let it be written"
+        raise OSError(
+            f"{out} cannot be written: {error}; what was saved is kept: {remedy}, then go on with "
+            "--resume"
+        ) from error
+    except RuntimeError as error:
+        if not processes.is_loss(error):
+            raise
+        reason = str(error).splitlines()[0].rpartition("] ")[2]
+        raise ConnectionError(
+            f"another process of this run was lost: start it again with --resume ({reason})"
+        ) from error
+
+
+def check_data(out: Path, data: Data) -> None:
+    """Refuse other data than the run in ``out``, if there is one, was begun with.
+
+    Raises:
+        ValueError: they are.
+    """
+    file = out / "run.json"
+    if processes.rank() == 0 and file.is_file():
+        begun = json.loads(file.read_text()).get("data_sha256")
+        if begun not in (None, data.digest()):
+            raise ValueError(
+                f"the images or labels changed since {out} was begun: begin anew elsewhere"
+            )

@@ -1,0 +1,79 @@
+"""What samplers share: a chain's last state, its settings as a value, a sampler by name."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from jeat._support.checks import SettingError, check_not_negative, is_whole
+from jeat._support.plugins import Part, find, name_of, settings_of
+from jeat.energy import Energy
+
+__all__ = ["Chain", "Sampler", "last", "sampler_of"]
+
+Sampler = Callable[[Energy, Tensor], Iterator[Tensor]]
+"""An energy and first states (B, ...) -> the states after them."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """How a net draws its images where it is not told otherwise; the defaults are JEM's.
+
+    Attributes:
+        steps: length of the chain.
+        step_size: factor of the gradient.
+        noise: standard deviation of a step's noise; None is sqrt(2 step_size).
+        sampler: by name.
+        settings: further ones of the sampler, by name.
+    """
+
+    steps: int = 150
+    step_size: float = 0.25
+    noise: float | None = 0.005
+    sampler: str = "langevin"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_not_negative(step_size=self.step_size, noise=self.noise or 0)
+        if not is_whole(self.steps, 1) or self.steps > 100_000 or not self.step_size:
+            raise SettingError(f"no chain draws by {self.steps} steps of {self.step_size}")
+
+
+def sampler_of(part: Part, **usual: Any) -> Sampler:
+    """A sampler by name, with its settings bound.
+
+    A sampler is a function ``(E, x, *, ...)``; its keyword-only arguments are its settings.
+
+    Args:
+        part: name of a file of ``jeat.samplers`` or ``package.module:function``, or such a name with
+            settings.
+        usual: ``steps``, ``step_size`` and the like; the sampler is given those that it takes, where
+            the part does not say otherwise.
+
+    Raises:
+        SettingError: no such sampler, or a setting that it does not take.
+    """
+    function = find("samplers", name_of(part), "sampler")
+    takes = inspect.signature(function).parameters
+    own = {k: v for k, v in usual.items() if k in takes} | dict(settings_of(part))
+    if unknown := sorted(own.keys() - {k for k, p in takes.items() if p.kind is p.KEYWORD_ONLY}):
+        known = ", ".join(k for k, p in takes.items() if p.kind is p.KEYWORD_ONLY)
+        raise SettingError(f"sampler {name_of(part)!r} has no setting {unknown[0]}; it has {known}")
+    return partial(function, **own)
+
+
+def last(states: Iterable[Tensor]) -> Tensor:
+    """The final state of a chain, keeping one at a time.
+
+    Raises:
+        ValueError: the chain yields nothing.
+    """
+    state = None
+    for state in states:  # noqa: B007
+        pass
+    if state is None:
+        raise ValueError("an empty chain has no last state")
+    return state

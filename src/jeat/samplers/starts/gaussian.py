@@ -1,0 +1,99 @@
+"""Chains that start from a Gaussian of each class (Sec. 2.2)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from jeat.data import Data
+
+__all__ = ["ClassGaussian"]
+
+
+@dataclass(frozen=True)
+class ClassGaussian:
+    r"""x0 ~ N(mu_y, Sigma_y), clamped to [0, 1] (Sec. 2.2; Santurkar et al. 2019).
+
+    mu_y and Sigma_y are the mean and covariance (plus 1e-4 I) of the training images of class y
+    after average pooling by ``grain``; a draw is enlarged back by bilinear interpolation.
+    The paper prints Sigma_y as ``(x - mu)^T (x - mu)``, read here as the outer product.
+
+    Attributes:
+        mean: (classes, d), d = C * (H / grain)^2.
+        factor: (classes, d, d) Cholesky factors of the covariances.
+        shape: (C, H, W) of the images to draw.
+        grain: pooling factor.
+    """
+
+    mean: Float[Tensor, "k d"]
+    factor: Float[Tensor, "k d d"]
+    shape: tuple[int, int, int]
+    grain: int
+
+    def __post_init__(self) -> None:
+        channels = self.shape[0]
+        k, d = len(self.mean), self.mean[0].numel()
+        if (
+            self.mean.shape != (k, d)
+            or self.factor.shape != (k, d, d)
+            or (channels * math.isqrt(d // channels) ** 2 != d)
+        ):
+            raise ValueError(
+                f"a Gaussian of each class has means (k, d) and factors (k, d, d), got "
+                f"{tuple(self.mean.shape)} and {tuple(self.factor.shape)}"
+            )
+
+    @classmethod
+    def of(cls, data: Data) -> "ClassGaussian":
+        """Fitted to the training images, averaged to about 8 x 8 blocks.
+
+        Raises:
+            ValueError: a class has no training image.
+        """
+        grain = max(2, data.shape[1] // 8)
+        while data.shape[1] % grain:
+            grain -= 1
+        return cls.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
+
+    @classmethod
+    def fit(
+        cls,
+        images: UInt8[Tensor, "n c h w"],
+        labels: Int[Tensor, " n"],
+        *,
+        classes: int,
+        grain: int,
+    ) -> "ClassGaussian":
+        """Fit to training images.
+
+        Raises:
+            ValueError: ``grain`` does not divide the image size, or a class has no image.
+        """
+        if images.shape[-1] % grain:
+            raise ValueError(f"grain {grain} does not divide the image size {images.shape[-1]}")
+        channels, height, width = images.shape[1:]
+        means, factors = [], []
+        for k in range(classes):
+            x = images[labels == k].float() / 255
+            if not len(x):
+                raise ValueError(f"class {k} has no training image to start chains from")
+            x = F.avg_pool2d(x, grain).flatten(1)
+            centred = (x - x.mean(0)).double()
+            covariance = centred.T @ centred / len(x)
+            covariance.diagonal().add_(1e-4)
+            means.append(x.mean(0))
+            factors.append(torch.linalg.cholesky(covariance).float())
+        return cls(torch.stack(means), torch.stack(factors), (channels, height, width), grain)
+
+    def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        mean, factor = self.mean.to(y.device)[y.long()], self.factor.to(y.device)[y.long()]
+        z = torch.randn(len(y), mean.shape[1], 1, device=y.device)
+        channels, height, width = self.shape
+        side = math.isqrt(mean.shape[1] // channels)
+        x = (mean + (factor @ z).squeeze(2)).view(-1, channels, side, side)
+        if self.grain > 1:
+            x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
+        return x.clamp(0, 1)

@@ -1,0 +1,54 @@
+"""Every number of a suite, with the command that recomputes it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jeat.suites.suite import Suite, drawings, measurements
+
+__all__ = ["measured_in", "minutes", "records"]
+
+
+def measured_in(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
+    """What each file of a suite's measurements holds, its commands as they are from here."""
+    drawn = {str(f): d.command(str(f)) for f, d in drawings(suite, out, seeds=seeds).items()}
+    found = {}
+    for file, m in measurements(suite, out, seeds=seeds).items():
+        here = {"command": m.command(), "net": m.net, "judge": m.judge}
+        here["drawing"] = drawn.get(m.samples or "")
+        found[file] = json.loads(file.read_text()) | here
+    return found
+
+
+def records(
+    suite: Suite, measured: Mapping[Path, dict[str, Any]], out: Path
+) -> list[dict[str, Any]]:
+    """Every number: method, seed, column, value, the command that recomputes it, its file.
+
+    ``images`` are test images, or generated ones where the number is of those, and ``drawing`` the
+    command that drew them.
+    """
+    found = []
+    for file, m in measured.items():
+        for figure, value in m["figures"].items():
+            row, column = suite.comparison.name(file.parents[1].name, file.stem, figure)
+            found.append({
+                "method": row,
+                "seed": m["seed"],
+                "column": column,
+                "value": value,
+                "images": m["samples"] or m["images"],
+                "command": m["command"],
+                "drawing": m["drawing"],
+                "file": str(file.relative_to(out)),
+            })  # fmt: skip
+    return found
+
+
+def minutes(run: Path) -> float:
+    """How long a run trained, in all its sittings: the log counts seconds anew in each."""
+    log = (run / "log.jsonl").read_text().splitlines()
+    seconds: list[float] = [json.loads(line)["seconds"] for line in log]
+    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
+    return sum(ends) / 60

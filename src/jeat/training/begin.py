@@ -1,0 +1,132 @@
+"""A training at its beginning."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from jeat._support import processes
+from jeat._support.checks import SettingError
+from jeat._support.plugins import constant_of
+from jeat.data import Batch, Data, Images, augment, batch_at, load_data
+from jeat.nets import Spec, build, load, load_weights
+from jeat.objectives import make
+from jeat.samplers import ReplayBuffer, Restart, Start, start_of
+from jeat.training.iteration import Training, prepare
+from jeat.training.plan import Optimisation, Plan
+
+__all__ = ["Begun", "begin"]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A training, the start of its chains, and the images of its objective's further branches."""
+
+    training: Training
+    start: Start
+    others: dict[str, Images]
+
+
+def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
+    """Build net, objective and optimiser of a plan.
+
+    Two images run through copies first, so that settings which cannot work are refused here.
+
+    Args:
+        plan: with all settings of its net and objective.
+        data: what it names.
+        fresh: whether nothing was saved of it, so that it begins from ``plan.init``.
+
+    Raises:
+        FileNotFoundError, ValueError: a plan that cannot be carried out.
+    """
+    o = plan.optimisation
+    torch.manual_seed(o.seed)
+    channels, size, _ = data.shape
+    net = build(Spec(plan.net, channels, size, data.classes, plan.architecture))
+    if plan.init is not None and fresh:
+        load_weights(net, load(plan.init))
+    if processes.world() > 1:  # the same first weights, other chains and attacks
+        torch.manual_seed(processes.seed_of(o.seed))
+    start = start_of(plan.start, data)
+    restart = Restart(start, len(data.classes))
+    objective = make(plan.method, restart, plan.objective, net=net)
+    for buffer in _buffers(objective):
+        if len(buffer.states) < o.batch_size // processes.world():
+            slots = len(buffer.states) * processes.world()
+            raise SettingError(f"a replay buffer of {slots} cannot fill a batch of {o.batch_size}")
+    others = _others(objective, data, o)
+    _rehearse(net, objective, data.train, others, o)
+    limits = plan.recovery.with_limits(constant_of("objectives", plan.method, "limits") or {})
+    training = prepare(net, objective, o, images=len(data.train), limits=limits)
+    return Begun(training, start, others)
+
+
+def _buffers(objective: nn.Module) -> Iterator[ReplayBuffer]:
+    return (m for m in objective.modules() if isinstance(m, ReplayBuffer))
+
+
+def _others(objective: nn.Module, data: Data, o: Optimisation) -> dict[str, Images]:
+    """The images of an objective's further branches.
+
+    Raises:
+        ValueError: images of another shape, fewer than a batch, or a batch that the processes cannot
+            share.
+    """
+    found = {}
+    for name, branch in getattr(objective, "branches", {}).items():
+        images = data.train if branch.data is None else load_data(branch.data).train
+        size = branch.batch_size or o.batch_size
+        if images.x.shape[1:] != data.train.x.shape[1:]:
+            raise ValueError(
+                f"images of {name} are {tuple(images.x.shape[1:])}, those of the run "
+                f"{tuple(data.train.x.shape[1:])}: give data of one shape"
+            )
+        if size % processes.world():
+            raise SettingError(
+                f"{processes.world()} processes cannot share {name}'s batch of {size}"
+            )
+        batch_at(images, size, iteration=0, seed=o.seed, name=name)
+        found[name] = images
+    return found
+
+
+def _rehearse(
+    net: nn.Module,
+    objective: nn.Module,
+    images: Images,
+    others: dict[str, Images],
+    o: Optimisation,
+) -> None:
+    """Two images through copies.
+
+    Raises:
+        ValueError: settings that cannot work, or an objective with state in plain attributes.
+    """
+
+    def two(images: Images) -> Batch:
+        x, y = images.floats(2)
+        return Batch(augment(x, pad=o.pad, flip=o.flip), y)
+
+    with torch.random.fork_rng():
+        first, copy = two(images), deepcopy(objective)
+        before = _plain_state(copy)
+        batch = Batch(first.x, first.y, others={k: two(v) for k, v in others.items()})
+        copy(deepcopy(net), batch)
+    if changed := [k for k, v in _plain_state(copy).items() if before.get(k) != v]:
+        raise SettingError(
+            f"the objective changes its attribute {changed[0]}, which no checkpoint holds: register "
+            "a tensor for it, by register_buffer"
+        )
+
+
+def _plain_state(objective: nn.Module) -> dict[str, object]:
+    """The numbers and words among the attributes of an objective and its modules."""
+    return {
+        f"{name}.{k}".lstrip("."): v
+        for name, module in objective.named_modules()
+        for k, v in vars(module).items()
+        if isinstance(v, int | float | str) and k not in ("training", "call_super_init")
+    }

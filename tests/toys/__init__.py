@@ -1,0 +1,1 @@
+"""Parts of a user's own, one file each, as CONTRIBUTING shows them."""
