@@ -24,7 +24,8 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "files", "hub", "words", "version", "moved", "stop", "processes", "sealed",
+        "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
+        "sealed",
         "provenance", "plugins", "signatures",
     ],
     "data": ["images", "batches", "decode", "sources", "load"],
@@ -37,7 +38,7 @@ INSIDE = {
     "suites": ["suite", "records", "cost", "smoke", "cards", "report", "work"],
     "recipes": ["paper"],
 }  # fmt: skip
-"""Rooms whose files build on each other, in that order. Files of other rooms do not import each other."""
+"""Rooms whose files build on each other, in that order; files of other rooms do not."""
 
 
 def room_of(file: Path) -> str:
@@ -86,7 +87,7 @@ def picture() -> str:
 
 
 def table() -> str:
-    """A row of the table a file, room by room from the ground, with the first line of its docstring."""
+    """A row of the table a file, room by room, with the first line of its docstring."""
     rows = []
     for i, floor in enumerate(FLOORS):
         for room in floor:

@@ -1,6 +1,7 @@
-"""The house: imports point down, siblings never import each other, rooms stay small, names stay home.
+"""The house: imports point down, siblings stay apart, rooms stay small, names stay home.
 
-``FLOORS`` and ``INSIDE`` are the plan of the house; docs/layout.md shows it (``python -m docs.rooms``).
+``FLOORS`` and ``INSIDE`` are the plan of the house; docs/layout.md shows it (``python -m
+docs.rooms``).
 """
 
 import ast

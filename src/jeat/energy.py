@@ -16,9 +16,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.tensors import check_labels, check_logits
+
 __all__ = [
-    "Energy", "check_labels", "check_logits", "cross_entropy", "energy_of", "input_gradient",
-    "joint_energy", "marginal_energy", "score",
+    "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy", "loss_of",
+    "marginal_energy", "score",
 ]  # fmt: skip
 
 Energy = Callable[[Tensor], Tensor]
@@ -53,6 +55,11 @@ def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
     return lambda x: joint_energy(net(x), y)
 
 
+def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
+    """Close a net into its loss L(., y) = E(., y) - E(.) (Eq. 13), for labels ``y`` (B,)."""
+    return lambda x: cross_entropy(net(x), y)
+
+
 def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
     """s(x) = -grad_x E(x) (Sec. 4.3), detached; leaves no gradient on any parameter.
 
@@ -83,45 +90,6 @@ def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tens
     if gradient is None:
         raise ValueError("the net's logits do not depend on its images: there is no gradient")
     return gradient
-
-
-def check_logits(logits: Tensor) -> None:
-    """Check that what a net gives is floats (B, classes).
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not isinstance(logits, Tensor):
-        raise ValueError(f"logits must be a tensor (B, classes), got a {type(logits).__name__}")
-    if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
-        raise ValueError(
-            f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
-        )
-
-
-def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
-    """Check that labels are a tensor (B,) of whole numbers, and fit ``logits`` (B, classes).
-
-    Raises:
-        ValueError: they are not, or do not.
-    """
-    if not isinstance(y, Tensor):
-        raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {y!r}")
-    if y.dim() != 1 or y.is_floating_point() or y.dtype == torch.bool:
-        raise ValueError(
-            f"labels must be whole numbers (B,), one an image: got {y.dtype} {tuple(y.shape)}"
-        )
-    if logits is None:
-        return
-    rows, classes = logits.shape
-    if len(y) != rows:
-        raise ValueError(f"{rows} rows of logits but {len(y)} labels")
-    if y.device != logits.device:
-        raise ValueError(
-            f"labels are on {y.device}, logits on {logits.device}: move one with .to()"
-        )
-    if y.numel() and (int(y.min()) < 0 or int(y.max()) >= classes):
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
 
 
 def _full(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A flow as a net: f(x)[k] = log p(x, k) exactly, by one affine coupling and a Gaussian of each class."""
+"""A flow as a net: f(x)[k] = log p(x, k), by an affine coupling and a Gaussian of each class."""
 
 import math
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 __all__ = [
-    "contents", "expanded", "flushed", "parts_of", "removed", "rewritten", "system_number", "whole_file",
+    "contents", "expanded", "flushed", "parts_of", "removed", "rewritten", "system_number",
+    "whole_file",
 ]  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Parts by name: a file of a folder of this package, or ``package.module:Name`` of a user's own.
 
-A folder such as ``objectives`` is its own registry: each public file in it is a part, named like the
-file. Where a folder also holds other files, a part is a file that defines the folder's mark.
+A folder such as ``objectives`` is its own registry: each public file in it is a part, named like
+    the file. Where a folder also holds other files, a part is a file that defines the folder's
+    mark.
 """
 
 import ast
@@ -18,8 +19,8 @@ from typing import Any
 from jeat._support.checks import SettingError
 
 __all__ = [
-    "Part", "Place", "check_named_by_file", "constant_of", "find", "import_plugins", "known_parts", "locate", "name_of",
-    "part_name", "settings_of", "short_name",
+    "Part", "Place", "check_named_by_file", "constant_of", "find", "import_plugins",
+    "known_parts", "locate", "name_of", "part_name", "settings_of", "short_name",
 ]  # fmt: skip
 
 Part = str | dict[str, Any]
@@ -65,7 +66,8 @@ def locate(folder: str, name: str, what: str) -> Place:
             f"unknown {what} {name!r}: {what}s are {', '.join(known)}, or package.module:Name"
         )
     file = PACKAGE / folder / f"{name}.py"
-    own = _MARKS.get(folder) or ast.literal_eval(_value(file, "__all__"))[0]
+    exports = _value(file, "__all__")
+    own = _MARKS.get(folder) or (ast.literal_eval(exports)[0] if exports else name)
     return Place(file, f"jeat.{folder.replace('/', '.')}.{name}", own)
 
 
@@ -135,7 +137,7 @@ def name_of(part: Part) -> str:
 
 
 def short_name(name: str) -> str:
-    """A part's file, or of one's own its module, without what stands before: the name of its flags."""
+    """What the flags of a part are named by: its file, or the last word of one's own module."""
     return name.partition(":")[0].rpartition(".")[2]
 
 
@@ -175,8 +177,8 @@ def _defines(file: Path, name: str) -> bool:
 
 def _value(file: Path, name: str) -> ast.expr | None:
     """What a file assigns to ``name`` at its top."""
-    for node in _tree(file).body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if any(isinstance(t, ast.Name) and t.id == name for t in targets):
-            return node.value  # type: ignore[attr-defined]  # an Assign has one
+    assigned = [node for node in _tree(file).body if isinstance(node, ast.Assign)]
+    for node in assigned:
+        if any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
+            return node.value
     return None

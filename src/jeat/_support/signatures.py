@@ -82,10 +82,12 @@ def complete(
 def _inspected(part: Callable[..., Any]) -> Signature:
     """The signature of something that is imported."""
     try:
-        kinds = typing.get_type_hints(
-            part.__init__ if isinstance(part, type) else part, include_extras=True
-        )
-    except NameError:  # an annotation of what is imported for type checkers only
+        called: Any = vars(part)["__init__"] if isinstance(part, type) else part
+        kinds = typing.get_type_hints(called, include_extras=True)
+    except (
+        NameError,
+        KeyError,
+    ):  # no __init__ of its own, or an annotation of what is imported for type checkers only
         kinds = {}
     arguments = [p for p in inspect.signature(part).parameters.values() if p.kind is p.KEYWORD_ONLY]
     doc = parse(inspect.getdoc(part) or "")

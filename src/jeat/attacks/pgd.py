@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, check_not_negative, is_whole
+from jeat._support.tensors import check_labels, check_pixels
 from jeat.attacks import balls
-from jeat.data import check_pixels
-from jeat.energy import check_labels, cross_entropy, input_gradient, joint_energy
+from jeat.energy import cross_entropy, input_gradient, joint_energy
 
 __all__ = ["AttackLoss", "Climbed", "GradAt", "fgsm", "fgsm_rs", "pgd"]
 

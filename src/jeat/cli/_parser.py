@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from argparse import RawDescriptionHelpFormatter
+from argparse import HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -81,9 +81,9 @@ class Parser(jsonargparse.ArgumentParser):
                 found = value if equals else after
         return found
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """The help, with the short names of flags."""
-        text = str(super().format_help())
+        text = str(super().format_help(formatter))
         for short, long in self._long.items():
             text = text.replace(f"--{long} ", f"--{short} ")
         return text
@@ -116,7 +116,7 @@ class Parser(jsonargparse.ArgumentParser):
         return {k: self.part(v, f"{name}.{k}") for k, v in vars(args[name]).items()}
 
     def part(self, value: Any, name: str) -> Any:
-        """A parsed part: its name, with the settings that are not its defaults where there are any."""
+        """A parsed part: its name, with its settings where they are not all its defaults."""
         if not isinstance(value, jsonargparse.Namespace):
             return value
         defaults, settings = self.get_defaults(), dict(vars(value))
@@ -199,4 +199,5 @@ def _readable(message: str) -> str:
     kinds = [
         _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
     ]
-    return f"--{found['flag'].removesuffix('.name')} must be {' or '.join(kinds)}, got {found['value']}"
+    flag = found["flag"].removesuffix(".name")
+    return f"--{flag} must be {' or '.join(kinds)}, got {found['value']}"

@@ -48,7 +48,7 @@ def main(words: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--compared", type=int | None, default=None,
-        help="number of training images, spread evenly, that samples are compared with; null is all",
+        help="number of training images, spread evenly, to compare samples with; null is all",
     )  # fmt: skip
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     metrics = {short_name(name): name for name in (*known, *(w for w in words if ":" in w))}

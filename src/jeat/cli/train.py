@@ -83,7 +83,7 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
             if flag.name not in defaults:
                 parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
-    step = parser.chosen(words, "step", name_of(defaults["step"]))
+    step = parser.chosen(words, "step", str(defaults["step"]))
     parser.add_part("step", "steps", step, "which gradient the optimiser follows")
     own = {f.name: f for f in signature.flags}
     recovered = constant_of("objectives", method, "recovery") or {}

@@ -3,15 +3,15 @@
 ``load_data`` reads a source, with the reader of ``data/sources`` that knows it; ``batches`` and
 ``augment`` make floats in [0, 1] of it on the device. A reader is a file with
 ``reads(source, path) -> bool`` and ``read(source, path) -> Data``. Where it also has
-``key(source, path)``, what it reads is cached under that key; ``takes_the_rest = True`` has it asked
-last.
+``key(source, path)``, what it reads is cached under that key; ``takes_the_rest = True`` has it
+asked last.
 """
 
 from jeat.data.batches import Branch, augment, batch_at, batches
-from jeat.data.images import Batch, Data, Images, check_pixels, from_arrays
+from jeat.data.images import Batch, Data, Images, from_arrays
 from jeat.data.load import load_data
 
 __all__ = [
-    "Batch", "Branch", "Data", "Images", "augment", "batch_at", "batches", "check_pixels",
-    "from_arrays", "load_data",
+    "Batch", "Branch", "Data", "Images", "augment", "batch_at", "batches", "from_arrays",
+    "load_data",
 ]  # fmt: skip

@@ -1,6 +1,5 @@
 """Labelled images as one uint8 tensor on the device, and checks of what comes in."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from jeat._support.sealed import seal_of
 
-__all__ = ["Batch", "Data", "Images", "check_pixels", "from_arrays"]
+__all__ = ["Batch", "Data", "Images", "from_arrays"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ class Data:
         test = rank % 10 == 9
         if not test.any():
             raise ValueError("too few images to hold out a test split: a class needs at least 10")
-        parts = (Images(images.x[at], images.y[at]) for at in (~test, test))
-        return cls(*parts, classes)
+        train, held = (Images(images.x[at], images.y[at]) for at in (~test, test))
+        return cls(train, held, classes)
 
     def tensors(self) -> dict[str, Tensor]:
         """Images and labels by split: ``train.x``, ``train.y``, ``test.x``, ``test.y``."""
@@ -128,23 +127,3 @@ def from_arrays(
     if y.min() < 0 or y.max() >= most:
         raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
-
-
-def check_pixels(x: Tensor, *, box: bool = True) -> None:
-    """Check that images are finite floats (B, C, H, W), and in [0, 1] where ``box``.
-
-    Raises:
-        ValueError: they are not.
-    """
-    if not isinstance(x, Tensor):
-        raise ValueError(f"images must be a tensor (B, C, H, W), got a {type(x).__name__}")
-    got = f"{x.dtype} {tuple(x.shape)}"
-    if x.dim() == 4 and x.is_floating_point() and x.numel():
-        low, high = float(x.detach().min()), float(x.detach().max())  # NaN where a pixel is
-        if (low >= 0 and high <= 1) if box else math.isfinite(low) and math.isfinite(high):
-            return
-        got += f" from {low:g} to {high:g}"
-    raise ValueError(
-        f"images must be finite floats{' in [0, 1]' * box} of shape (B, C, H, W), got {got}; divide "
-        "uint8 pixels by 255"
-    )

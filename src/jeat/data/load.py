@@ -22,9 +22,9 @@ _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 def load_data(source: str | Path) -> Data:
     """Load ``source`` with its training and test split.
 
-    A source is ``"digits"``, an ``.npz`` file, a Hugging Face data set by hub name or path (parquet,
-    or an image folder with one folder a class), or ``package.module:function``, a function of one's
-    own that returns a :class:`Data`.
+    A source is ``"digits"``, an ``.npz`` file, a Hugging Face data set by hub name or path
+    (parquet, or an image folder with one folder a class), or ``package.module:function``, a
+    function of one's own that returns a :class:`Data`.
 
     The test split is ``test``, else ``validation``; a source with one split gives every tenth
     image of each class to the test. Decoded pixels of Hugging Face sources are cached in

@@ -26,7 +26,8 @@ def draw(
     the image, the cross the lowest point of the grid.
 
     Args:
-        energies: of one image under each method, by name, as :func:`jeat.metrics.energy_on_plane` gives them.
+        energies: of one image under each method, by name, as :func:`jeat.metrics.energy_on_plane`
+            gives them.
         radius: that of the grid.
         title: what is seen, such as the image and the seed of the plane.
 

@@ -35,8 +35,9 @@ class Drawing:
         number: images of each class.
         steps, step_size, noise, energy, precision: as :func:`jeat.sample`.
         sampler: another than the net's file asks for, by name, with settings of its own.
-        start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise; ``"buffer"``,
-            a run's replay buffer; or another kind by name, fitted to the net's training images.
+        start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise;
+            ``"buffer"``, a run's replay buffer; or another kind by name, fitted to the net's
+            training images.
         seed: of starts and noise.
     """
 

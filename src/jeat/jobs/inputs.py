@@ -25,7 +25,8 @@ def data_of(net: nn.Module) -> str:
     """The data set that a loaded net was trained on.
 
     Raises:
-        ValueError: its checkpoint does not say, or names a function of a module that is not imported.
+        ValueError: its checkpoint does not say, or names a function of a module that is not
+            imported.
     """
     about: Any = net.about
     try:
@@ -38,7 +39,7 @@ def data_of(net: nn.Module) -> str:
 
 
 def seed_all(seed: int) -> None:
-    """Seed torch: a process of several with a stream of its own (:func:`jeat._support.processes.seed_of`).
+    """Seed torch; the processes of a launcher have a stream of their own each.
 
     Raises:
         ValueError: a seed that it does not take.

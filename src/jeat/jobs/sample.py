@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
 from jeat._support.plugins import Part
-from jeat.energy import Energy, check_labels, cross_entropy, energy_of
+from jeat._support.tensors import check_labels
+from jeat.energy import energy_of, loss_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
 
@@ -35,14 +36,14 @@ def sample(
     (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
 
     Args:
-        net: of :func:`jeat.load` or :func:`jeat.nets.build`, or any module that maps images to logits,
-            where ``start`` is given; run in eval mode.
+        net: of :func:`jeat.load` or :func:`jeat.nets.build`, or any module that maps images to
+            logits, where ``start`` is given; run in eval mode.
         labels: one class index an image.
         steps: length of the chain; by default what the net's file asks for, else 150.
         step_size, noise: as :func:`jeat.samplers.langevin`; by default what the net's file asks
             for, else JEM's 0.25 and 0.005.
-        sampler: another chain in place of these three, an energy and first states to states, such as
-            ``functools.partial(langevin, steps=40, step_size=0.1)``.
+        sampler: another chain in place of these three, an energy and first states to states, such
+            as ``functools.partial(langevin, steps=40, step_size=0.1)``.
         energy: ``"joint"`` is Eq. 17, ``"cross-entropy"`` is Eq. 16.
         start: labels -> first states; by default what the net was trained to start from,
             uniform noise where it knows none.
@@ -50,14 +51,14 @@ def sample(
             instructions for it, else fp32.
 
     Raises:
-        ValueError: labels outside the net's classes, an unknown energy, bad chain settings, settings
-            beside a sampler that has its own.
+        ValueError: labels outside the net's classes, an unknown energy, bad chain settings,
+            settings beside a sampler that has its own.
     """
     if energy not in ("joint", "cross-entropy"):
         raise SettingError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
     if start is not None and not callable(start):
         raise SettingError(f"start takes labels to images, as jeat.samplers.Uniform, got {start!r}")
-    given = {"steps": steps, "step_size": step_size, "noise": noise}
+    given: dict[str, Any] = {"steps": steps, "step_size": step_size, "noise": noise}
     if sampler is None:
         sampler = sampler_for(net, **given)
     elif named := [k for k, v in given.items() if v != "own"]:
@@ -74,7 +75,7 @@ def sample(
     finished = []
     with autocast(precision, labels.device), evaluating(net):
         for y in torch.split(labels, 500):
-            E = energy_of(net, y) if energy == "joint" else _loss_of(net, y)
+            E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
             finished.append(last(sampler(E, start(y))))
     return torch.cat(finished)
 
@@ -92,7 +93,3 @@ def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) ->
     usual |= {k: v for k, v in given.items() if v != "own"}
     part = {"name": own.sampler, **own.settings} if sampler == "own" else sampler
     return sampler_of(part, **usual, bounds=(0, 1))
-
-
-def _loss_of(net: nn.Module, y: Tensor) -> Energy:
-    return lambda x: cross_entropy(net(x), y)

@@ -1,16 +1,17 @@
 """Metrics: ``(subject) -> {name: value}``, one a file, by file name on the command line.
 
-A file has ``measure(subject, *, ...)``, whose keyword-only arguments become the flags ``--FILE.NAME``
-of ``jeat measure``, and mostly the metric as a plain function. Metrics run the net in eval mode, in
-fp32, in pieces. Constants of the file say the rest:
+A file has ``measure(subject, *, ...)``, whose keyword-only arguments become the flags
+``--FILE.NAME`` of ``jeat measure``, and mostly the metric as a plain function. Metrics run the net
+in eval mode, in fp32, in pieces. Constants of the file say the rest:
 
 - ``columns``: a :class:`Column` for each of its figures: heading, note, which direction is better.
 - ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
-- ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where it
-  is asked for by name.
+- ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where
+  it is asked for by name.
 - ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the
   processes of a launcher then share the images. Without it, one of them measures the whole.
-- ``robustness = True``: signs of gradient masking are looked for beside it, at its ``eps``, ``norm``.
+- ``robustness = True``: signs of gradient masking are looked for beside it, at its ``eps``,
+  ``norm``.
 - ``check(settings)``: a function that raises, before hours of training, where the metric could not
   be measured at their end.
 """

@@ -10,6 +10,7 @@ from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
+from jeat._support.tensors import check_pixels
 from jeat.attacks import Norm
 from jeat.metrics._subject import pieces
 from jeat.nets import autocast, evaluating
@@ -92,8 +93,7 @@ def _runnable(attacks: Sequence[str] | None, classes: int) -> list[str]:
 
 
 def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> None:
-    if not (float(x.min()) >= 0 and float(x.max()) <= 1):  # false for NaN, too
-        raise ValueError("an attack needs finite images in [0, 1]: divide uint8 pixels by 255")
+    check_pixels(x)
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
     if norm not in ("linf", "l2"):

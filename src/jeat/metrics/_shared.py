@@ -19,8 +19,9 @@ def shared(
     """The figures of a subject that every process has whole, in process 0.
 
     Means over images are measured on each process's slice of ``x, y``, from the process's own
-    random stream (:func:`jeat._support.processes.seed_of`), and averaged with the slices' sizes as weights.
-    Any other figure is measured by process 0 on all there is, from ``seed``, as one process does.
+    random stream (:func:`jeat._support.processes.seed_of`), and averaged with the slices' sizes as
+    weights. Any other figure is measured by process 0 on all there is, from ``seed``, as one
+    process does.
 
     Args:
         measure: a metric with its settings.

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
-from jeat.data import check_pixels
-from jeat.energy import check_labels, check_logits
+from jeat._support.tensors import check_labels, check_logits, check_pixels
 
-__all__ = ["Subject", "check_images", "given", "pieces", "spread"]
+__all__ = ["Subject", "given", "pieces", "spread"]
 
 
 @dataclass(frozen=True)
@@ -103,20 +102,3 @@ def given(subject: Subject, metric: str, needs: Sequence[str]) -> list[Any]:
     if lacking:
         raise ValueError(f"{metric} needs {' and '.join(lacking)}, and the subject has none")
     return [getattr(subject, field) for field in needs]
-
-
-def check_images(images: Tensor, train: Tensor) -> None:
-    """Check that images can be compared with training images.
-
-    Raises:
-        ValueError: no image on either side, other shapes, pixels that are not finite.
-    """
-    if not len(images) or not len(train):
-        raise ValueError(f"no image to compare: got {len(images)} and {len(train)} to train on")
-    if images.shape[1:] != train.shape[1:]:
-        raise ValueError(
-            f"images of {tuple(images.shape[1:])} do not compare with training images of "
-            f"{tuple(train.shape[1:])}"
-        )
-    if not (images.isfinite().all() and train.isfinite().all()):
-        raise ValueError("images to compare must have finite pixels")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jeat._support.checks import SettingError, is_whole
-from jeat.data import check_pixels
+from jeat._support.tensors import check_pixels
 from jeat.energy import Energy, energy_of
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces

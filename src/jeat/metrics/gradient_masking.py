@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.attacks import Norm
-from jeat.energy import cross_entropy, score
+from jeat.energy import loss_of, score
 from jeat.metrics._column import Column
 from jeat.metrics._ensemble import left_by_ensemble
 from jeat.metrics._pgd import left_by_pgd
@@ -118,7 +118,7 @@ def gradient_masking(
 
 def _zero_gradient(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     with autocast("fp32", x.device), evaluating(net):
-        gradient = score(lambda a: cross_entropy(net(a), y), x)
+        gradient = score(loss_of(net, y), x)
     return (gradient == 0).flatten(1).all(1)
 
 

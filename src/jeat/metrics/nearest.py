@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, check_images, given
+from jeat.metrics._subject import Subject, given
 
 __all__ = ["measure", "memorisation", "nearest"]
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from jeat._support.checks import SettingError
+from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, check_images, given
+from jeat.metrics._subject import Subject, given
 from jeat.nets import evaluating
 
 __all__ = ["measure", "reference_inception", "sample_quality"]

@@ -140,6 +140,7 @@ def spec_of(net: nn.Module) -> Spec:
     spec = getattr(net, "spec", None)
     if not isinstance(spec, Spec):
         raise ValueError(
-            f"a {type(net).__name__} has no spec: make nets with jeat.nets.build, or give jeat.sample a start"
+            f"a {type(net).__name__} has no spec: make nets with jeat.nets.build, or give "
+            "jeat.sample a start"
         )
     return spec

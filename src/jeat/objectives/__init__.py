@@ -6,8 +6,8 @@ One method a file; its name is the file's name, and the class's keyword-only arg
 - ``forward(net, batch) -> (loss, metrics)``. It decides train/eval mode: attacks and chains run in
   eval mode, the pass of the loss in the mode it finds. Where ``batch.logged``, metrics also hold
   accuracies and mean energies (``E`` is E(x), ``E_y`` is E(x, y)) and their gaps.
-- ``points(net, batch) -> loss_of``, with ``loss_of(net) -> (loss, metrics)``: the same in two parts,
-  so that a step of two gradients takes both at the same x_adv and x_neg (:class:`TwoParts`).
+- ``points(net, batch) -> loss_of``, with ``loss_of(net) -> (loss, metrics)``: the same in two
+  parts, so that a step of two gradients takes both at the same x_adv and x_neg (:class:`TwoParts`).
 - **State**: every tensor that is registered, in the objective or a module of it, is kept in
   checkpoints and restored, of each process its own. Parameters are optimised with the net's. State
   in plain attributes would be lost, and is refused.
@@ -18,11 +18,12 @@ One method a file; its name is the file's name, and the class's keyword-only arg
   ``batch.others[name]``.
 - ``cost(settings)``: a static method that says what an iteration costs (:class:`Cost`).
 
-Constants of the file, as literals: ``begins`` says what weights it begins from, ``weakness`` what is
-known against it; ``recovery = {setting: "add" or "raise"}`` names the settings that a run which
-diverged may change, by adding to them or by raising them to a least value; ``remedies`` are settings
-to try by hand; ``smallest`` are those of a run that only shows that it works; ``limits`` replaces defaults of the plan's recovery, such as ``{"max_energy": 1e6}``
-for energies that are log-likelihoods in nats.
+Constants of the file, as literals: ``begins`` says what weights it begins from, ``weakness`` what
+    is known against it; ``recovery = {setting: "add" or "raise"}`` names the settings that a run
+    which diverged may change, by adding to them or by raising them to a least value; ``remedies``
+    are settings to try by hand; ``smallest`` are those of a run that only shows that it works;
+    ``limits`` replaces defaults of the plan's recovery, such as ``{"max_energy": 1e6}`` for
+    energies that are log-likelihoods in nats.
 """
 
 import inspect

@@ -67,7 +67,8 @@ class JEAT(TwoParts):
         w_px: weight of -log p(x_adv).
         w_l2: weight of E(x_adv)^2 + E(x_neg)^2, which keeps energies from running away; 0 in
             the paper.
-        sampler: of the chains, by the name of a file in ``jeat/samplers`` or package.module:function.
+        sampler: of the chains, by the name of a file in ``jeat/samplers`` or
+            package.module:function.
     """
 
     def __init__(

@@ -51,7 +51,8 @@ class JEM(TwoParts):
         w_clf: weight of cross-entropy.
         w_px: weight of the energy difference.
         w_l2: weight of E(x)^2 + E(x_neg)^2, which keeps energies from running away; 0 in JEM.
-        sampler: of the chains, by the name of a file in ``jeat/samplers`` or package.module:function.
+        sampler: of the chains, by the name of a file in ``jeat/samplers`` or
+            package.module:function.
     """
 
     def __init__(

@@ -12,8 +12,8 @@ __all__ = ["Normal"]
 
 begins = "random weights"
 weakness = (
-    "Attacks of eps 8/255 fool it on nearly every image, and its chains end in noise that it is sure "
-    "of."
+    "Attacks of eps 8/255 fool it on nearly every image, and its chains end in noise that it is "
+    "sure of."
 )
 
 

@@ -13,8 +13,8 @@ __all__ = ["PreJEAT"]
 
 begins = "random weights"
 weakness = (
-    "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy less well than a "
-    "net that was trained on those."
+    "Trained to withstand a step up E(x, y), it withstands attacks on cross-entropy less well than "
+    "a net that was trained on those."
 )
 
 

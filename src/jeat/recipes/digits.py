@@ -54,7 +54,8 @@ def suite(*, inception: str | None = None) -> Suite:
             optimisation=Optimisation(epochs=30, lr=1e-3, batch_size=128, seed=1000, pad=1),
         ),
         comparison=Paper(
-            EPS, n_accuracy=360, n_scores=360, n_autoattack=50, settings=inception_settings(inception)
+            EPS, n_accuracy=360, n_scores=360, n_autoattack=50,
+            settings=inception_settings(inception),
         ),
         chain={"steps": 150, "step_size": 0.25, "noise": 0.01},
         per_class=50,

@@ -63,7 +63,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         found = unsummed(json.loads(contents(folder / "manifest.json")))
         rollbacks, sums = int(found["rollbacks"]), dict(found["sha256"])
         log = int(found["log"][0]), str(found["log"][1])
-        saved_by = min(int(found["processes"]), len(sums))  # else too many to name
+        saved_by = min(int(found["processes"]), len(sums))
         own = {f"process-{rank}.safetensors" for rank in range(saved_by)}
         if {"model.safetensors", "net.safetensors", *own} != set(sums):
             raise ValueError("it lists other files than those of a checkpoint")

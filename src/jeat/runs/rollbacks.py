@@ -5,7 +5,8 @@ back to (0 is the start), the settings from there on, and the SHA-256 of all the
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from jeat.training.plan import Plan
 
 __all__ = ["Rollback", "changed", "check_recovery", "roll_back", "rollbacks_of"]
 
-_RULES = {"add": lambda now, given: now + given, "raise": max}
+_RULES: dict[str, Callable[[Any, Any], Any]] = {"add": operator.add, "raise": max}
 
 
 @dataclass(frozen=True)

@@ -48,10 +48,10 @@ def sampler_of(part: Part, **usual: Any) -> Sampler:
     A sampler is a function ``(E, x, *, ...)``; its keyword-only arguments are its settings.
 
     Args:
-        part: name of a file of ``jeat.samplers`` or ``package.module:function``, or such a name with
-            settings.
-        usual: ``steps``, ``step_size`` and the like; the sampler is given those that it takes, where
-            the part does not say otherwise.
+        part: name of a file of ``jeat.samplers`` or ``package.module:function``, or such a name
+            with settings.
+        usual: ``steps``, ``step_size`` and the like; the sampler is given those that it takes,
+            where the part does not say otherwise.
 
     Raises:
         SettingError: no such sampler, or a setting that it does not take.

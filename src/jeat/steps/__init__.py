@@ -2,9 +2,9 @@
 
 A step is a function ``(gradient, net, *, ...) -> figures`` whose keyword-only arguments are its
 settings. ``gradient()`` puts the gradient of the iteration's loss at the net's weights into
-``.grad`` and returns the loss's figures; asked again, it takes it at the same points (x_adv, x_neg).
-A step leaves in ``.grad`` what the optimiser shall follow, and the weights as they were. The constant
-``passes`` of its file says how often it asks.
+``.grad`` and returns the loss's figures; asked again, it takes it at the same points (x_adv,
+x_neg). A step leaves in ``.grad`` what the optimiser shall follow, and the weights as they were.
+The constant ``passes`` of its file says how often it asks.
 """
 
 from collections.abc import Callable

@@ -22,9 +22,9 @@ DRAWS = (
     "is far below what the energy's temperature asks for, and where they start decides much."
 )
 JUDGES = (
-    "It is no measure of image quality outside of these tables: features of a classifier of the same "
-    "ten classes see what separates the classes, and little else; and noise that was drawn from "
-    "another plain classifier convinces it."
+    "It is no measure of image quality outside of these tables: features of a classifier of the "
+    "same ten classes see what separates the classes, and little else; and noise that was drawn "
+    "from another plain classifier convinces it."
 )
 
 

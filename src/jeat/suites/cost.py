@@ -21,8 +21,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     """One row a training run, one for the drawing, and the whole; no data is loaded.
 
     An input gradient counts two forward passes, a training pass three. Hours are at 100 TFLOP/s
-    sustained; measurements are left out, they are few passes beside training. A method that does not
-    declare its cost counts as one training pass, and says so.
+    sustained; measurements are left out, they are few passes beside training. A method that does
+    not declare its cost counts as one training pass, and says so.
     """
     training = runs(suite, out, seeds=seeds)
     passes = {_net_of(p): _of_a_pass(suite, p) for p in training.values()}
@@ -34,7 +34,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
         gradients, trained = per_iteration(plan)
         forward, parameters = passes[_net_of(plan)]
         rows.append({
-            "run": name if its else f"{name} (cost not declared)", "net": plan.net, "iterations": iterations, "batch": o.batch_size,
+            "run": name if its else f"{name} (cost not declared)",
+            "net": plan.net, "iterations": iterations, "batch": o.batch_size,
             "input gradients": n * gradients, "training passes": n * trained,
             "FLOP": n * (2 * gradients + 3 * trained) * forward,
             "disk": 2 * of_checkpoint(suite, plan, parameters),  # the last two are kept

@@ -17,7 +17,7 @@ JUDGE = "judge"  # the run, beside those of the seeds, that looks at images
 
 @runtime_checkable
 class Comparison(Protocol):
-    """How the nets of a suite are drawn, measured and shown; :class:`jeat.recipes.paper.Paper` is one.
+    """How the nets of a suite are drawn, measured and shown: ``jeat.recipes.paper.Paper`` is one.
 
     ``method`` is the name of a run in the suite's plans, ``what`` that of a drawing or measurement.
     """
@@ -126,7 +126,8 @@ def drawings(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Drawing]:
 
 def measurements(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Measurement]:
     """Every measurement, by the file that holds it."""
-    judge, found = str(out / JUDGE), {}
+    judge = str(out / JUDGE)
+    found: dict[Path, Measurement] = {}
     for name, plan in runs(suite, out, seeds=seeds).items():
         own = (
             suite.comparison.measurements_of_judge(judge)

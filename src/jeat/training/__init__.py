@@ -1,4 +1,4 @@
-"""A training: what a run is (``plan``), its beginning, the loop, whether it runs away, what is looked at.
+"""A training: what it is (``plan``), its beginning, its loop, and what is looked at meanwhile.
 
 This file imports nothing, so that a plan needs no torch.
 """

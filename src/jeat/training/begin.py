@@ -72,8 +72,8 @@ def _others(objective: nn.Module, data: Data, o: Optimisation) -> dict[str, Imag
     """The images of an objective's further branches.
 
     Raises:
-        ValueError: images of another shape, fewer than a batch, or a batch that the processes cannot
-            share.
+        ValueError: images of another shape, fewer than a batch, or a batch that the processes
+            cannot share.
     """
     found = {}
     for name, branch in getattr(objective, "branches", {}).items():
@@ -117,8 +117,8 @@ def _rehearse(
         copy(deepcopy(net), batch)
     if changed := [k for k, v in _plain_state(copy).items() if before.get(k) != v]:
         raise SettingError(
-            f"the objective changes its attribute {changed[0]}, which no checkpoint holds: register "
-            "a tensor for it, by register_buffer"
+            f"the objective changes its attribute {changed[0]}, which no checkpoint holds: "
+            "register a tensor for it, by register_buffer"
         )
 
 

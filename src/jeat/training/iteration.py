@@ -4,6 +4,7 @@ import math
 import sys
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -53,12 +54,8 @@ class State(nn.Module):
     def forward(self, batch: Batch, again: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a batch; ``again`` at the points (x_adv, x_neg) of the last call."""
         if not again:
-            in_parts = hasattr(self.objective, "points")
-            self.loss_of = (
-                self.objective.points(self.net, batch)
-                if in_parts
-                else partial(self._whole, batch=batch)
-            )
+            find: Any = getattr(self.objective, "points", None)
+            self.loss_of = find(self.net, batch) if find else partial(self._whole, batch=batch)
         assert self.loss_of is not None
         return self.loss_of(self.net)
 
@@ -122,8 +119,8 @@ def prepare(
         )
     if o.batch_size % processes.world():
         raise SettingError(
-            f"{processes.world()} processes cannot share a batch of {o.batch_size} evenly: choose a "
-            "multiple of their number"
+            f"{processes.world()} processes cannot share a batch of {o.batch_size} evenly: choose "
+            "a multiple of their number"
         )
     device = processes.device()
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
@@ -177,7 +174,7 @@ def iterate(training: Training, batch: Batch) -> dict[str, float]:
 
 
 def _gradient(training: Training, batch: Batch) -> Gradient:
-    """What a step asks for gradients: of this batch, and from the second time at the same points."""
+    """What a step asks for gradients: of this batch, each at the points of the first."""
     asked: list[bool] = []
     (group,) = training.optimizer.param_groups
 

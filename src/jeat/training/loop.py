@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -115,7 +115,8 @@ def _augmented(batch: Batch, o: Optimisation, *, logged: bool) -> Batch:
 
 def _other(training: Training, name: str, images: Images, iteration: int) -> Batch:
     """This process's share of the batch of a branch."""
-    o, branch = training.o, training.state.objective.branches[name]
+    objective: Any = training.state.objective
+    o, branch = training.o, objective.branches[name]
     size = branch.batch_size or o.batch_size
     batch = batch_at(images, size, iteration=iteration, seed=o.seed, name=name)
     if branch.augment:

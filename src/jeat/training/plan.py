@@ -149,7 +149,8 @@ class Recovery:
 
     def with_limits(self, own: Mapping[str, float]) -> "Recovery":
         """With a method's own limits in place of those that are not given."""
-        return replace(self, **{k: v for k, v in own.items() if getattr(self, k) is None})
+        mine: dict[str, Any] = {k: v for k, v in own.items() if getattr(self, k) is None}
+        return replace(self, **mine)
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,7 @@ class Paper:
         return {"clean": Measurement(judge, ("accuracy",), number=self.n_accuracy)}
 
     def name(self, method: str, what: str, figure: str) -> tuple[str, str]:
-        """An accuracy under PGD is named by the attack, and images of Eq. 16 have a row of theirs."""
+        """Accuracies under PGD are named by the attack; images of Eq. 16 have their own row."""
         row = f"{method}, Eq. 16" if what == EQ_16 else method
         return row, what if figure == "robust_accuracy" else figure
 

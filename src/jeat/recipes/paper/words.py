@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jeat.nets import net_settings
 from jeat.suites import JUDGE, Suite
 from jeat.training.plan import Plan
 
@@ -28,6 +29,7 @@ def words(
     judge = next(m for file, m in measured.items() if file.parents[1].name == JUDGE)
     starts = {p.start for p in suite.plans(Path(), 0).values()}
     inception = paper.settings.get("sample_quality", {}).get("inception")
+    activation = net_settings(suite.judge.net, suite.judge.architecture).get("activation", "")
     return {
         "data": suite.data,
         "training": "; ".join(_run_in_words(m, p) for m, p in suite.plans(Path(), 0).items()),
@@ -50,7 +52,7 @@ def words(
         + f"; start {', '.join(sorted(starts))}; "
         f"compared with {paper.compared or 'all'} training images",
         "extractor": "torch-fidelity's Inception" if inception else "the judge",
-        "judge": f"{suite.judge.net} ({suite.judge.architecture.get('activation', 'leaky_relu')}), {suite.judge.method} training on "
+        "judge": f"{suite.judge.net} ({activation}), {suite.judge.method} training on "
         f"the same data, seed {suite.judge.optimisation.seed}, accuracy "
         f"{judge['figures']['accuracy']:.4f} on {judge['images']} test images "
         f"({judge['command']})",
