@@ -90,7 +90,7 @@ def measure() -> Iterator[Row]:
             with autocast("bf16", CPU), evaluating(net):
                 last(langevin(energy_of(net), x, steps=steps, step_size=0.25, noise=0.005))
 
-        def bare_iteration(net: nn.Module = training.step.net, x: Tensor = x) -> None:
+        def bare_iteration(net: nn.Module = training.state.net, x: Tensor = x) -> None:
             bare_gradients(net, x, 11)
             bare_training_passes(net, x)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 import jeat
-from jeat._support import provenance
+from jeat._support.provenance import provenance
 from jeat._support.sealed import bytes_sum
 from jeat.nets.places import checkpoints, newest
 from jeat.runs.checkpoints import manifest_of

@@ -25,8 +25,7 @@ FLOORS = [
 INSIDE = {
     "_support": [
         "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
-        "sealed",
-        "provenance", "plugins", "signatures",
+        "sealed", "provenance", "plugins", "signatures",
     ],
     "data": ["images", "batches", "decode", "sources", "load"],
     "attacks": ["balls", "pgd"],

@@ -41,7 +41,7 @@ from jeat.metrics import (
 from jeat.nets import Spec, build, load_net, save_net
 from jeat.objectives import JEM, Noise
 from jeat.runs.fit import fit
-from jeat.samplers import ClassGaussian, langevin
+from jeat.samplers import Chain, ClassGaussian, langevin
 from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
@@ -265,7 +265,7 @@ COMMANDS = [
     (train("--objective.buffer_size 1000000000000000", "jem"), 1, "more memory", "ask for less"),
     (train("--norm layer"), 2, "--norm", "must be none or batch or group"),
     (train("--precision fp8"), 2, "--precision", "must be fp32 or bf16 or auto"),
-    (train("--net vit-3"), 2, "'vit-3'", "architectures are convnet"),
+    (train("--net vit-3"), 2, "'vit'", "nets are convnet"),
     (train("--net convnet-0"), 2, "width", "at least 1"),
     (train("--net convnet-"), 2, "convnet-", "convnet-width"),
     (train("--net wrn-9999994-1"), 2, "wrn-9999994-1", "up to 9999"),
@@ -631,7 +631,7 @@ CALLS = [
     (lambda: attack(steps=0), "steps=0", "at least 1 step"),
     (lambda: attack(steps=2.5), "steps=2.5", "a whole number"),
     (lambda: attack(norm="l1"), "'l1'", "use 'linf' or 'l2'"),
-    (lambda: attack(loss="hinge"), "'hinge'", "use 'ce' or 'energy'"),
+    (lambda: attack(loss="hinge"), "'hinge'", "use 'ce', 'energy' or a function"),
     (lambda: attack(net=lambda x: NET(x)[:, 0]), "(4,)", "(B, classes)"),
     (lambda: attack(net=build(NET.spec).to("meta")), "on cpu, the net on meta", "move one"),
     (lambda: chain((X * 255).byte()), "finite floats", "divide uint8 by 255"),
@@ -707,11 +707,11 @@ CALLS = [
     (lambda: jeat.load_data("~/no/where"), "~/no/where", "give digits, an image folder"),
     (lambda: jeat.load_data("pickled.npz"), "pickled.npz", "arrays 'images' and 'labels'"),
     (lambda: jeat.load_data("single"), "single", "2 classes or more"),
-    (lambda: Plan(3), "method must be a str", "got 3"),
-    (lambda: Plan("at", data=None), "data must be a str", "got None"),
-    (lambda: Plan("at", net=32), "net must be a str", "got 32"),
+    (lambda: Plan(3), "method must be text", "got 3"),
+    (lambda: Plan("at", data=None), "data must be text", "got None"),
+    (lambda: Plan("at", net=32), "net must be text", "got 32"),
     (lambda: Plan("at", eps="8/255"), "'8/255'", "must be a finite number"),
-    (lambda: Plan("at", norm="layer"), "'layer'", "must be one of none, batch, group"),
+    (lambda: begun("at", norm="layer"), "'layer'", "must be one of none, batch, group"),
     (lambda: Plan("at", objective=[1]), "objective", "must be a dict"),
     (lambda: Plan("at", optimisation={"epochs": 1}), "optimisation", "must be a Optimisation"),
     (lambda: Optimisation(flip="yes"), "'yes'", "must be true or false"),
@@ -840,7 +840,7 @@ def whole(tmp_path_factory):
     """A checkpoint with a start and a chain: its bytes, and a place for damaged ones."""
     file = tmp_path_factory.mktemp("fuzz") / "net.safetensors"
     start = ClassGaussian.fit(DIGITS.train.x, DIGITS.train.y, classes=10, grain=4)
-    own = {"steps": 3, "step_size": 0.1, "noise": None}
+    own = Chain(steps=3, step_size=0.1, noise=None)
     save_net(NET, start, file, about={"plan": {"data": "digits"}}, chain=own)
     return file.read_bytes(), file.with_name("fuzzed.safetensors")
 

@@ -82,7 +82,7 @@ def test_list_shows_the_shipped_nets_with_their_figures_data_and_licence(
     )
     (tmp_path / "toy-at.md").write_text(f"---\n{data.to_yaml()}\n---\n# toy-at\n")
     shipped = {"toy-at": tmp_path / "toy-at.safetensors"}
-    monkeypatch.setattr("jeat.nets.checkpoint.shipped", lambda: shipped)
+    monkeypatch.setattr("jeat.nets.shipped", lambda: shipped)
     assert main(["list"]) == 0
     row = capsys.readouterr().out.splitlines()[2]
     cells = [cell.strip() for cell in row.strip("|").split("|")]

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from importlib import import_module
 
 import pytest
 import torch
@@ -320,8 +319,9 @@ def test_jeat_attack_warns_of_a_masked_net(masked, files, capsys):
 
 def test_it_is_checked_in_the_ball_that_was_attacked(files, monkeypatch):
     asked = []
-    module = import_module("jeat.metrics.gradient_masking")
-    monkeypatch.setattr(module, "measure", lambda subject, **how: asked.append(how) or {})
+    monkeypatch.setattr(
+        measurement, "measure_masking", lambda subject, **how: asked.append(how) or {}
+    )
     ball = {"eps": 0.3, "norm": "l2"}
     m = Measurement(files[False], ("accuracy",), {"robust_accuracy": ball}, number=5)
     measure(m)

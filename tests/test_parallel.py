@@ -126,10 +126,13 @@ def test_each_process_has_its_share_of_the_buffer_and_its_own_random_numbers(end
     assert code == 0, err
     assert manifest_of(newest(out))["processes"] == 2
     first, second = tensors(out, "process-0"), tensors(out, "process-1")
-    assert len(first["states"]) == len(second["states"]) == 150
-    assert not torch.equal(first["states"], second["states"])
+    assert len(first["objective.buffer.states"]) == len(second["objective.buffer.states"]) == 150
+    assert not torch.equal(first["objective.buffer.states"], second["objective.buffer.states"])
     assert not torch.equal(first["random"], second["random"])
-    assert torch.equal(load_buffer(out).states, torch.cat([first["states"], second["states"]]))
+    assert torch.equal(
+        load_buffer(out).states,
+        torch.cat([first["objective.buffer.states"], second["objective.buffer.states"]]),
+    )
     log = figures(out)
     assert [row["iteration"] for row in log] == [2, 4, 5, 6, 8, 10, 12, 13]
 
@@ -172,7 +175,7 @@ def test_two_processes_go_on_where_one_was(ended):
     before, last = (manifest_of(folder) for folder in checkpoints(out))
     assert before["processes"] == last["processes"] == 2
     parts = [tensors(out, f"process-{rank}") for rank in (0, 1)]
-    assert [len(part["states"]) for part in parts] == [150, 150]
+    assert [len(part["objective.buffer.states"]) for part in parts] == [150, 150]
     assert not torch.equal(parts[0]["random"], parts[1]["random"])
 
 
@@ -180,14 +183,14 @@ def test_all_go_back_together(ended):
     out, code, _, err = ended["wild"]
     assert code == 0, err
     (record,) = rollbacks_of(out)
-    assert record["settings"]["lr"] == pytest.approx(30 * 1e-5)
+    assert record.settings["lr"] == pytest.approx(30 * 1e-5)
     assert figures(out)[-1]["iteration"] == 13
 
 
 def test_all_go_back_where_the_net_gives_nan_to_one(ended):
     out, code, _, err = ended["nan"]
     assert code == 0, err
-    first, second = (record["why"] for record in rollbacks_of(out))
+    first, second = (record.why for record in rollbacks_of(out))
     assert first == "accuracy under PGD became nan at iteration 4"
     assert second == "test_accuracy became nan at iteration 5"
     assert figures(out)[-1]["iteration"] == 13

@@ -669,7 +669,7 @@ KEYS = [
     ("model", "iteration"), ("model", "health.streak"), ("model", "net.1.weight"),
     ("model", "average.module.1.weight"), ("model", "average.n_averaged"),
     ("model", "optimizer.0.exp_avg"), ("model", "optimizer.0.step"),
-    ("process-0", "random"), ("process-0", "states"),
+    ("process-0", "random"), ("process-0", "objective.buffer.states"),
 ]  # fmt: skip
 
 
@@ -686,9 +686,14 @@ def test_a_checkpoint_that_was_forged_is_refused_by_name(left, tmp_path, name, k
     [
         ("model", "iteration", lambda t: t + 1, "of iteration 9"),
         ("model", "iteration", lambda t: t - 99, "of iteration -91"),
-        ("process-0", "states", lambda t: t * math.nan, "not finite"),
-        ("process-0", "states", lambda t: t[:, 0], "no images of one shape"),
-        ("process-0", "states", lambda t: t[:5], r"replay buffer is torch.float32 \(5, 1, 8, 8\)"),
+        ("process-0", "objective.buffer.states", lambda t: t * math.nan, "not finite"),
+        ("process-0", "objective.buffer.states", lambda t: t[:, 0], "no images of one shape"),
+        (
+            "process-0",
+            "objective.buffer.states",
+            lambda t: t[:5],
+            r"buffer.states is torch.float32 \(5, 1, 8, 8\)",
+        ),
     ],
 )
 def test_a_checkpoint_of_forged_numbers_is_refused_by_name(left, tmp_path, name, key, change, said):
@@ -718,7 +723,7 @@ def test_the_command_line_says_where_it_went_back_to(tmp_path, capsys):
     (record,) = rollbacks_of(tmp_path / "run")
     said = [line for line in capsys.readouterr().err.splitlines() if "jeat train: " in line]
     assert len(said) == 1
-    assert f"{record['why']}: back to iteration {record['to']} with seed " in said[0]
+    assert f"{record.why}: back to iteration {record.to} with seed " in said[0]
     assert "lr 0.0003" in said[0]
 
 
@@ -732,4 +737,4 @@ def test_the_command_line_says_once_that_it_gave_up(tmp_path):
     assert len(said) == 1
     assert "gave up after going back 1 times" in said[0]
     record = json.loads((tmp_path / "run/rollbacks.jsonl").read_text())
-    assert record.to == 0
+    assert record["to"] == 0

@@ -23,7 +23,7 @@ from jeat.runs.folder import read_plan
 from jeat.runs.save import save as _save
 from jeat.samplers import Uniform
 from jeat.training.begin import _rehearse
-from jeat.training.iteration import prepare
+from jeat.training.iteration import State, prepare
 from jeat.training.plan import Optimisation, Plan, Recovery
 
 from .conftest import DIGITS
@@ -157,7 +157,7 @@ def test_the_average_of_weights_is_what_is_loaded(tmp_path):
 
 def test_init_takes_the_weights_of_another_run(whole, tmp_path):
     plan, out = whole
-    if plan.norm == "batch":
+    if plan.architecture.get("norm") == "batch":
         pytest.skip("another net than the plan below")
     frozen = replace(SHORT, epochs=0.01, lr=1e-30, ema=None)
     child = replace(JEAT_PLAN, method="normal", objective={}, init=str(out), optimisation=frozen)
@@ -172,7 +172,7 @@ def test_init_takes_the_weights_of_another_run(whole, tmp_path):
     ("change", "said"),
     [
         ({"method": "gan"}, "unknown method 'gan'"),
-        ({"net": "vit-16"}, "unknown net 'vit-16'"),
+        ({"net": "vit-16"}, "unknown net 'vit'"),
         ({"net": "wrn-11-2"}, "6n \\+ 4"),
         ({"data": "/nowhere/at/all"}, "no data at"),
         ({"init": "/nowhere/at/all"}, "no net at"),

@@ -35,7 +35,7 @@ from pathlib import Path
 import torch
 from jeat import cli, metrics
 from jeat._support import processes as shards
-from jeat.subject import subject_of
+from jeat.jobs.inputs import subject_of
 
 net, out = sys.argv[1], Path(sys.argv[2])
 
@@ -51,8 +51,8 @@ with shards.joined():
         assert cli.main(words) == 0
     subject, _ = subject_of(net, None, 5, 3)
     kinds = {
-        "whole": metrics.split(ranks, subject, seed=3, means=False),
-        "mean": metrics.split(ranks, subject, seed=3, means=True),
+        "whole": metrics.shared(ranks, subject, seed=3, means=False),
+        "mean": metrics.shared(ranks, subject, seed=3, means=True),
         "parts": shards.split(5, lambda part: list(range(5))[part]),
         "few": shards.split(1, lambda part: shards.rank()),
         "seed": shards.seed_of(3),
@@ -208,7 +208,7 @@ def test_a_lost_process_ends_a_measurement_with_one_line(runs, name):
 def test_an_unknown_method_is_said_by_one_process(runs):
     code, _, err = runs["unknown"]
     assert code != 0
-    assert err.count("jeat train: unknown method 'gan'") == 1
+    assert err.count("jeat: unknown method 'gan'") == 1
 
 
 @pytest.mark.parametrize(("local", "index"), [(0, 0), (1, 1), (2, 0), (3, 1)])
@@ -237,7 +237,7 @@ def test_every_metric_that_says_so_is_a_mean_over_images(smooth_net, digits):
 
 def test_counts_stay_whole_in_a_weighted_mean():
     """49 * (1 / 49) is not 1 in floating point; 12 digits of the sum are."""
-    mean = metrics._split._mean
+    mean = metrics._shared._mean
     for n in range(1, 300):
         parts = [(n, {"share": 1 / n}), (7, {"share": 3 / 7})]
         assert mean(parts) == {"share": 4 / (n + 7)}

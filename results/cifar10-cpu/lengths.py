@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 import jeat
-from jeat._support import provenance
+from jeat._support.provenance import provenance
 from jeat.metrics import Subject, find
 from jeat.nets.places import digest
 

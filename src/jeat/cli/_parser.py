@@ -83,7 +83,9 @@ class Parser(jsonargparse.ArgumentParser):
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """The help, with the short names of flags."""
-        text = str(super().format_help(formatter))
+        return self._shortened(str(super().format_help(formatter)))
+
+    def _shortened(self, text: str) -> str:
         for short, long in self._long.items():
             text = text.replace(f"--{long} ", f"--{short} ")
         return text
@@ -162,7 +164,8 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
         if processes.first_failure():
-            said = f"{self.prog}: {_readable(' '.join(message.split()))}; see {self.prog} --help"
+            said = self._shortened(_readable(" ".join(message.split())))
+            said = f"{self.prog}: {said}; see {self.prog} --help"
             print(said, file=sys.stderr)
         sys.exit(2)
 

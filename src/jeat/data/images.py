@@ -10,7 +10,9 @@ from torch import Tensor
 
 from jeat._support.sealed import seal_of
 
-__all__ = ["Batch", "Data", "Images", "from_arrays"]
+__all__ = ["SOURCES", "Batch", "Data", "Images", "from_arrays"]
+
+SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jeat._support.files import expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
 from jeat._support.sealed import load_sealed, save_sealed
-from jeat.data.images import Data, Images
+from jeat.data.images import SOURCES, Data, Images
 
 __all__ = ["load_data"]
 
@@ -40,7 +40,7 @@ def load_data(source: str | Path) -> Data:
     """
     name = str(source)
     if not name:
-        raise SettingError("data must name a data set, such as digits or a folder of images")
+        raise SettingError(f"data must name a data set: {SOURCES}")
     path = _place(name)
     data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
     if len(data.train.y.unique()) < 2:

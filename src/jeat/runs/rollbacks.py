@@ -77,10 +77,20 @@ def rollbacks_of(out: Path) -> list[Rollback]:
 
 
 def changed(plan: Plan, rollbacks: Sequence[Rollback]) -> Plan:
-    """The plan as it is after those rollbacks."""
+    """The plan as it is after those rollbacks.
+
+    Raises:
+        ValueError: a setting that no rollback leads to, which only adds to settings or raises them.
+    """
     if not rollbacks:
         return plan
     settings = rollbacks[-1].settings
+    for name in _recovered(plan):
+        if name in settings and settings[name] < plan.objective[name]:
+            raise ValueError(
+                f"rollbacks.jsonl is damaged: no run goes on with {name} {settings[name]}: mend it, "
+                "or begin anew elsewhere"
+            )
     o = replace(plan.optimisation, seed=settings["seed"], lr=settings["lr"])
     own = {k: v for k, v in settings.items() if k in plan.objective}
     return replace(plan, optimisation=o, objective=plan.objective | own)

@@ -8,13 +8,11 @@ import numpy as np
 from jeat._support.files import expanded
 from jeat._support.hub import pinned
 from jeat.data.decode import decoded, image_files, line
-from jeat.data.images import Data, from_arrays
+from jeat.data.images import SOURCES, Data, from_arrays
 
 __all__ = ["key", "read", "reads"]
 
 takes_the_rest = True
-
-_SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
 
 
 def reads(source: str, path: Path) -> bool:
@@ -25,10 +23,10 @@ def reads(source: str, path: Path) -> bool:
 def key(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
     if path.is_file():
-        raise ValueError(f"{source} is a file, but no .npz: {_SOURCES}")
+        raise ValueError(f"{source} is a file, but no .npz: {SOURCES}")
     if not path.exists():
         if (hub := pinned(source)) is None:
-            raise FileNotFoundError(f"no data at {source}: {_SOURCES}")
+            raise FileNotFoundError(f"no data at {source}: {SOURCES}")
         name, commit = hub
         if commit is None:
             raise FileNotFoundError(
@@ -37,7 +35,7 @@ def key(source: str, path: Path) -> str:
             )
         return f"hub {name} {commit}"
     if (path / "run.json").exists():
-        raise ValueError(f"{source} is a run directory and no data set: {_SOURCES}")
+        raise ValueError(f"{source} is a run directory and no data set: {SOURCES}")
     files = sorted(path.rglob("*"))
     if linked := next((f for f in files if f.is_symlink() and f.is_dir()), None):
         raise ValueError(f"{linked} is a link to a folder, which is not followed: put it in place")
@@ -58,16 +56,15 @@ def read(source: str, path: Path) -> Data:
         splits = datasets.load_dataset(name, revision=commit)
     except datasets.exceptions.DatasetNotFoundError as error:
         raise FileNotFoundError(
-            f"no folder and no hub data set is named {source!r}: {_SOURCES}"
+            f"no folder and no hub data set is named {source!r}: {SOURCES}"
         ) from error
     except ConnectionError as error:
         raise FileNotFoundError(
-            f"there is no folder {source!r}, and the hub cannot be reached to look there: "
-            f"{_SOURCES}"
+            f"there is no folder {source!r}, and the hub cannot be reached to look there: {SOURCES}"
         ) from error
     except Exception as error:  # load_dataset raises dozens of kinds for a folder it cannot read
         raise ValueError(
-            f"{source} cannot be read as a data set: {line(error.__cause__ or error)}; {_SOURCES}"
+            f"{source} cannot be read as a data set: {line(error.__cause__ or error)}; {SOURCES}"
         ) from error
     features = next(iter(splits.values())).features
     image = [k for k, f in features.items() if isinstance(f, datasets.Image)]
@@ -75,7 +72,7 @@ def read(source: str, path: Path) -> Data:
     if not image or not label:
         raise ValueError(
             f"{source} needs an image and a class-label column (of 2 classes or more), it has: "
-            f"{', '.join(features)}; {_SOURCES}"
+            f"{', '.join(features)}; {SOURCES}"
         )
     classes = tuple(features[label[0]].names)
     if len(splits) > 1 and "train" not in splits:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jeat.data.images import Data, from_arrays
+from jeat.data.images import SOURCES, Data, from_arrays
 
 __all__ = ["read", "reads"]
 
@@ -24,7 +24,7 @@ def read(source: str, path: Path) -> Data:
         ValueError: it does not hold those arrays, or they are no labelled images.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no data file {path}: give an .npz of arrays images and labels")
+        raise FileNotFoundError(f"no data file {path}: {SOURCES}")
     try:
         # np.load alone would take a bare array, too
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as arrays:

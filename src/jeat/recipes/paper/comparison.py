@@ -10,7 +10,7 @@ from jeat._support.plugins import locate
 from jeat.data import load_data
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
-from jeat.metrics import names
+from jeat.metrics import columns_of, names
 from jeat.recipes.paper.figures import FIGURES, Shown
 from jeat.recipes.paper.tables import CLAIMS, further_tables, tables
 from jeat.recipes.paper.words import words
@@ -21,6 +21,7 @@ __all__ = ["Paper", "inception_settings"]
 
 JUDGED = ("judge_accuracy", "sample_quality", "nearest")
 EQ_16 = "eq16"
+FURTHER = "further"
 
 
 def inception_settings(inception: str | None) -> dict[str, dict[str, Any]]:
@@ -103,6 +104,9 @@ class Paper:
     def name(self, method: str, what: str, figure: str) -> tuple[str, str]:
         """Accuracies under PGD are named by the attack; images of Eq. 16 have their own row."""
         row = f"{method}, Eq. 16" if what == EQ_16 else method
+        if what == FURTHER:  # what they do not declare may be a figure of the paper's metrics
+            own = {c.name for metric in self.further for c in columns_of(metric)}
+            return row, figure if figure in own else f"{what}_{figure}"
         return row, what if figure == "robust_accuracy" else figure
 
     def tables(self, suite: Suite, summary: Summary) -> Sequence[Table]:
@@ -184,5 +188,5 @@ class Paper:
                 "auto_attack", number=self.n_autoattack, auto_attack=how
             )
         if self.further:
-            found["further"] = measurement(*self.further, number=self.n_accuracy)
+            found[FURTHER] = measurement(*self.further, number=self.n_accuracy)
         return found

@@ -111,7 +111,7 @@ def fig4(s: Shown) -> Figure | None:
         return None
     return s.keep(
         "fig4", "Fig. 4: Eq. 16 against Eq. 17",
-        f"AT by both from the same starts; PreJEAT. {UNSELECTED}", grids(eq_16 | eq_17),
+        f"Images by both equations begin at the same starts. {UNSELECTED}", grids(eq_16 | eq_17),
     )  # fmt: skip
 
 

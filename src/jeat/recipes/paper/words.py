@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jeat.nets import net_settings
 from jeat.suites import JUDGE, Suite
 from jeat.training.plan import Plan
-
-if TYPE_CHECKING:
-    from jeat.recipes.paper.comparison import Paper
 
 __all__ = ["words"]
 
@@ -20,7 +17,7 @@ PAPER = {
 
 
 def words(
-    paper: "Paper", suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int
+    paper: Any, suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int
 ) -> dict[str, str]:
     """How every number was obtained, in words."""
     by_name = {file.stem: m for file, m in measured.items()}
