@@ -71,7 +71,7 @@ class Parser(jsonargparse.ArgumentParser):
 
         Settings of a part are flags, so a parser is made when its part is known.
         """
-        found, pairs = default, [*zip(words, [*words[1:], ""], strict=True)]
+        found, pairs = default, [*zip(words, [*words[1:], ""], strict=False)]
         for word, after in pairs:
             if word.partition("=")[0] == "--config":
                 found = in_file(word.partition("=")[2] or after, name) or found

@@ -91,7 +91,7 @@ def load_net(file: Path) -> nn.Module:
 
 def _chain(kept: dict[str, Any]) -> Chain:
     """The chain that a file keeps; version 0.1.0 wrote these three of its fields."""
-    if missing := {"steps", "step_size", "noise"} - kept.keys():
+    if missing := {"steps", "step_size", "noise"} - dict(kept).keys():
         raise ValueError(f"its chain has no {min(missing)}")
     chain = Chain(**kept)
     check_named_by_file(chain.sampler, "sampler")
@@ -110,8 +110,9 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
         return None
     kind = find(_STARTS, str(plain.pop("name")), "start", by_file=True)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()} | kept
-    if values.keys() != {f.name for f in fields(kind)}:
-        raise ValueError(f"its start is no {kind.__name__}: it has {', '.join(sorted(values))}")
+    if odd := values.keys() ^ {f.name for f in fields(kind)}:
+        verb = "has" if min(odd) in values else "lacks"
+        raise ValueError(f"its start {verb} start.{min(odd)}, unlike a {kind.__name__}")
     start: Start = kind(**values)
     return start
 

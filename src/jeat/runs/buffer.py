@@ -1,0 +1,53 @@
+"""A run's replay buffer as a start of chains."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from jeat._support.files import expanded
+from jeat.nets.places import checkpoint_of
+from jeat.runs.checkpoints import check_sums, manifest_of
+from jeat.samplers import Stored
+
+__all__ = ["load_buffer"]
+
+
+def load_buffer(run: str | Path) -> Stored:
+    """A start that draws from the replay buffer of a checkpoint, or of a run directory's last.
+
+    Raises:
+        FileNotFoundError, ValueError: no checkpoint there, no buffer in it, or a damaged file.
+    """
+    folder = expanded(run)
+    if not (folder / "manifest.json").exists():
+        folder = checkpoint_of(folder)
+    manifest = manifest_of(folder)
+    files = {k: v for k, v in manifest["sha256"].items() if k.startswith("process-")}
+    check_sums(folder, files)
+    parts = [_states(folder / f"process-{i}.safetensors") for i in range(manifest["processes"])]
+    if len({p.shape[1:] for p in parts}) != 1 or any(p.ndim != 4 for p in parts):
+        raise ValueError(f"the replay buffer in {folder} holds no images of one shape")
+    if not all(p.is_floating_point() and bool(p.isfinite().all()) for p in parts):
+        raise ValueError(f"the replay buffer in {folder} holds numbers that are not finite")
+    return Stored(torch.cat(parts))
+
+
+def _states(file: Path) -> Tensor:
+    """The states of the replay buffer in a process's file; of several, of the first by name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    with safe_open(file, framework="pt") as f:
+        names = sorted(json.loads((f.metadata() or {}).get("buffers", "[]")))
+        key = f"{names[0]}.states" if names else "states"  # as version 0.1.0 named its only one
+        if key not in f.keys():  # noqa: SIM118
+            raise ValueError(
+                f"the method of {file.parent} keeps no replay buffer to start from: use another "
+                "--start"
+            )
+        states: Tensor = f.get_tensor(key)
+        return states
