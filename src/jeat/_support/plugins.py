@@ -32,6 +32,9 @@ _MARKS = {
 }  # fmt: skip
 
 
+_NAMED: set[str] = set()  # modules that the user named, by JEAT_PLUGINS, a flag or a call
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a part is defined: source file, module, and the name in it."""
@@ -82,12 +85,16 @@ def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
     if by_file:
         check_named_by_file(name, what)
     place = locate(folder, name, what)
+    if ":" in name and not by_file:
+        _NAMED.add(place.module)
     try:
-        return getattr(import_module(place.module), place.name)
-    except AttributeError as error:
-        raise SettingError(f"{place.module} has no {place.name}: no such {what}") from error
-    except ImportError as error:
-        raise SettingError(f"{what} {name!r} cannot be imported: {error}") from error
+        module = import_module(place.module)
+    except Exception as error:  # whatever one's own module raises
+        kind = type(error).__name__
+        raise SettingError(f"{what} {name!r} cannot be imported: {kind}: {error}") from error
+    if not hasattr(module, place.name):
+        raise SettingError(f"{place.module} has no {place.name}: no such {what}")
+    return getattr(module, place.name)
 
 
 def constant_of(folder: str, name: str, constant: str) -> Any:
@@ -96,16 +103,26 @@ def constant_of(folder: str, name: str, constant: str) -> Any:
     return None if node is None else ast.literal_eval(node)
 
 
-def check_named_by_file(name: str, what: str) -> None:
-    """Refuse a part that a file names, where that would have code imported.
+def check_named_by_file(name: str, what: str, *, called: bool = False) -> None:
+    """Refuse a part that a file names, where that would have code imported or run.
+
+    Args:
+        name, what: as :func:`locate`.
+        called: it would be called at once, as a function that gives data is: only modules that the
+            user named are good for that.
 
     Raises:
-        SettingError: it is code of its own, of a module that is not imported.
+        SettingError: it is code of a module that the user has neither named nor imported, of
+            Python's library, or of this package.
     """
-    module = name.partition(":")[0]
-    if ":" in name and module not in sys.modules:
+    module, _, own = name.partition(":")
+    if ":" not in name or module in _NAMED:
+        return
+    found = vars(sys.modules[module]).get(own) if module in sys.modules else None
+    is_its_own = getattr(found, "__module__", None) == module  # not what it imports itself
+    if called or not is_its_own or module.partition(".")[0] in {"jeat", *sys.stdlib_module_names}:
         raise SettingError(
-            f"{what} {name!r} is code of its own, which no file may have imported: import {module} "
+            f"{what} {name!r} is code of its own, which no file may have run: import {module} "
             f"first, or set JEAT_PLUGINS={module}"
         )
 
@@ -127,8 +144,10 @@ def import_plugins() -> None:
         _look_here()
         try:
             import_module(module)
-        except ImportError as error:
-            raise SettingError(f"JEAT_PLUGINS names {module!r}, but: {error}") from error
+        except Exception as error:  # whatever one's own module raises
+            kind = type(error).__name__
+            raise SettingError(f"JEAT_PLUGINS names {module!r}, but: {kind}: {error}") from error
+        _NAMED.add(module)
 
 
 def name_of(part: Part) -> str:

@@ -19,6 +19,11 @@ from jeat._support.plugins import PACKAGE, Place, find, locate
 __all__ = ["Flag", "Signature", "complete", "signature_of"]
 
 
+_GIVEN = {  # keyword-only arguments that whoever uses a part gives it
+    "bounds", "channels", "classes", "net", "noise", "restart", "size", "step_size", "steps",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Flag:
     """A keyword-only argument: its type, default and line in the docstring."""
@@ -46,8 +51,16 @@ def signature_of(folder: str, name: str, what: str = "part") -> Signature:
         SettingError: no such part, or a keyword-only argument without annotation or default.
     """
     place = locate(folder, name, what)
-    inside = place.file.is_relative_to(PACKAGE)
-    return _read(place) if inside else _inspected(find(folder, name, what))
+    if place.file.is_relative_to(PACKAGE):
+        return _read(place)
+    signature = _inspected(find(folder, name, what))
+    for flag in signature.flags:
+        if inspect.Parameter.empty in (flag.type, flag.default) and flag.name not in _GIVEN:
+            raise SettingError(
+                f"the setting {flag.name} of {what} {name!r} needs an annotation and a default, "
+                f"such as {flag.name}: float = 1.0"
+            )
+    return signature
 
 
 def complete(

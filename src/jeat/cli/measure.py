@@ -51,7 +51,12 @@ def main(words: Sequence[str]) -> int:
         help="number of training images, spread evenly, to compare samples with; null is all",
     )  # fmt: skip
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
-    metrics = {short_name(name): name for name in (*known, *(w for w in words if ":" in w))}
+    metrics = {name: name for name in known}
+    for name in _own(words):
+        short = short_name(name)
+        if short in metrics or short in parser.get_defaults():
+            parser.error(f"the flags of {name} would be --{short}.*, which are taken: rename it")
+        metrics[short] = name
     for short, name in metrics.items():
         parser.add_flags(signature_of("metrics", name, "metric").flags, short)
     defaults = parser.get_defaults()
@@ -92,3 +97,13 @@ def main(words: Sequence[str]) -> int:
         rewritten(Path(args.out), json.dumps(found, indent=1) + "\n")
     warn(found["warnings"])
     return 0
+
+
+def _own(words: Sequence[str]) -> list[str]:
+    """The metrics of one's own among the words after ``--metrics``."""
+    found, after = [], False
+    for word in words:
+        after = word == "--metrics" if word.startswith("-") else after
+        if after and ":" in word:
+            found.append(word)
+    return list(dict.fromkeys(found))

@@ -9,6 +9,7 @@ paper, its numbers beside ours. A second call goes on where the first stopped.
 
 from collections.abc import Sequence
 
+from jeat._support.checks import SettingError
 from jeat._support.files import expanded
 from jeat._support.plugins import find, known_parts, short_name
 from jeat._support.signatures import signature_of
@@ -47,10 +48,12 @@ def main(words: Sequence[str]) -> int:
         parser.error(f"--seeds must lie in 1..1000, got {args.seeds}")
 
     from jeat import report
-    from jeat.suites import cost, reproduce, smoke
+    from jeat.suites import Suite, cost, reproduce, smoke
 
     make = find("recipes", file, "suite")
     suite = make(**{f.name: args[f.name] for f in flags})
+    if not isinstance(suite, Suite):
+        raise SettingError(f"{file} must return a jeat.suites.Suite, got a {type(suite).__name__}")
     if args.smoke:
         suite = smoke(suite)
     out = expanded(args.out)

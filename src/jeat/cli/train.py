@@ -77,10 +77,10 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
     shorts = {"norm", "activation", "std"}  # of Plan: flags are made of the net's own settings
     parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS, *shorts})
     net = parser.chosen(words, "net", str(defaults["net"]))
-    for flag in signature_of("nets", net.partition("-")[0] if ":" not in net else net, "net").flags:
+    for flag in signature_of("nets", net.partition("-")[0], "net").flags:
         if flag.name not in IMAGES:
             parser.add_flags([flag], "architecture")
-            if flag.name not in defaults:
+            if flag.name not in {*defaults, "out", "resume", "config"}:
                 parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
     step = parser.chosen(words, "step", str(defaults["step"]))

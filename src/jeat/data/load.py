@@ -52,7 +52,11 @@ def load_data(source: str | Path) -> Data:
 
 def _own(name: str) -> Data:
     """What a function of the user's own returns."""
-    data: object = find("data/sources", name, "data set")()
+    function = find("data/sources", name, "data set")
+    try:
+        data: object = function()
+    except TypeError as error:
+        raise ValueError(f"{name} must be a function without arguments: {error}") from error
     if not isinstance(data, Data):
         raise ValueError(f"{name} must return a jeat.data.Data, got a {type(data).__name__}")
     return data

@@ -34,7 +34,7 @@ def data_of(net: nn.Module) -> str:
     except (KeyError, TypeError) as error:
         raise ValueError("the net does not say what it was trained on: give --data") from error
     if not Path(source).exists():
-        check_named_by_file(source, "data set")
+        check_named_by_file(source, "data set", called=True)
     return source
 
 

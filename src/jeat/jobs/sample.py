@@ -91,5 +91,5 @@ def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) ->
     own = getattr(net, "chain", None) or Chain()
     usual = {"steps": own.steps, "step_size": own.step_size, "noise": own.noise}
     usual |= {k: v for k, v in given.items() if v != "own"}
-    part = {"name": own.sampler, **own.settings} if sampler == "own" else sampler
+    part = {**own.settings, "name": own.sampler} if sampler == "own" else sampler
     return sampler_of(part, **usual, bounds=(0, 1))

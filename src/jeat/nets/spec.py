@@ -76,10 +76,12 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
     given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
     try:
         net: nn.Module = make(*numbers, **given, **settings)
-    except (ValueError, RuntimeError) as error:  # the latter where memory does not suffice
+    except (ValueError, TypeError, RuntimeError) as error:  # the last where memory is short
         raise SettingError(
             f"net {spec.name!r} cannot be built: {str(error).splitlines()[0]}"
         ) from error
+    if not isinstance(net, nn.Module):
+        raise SettingError(f"net {spec.name!r} must make a torch.nn.Module, not {net!r}")
     whole = Spec(spec.name, spec.channels, spec.size, spec.classes, settings)
     net.spec = whole  # type: ignore[assignment]  # a plain value on a module
     net.register_forward_pre_hook(_check_images)
@@ -116,11 +118,12 @@ def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[in
 
 def _check_images(net: nn.Module, given: tuple[Tensor]) -> None:
     """Check that images are what ``net`` was built for, and where it is."""
-    (x,), spec, weight = given, spec_of(net), next(net.parameters())
+    (x,), spec = given, spec_of(net)
     takes = (spec.channels, spec.size, spec.size)
     got = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
     if not isinstance(x, Tensor) or got[1:] != takes:
         raise ValueError(f"the net takes images of (B, {', '.join(map(str, takes))}), got {got}")
+    weight = next(net.parameters(), x)
     if x.device != weight.device:
         raise ValueError(
             f"the images are on {x.device}, the net on {weight.device}: move one there with .to()"

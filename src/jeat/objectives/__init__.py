@@ -32,6 +32,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from jeat._support.checks import SettingError
 from jeat._support.plugins import find
 from jeat._support.signatures import complete as _complete
 from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts
@@ -68,9 +69,12 @@ def make(
     cls = _class_of(method)
     given = {"restart": restart, "net": net}
     takes = inspect.signature(cls).parameters
-    objective: nn.Module = cls(
-        **{k: v for k, v in given.items() if k in takes}, **complete(method, settings)
-    )
+    settings = {k: v for k, v in given.items() if k in takes} | complete(method, settings)
+    objective: object = cls(**settings)
+    if not isinstance(objective, nn.Module):
+        raise SettingError(
+            f"method {method!r} must be a torch.nn.Module, it makes a {type(objective).__name__}"
+        )
     return objective
 
 
@@ -80,7 +84,13 @@ def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         SettingError: an unknown method, or a setting it does not take or of another kind.
     """
-    return _complete(_class_of(method), settings, whose=f"method {method!r}", group="objective")
+    return _complete(
+        _class_of(method),
+        settings,
+        whose=f"method {method!r}",
+        group="objective",
+        given=("restart", "net"),
+    )
 
 
 def cost_of(method: str, settings: dict[str, Any]) -> Cost | None:

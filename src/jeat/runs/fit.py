@@ -82,8 +82,8 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     raises at once. With ``resume`` a run that was stopped, at whatever moment, goes on from its
     last checkpoint to the same log and weights as if it had not been (on a CPU); where there is
     none it starts. A run that diverges goes back to its last good checkpoint with what
-    ``plan.recovery`` changes, and says so in ``rollbacks.jsonl`` and in the next log. Torch's global
-    generator is seeded by the plan.
+    ``plan.recovery`` changes, and says so in ``rollbacks.jsonl`` and in the next log. Torch's
+    global generator is seeded by the plan.
 
     Raises:
         FileExistsError: ``out`` holds something and ``resume`` is false.

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 
 from jeat._support import processes
 from jeat._support.files import system_number
-from jeat.nets.places import digest
 from jeat.data import Data
+from jeat.nets.places import digest
 from jeat.training.plan import Plan
 
 __all__ = [
@@ -71,7 +71,8 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
     if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):
         new["init"] = old["init"]
     named = [k for k in new if not k.startswith("recovery.") and old.get(k, new[k]) != new[k]]
-    if changed := [f"{k} {old.get(k)}, now {new[k]}" for k in named]:
+    named += [k for k in old.keys() - new.keys() if k.startswith(("objective.", "architecture."))]
+    if changed := [f"{k} {old.get(k)}, now {new.get(k)}" for k in named]:
         raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
     if not (out / "checkpoints").is_dir():
         raise FileNotFoundError(
@@ -95,7 +96,7 @@ def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
     """Nested settings by dotted name."""
     flat: dict[str, Any] = {}
     for name, value in settings.items():
-        nested = isinstance(value, dict)
+        nested = isinstance(value, dict) and "name" not in value  # a part is one setting
         flat |= _leaves(value, f"{above}{name}.") if nested else {f"{above}{name}": value}
     return flat
 

@@ -88,8 +88,8 @@ def changed(plan: Plan, rollbacks: Sequence[Rollback]) -> Plan:
     for name in _recovered(plan):
         if name in settings and settings[name] < plan.objective[name]:
             raise ValueError(
-                f"rollbacks.jsonl is damaged: no run goes on with {name} {settings[name]}: mend it, "
-                "or begin anew elsewhere"
+                f"rollbacks.jsonl is damaged: no run goes on with {name} {settings[name]}: mend "
+                "it, or begin anew elsewhere"
             )
     o = replace(plan.optimisation, seed=settings["seed"], lr=settings["lr"])
     own = {k: v for k, v in settings.items() if k in plan.objective}

@@ -38,6 +38,8 @@ class Chain:
 
     def __post_init__(self) -> None:
         check_not_negative(step_size=self.step_size, noise=self.noise or 0)
+        if "name" in self.settings:
+            raise SettingError("a sampler is named by Chain.sampler, and not among its settings")
         if not is_whole(self.steps, 1) or self.steps > 100_000 or not self.step_size:
             raise SettingError(f"no chain draws by {self.steps} steps of {self.step_size}")
 

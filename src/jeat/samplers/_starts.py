@@ -1,12 +1,13 @@
 """Starts of chains by name, stored states, and restarts of classes at random."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jeat._support.checks import SettingError
 from jeat._support.plugins import find
 from jeat.data import Data
 
@@ -48,5 +49,10 @@ def start_of(kind: str, data: Data) -> Start:
         SettingError: there is no such start.
         ValueError: it cannot be fitted to these images.
     """
-    start: Start = find("samplers/starts", kind, "start").of(data)
+    found = find("samplers/starts", kind, "start")
+    if not (is_dataclass(found) and hasattr(found, "of")):
+        raise SettingError(
+            f"start {kind!r} must be a dataclass with of(data), which a file can keep"
+        )
+    start: Start = found.of(data)
     return start

@@ -5,7 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError
@@ -112,21 +112,63 @@ def _rehearse(
 
     with torch.random.fork_rng():
         first, copy = two(images), deepcopy(objective)
-        before = _plain_state(copy)
+        plain, held = _plain_state(copy), _shapes(copy)
         batch = Batch(first.x, first.y, others={k: two(v) for k, v in others.items()})
-        copy(deepcopy(net), batch)
-    if changed := [k for k, v in _plain_state(copy).items() if before.get(k) != v]:
+        _check_loss(copy(deepcopy(net), batch), type(objective).__name__)
+    now = _plain_state(copy)
+    if changed := [k for k in plain.keys() | now.keys() if plain.get(k) != now.get(k)]:
         raise SettingError(
-            f"the objective changes its attribute {changed[0]}, which no checkpoint holds: "
+            f"the objective changes its attribute {min(changed)}, which no checkpoint holds: "
             "register a tensor for it, by register_buffer"
+        )
+    if changed := [k for k, _ in held ^ _shapes(copy)]:
+        raise SettingError(
+            f"the tensor {min(changed)} of the objective is not there at its beginning as later, "
+            "so no checkpoint could be loaded: register it persistent, with its last shape"
         )
 
 
+def _check_loss(found: object, name: str) -> None:
+    """Check what an objective returns.
+
+    Raises:
+        SettingError: no pair of a loss with a gradient and metrics.
+    """
+    loss, metrics = found if isinstance(found, tuple) and len(found) == 2 else (None, None)
+    if not isinstance(loss, Tensor) or loss.shape or not loss.requires_grad:
+        raise SettingError(
+            f"{name} must return (loss, metrics), the loss one number with a gradient; it returns "
+            f"a {type(found).__name__}"
+        )
+    scalars = isinstance(metrics, dict) and all(
+        isinstance(v, Tensor) and not v.shape for v in metrics.values()
+    )
+    if not scalars:
+        raise SettingError(f"the metrics of {name} must be a dict of tensors of one number each")
+
+
+def _shapes(objective: nn.Module) -> set[tuple[str, tuple[int, ...]]]:
+    """The tensors of an objective, each with its shape; one that no checkpoint holds has none."""
+    held = {k: tuple(v.shape) for k, v in objective.state_dict().items()}
+    every = {k for k, _ in objective.named_buffers()} | held.keys()
+    return {(k, held.get(k, (-1,))) for k in every}
+
+
 def _plain_state(objective: nn.Module) -> dict[str, object]:
-    """The numbers and words among the attributes of an objective and its modules."""
+    """Numbers, words, and tensors and containers of these, in the attributes of an objective."""
     return {
-        f"{name}.{k}".lstrip("."): v
+        f"{name}.{k}".lstrip("."): _value(v)
         for name, module in objective.named_modules()
         for k, v in vars(module).items()
-        if isinstance(v, int | float | str) and k not in ("training", "call_super_init")
+        if not k.startswith("_") and k not in ("training", "call_super_init")
     }
+
+
+def _value(v: object) -> object:
+    if isinstance(v, Tensor):
+        return v.tolist()
+    if isinstance(v, dict):
+        return {str(k): _value(x) for k, x in v.items()}
+    if isinstance(v, list | tuple):
+        return [_value(x) for x in v]
+    return v if isinstance(v, int | float | str) else None

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError
+from jeat._support.plugins import name_of
 from jeat.data import Batch
 from jeat.nets import in_bf16
 from jeat.objectives import Loss
@@ -164,7 +165,12 @@ def iterate(training: Training, batch: Batch) -> dict[str, float]:
     lr = o.lr * rate(i, training.total, o.schedule, o.warmup)
     for group in training.optimizer.param_groups:
         group["lr"] = lr
-    figures = training.step(_gradient(training, batch), state.net)
+    figures: object = training.step(_gradient(training, batch), state.net)
+    if not isinstance(figures, dict) or "loss" not in figures:
+        raise SettingError(
+            f"the step {name_of(o.step)} must ask for a gradient and return its figures, "
+            f"got {figures}"
+        )
     state.health.see(figures, i + 1, last=i + 1 == training.total)
     training.optimizer.step()
     state.iteration += 1
