@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import torch
 from torch import nn
 
 import jeat
+from jeat._support.sealed import load_sealed, save_sealed
 from jeat.attacks import pgd
 from jeat.cli import main
 from jeat.data import Batch
 from jeat.jobs.drawing import load_images
-from jeat.nets import Spec, build
+from jeat.nets import Spec, build, save_net
 from jeat.runs.fit import fit
 from jeat.samplers import langevin, last
 from jeat.training.iteration import prepare
@@ -98,13 +100,46 @@ def test_its_net_is_loaded_sampled_attacked_and_measured_as_ours(whole):
     assert entropy(jeat.metrics.Subject(net, x, y))["entropy"] >= 0
 
 
-def test_a_file_has_no_code_imported(tmp_path):
-    """A net of one's own is loaded where its module is imported; never since a file names it."""
-    from jeat._support.checks import SettingError
-    from jeat._support.plugins import find
+CHAIN = {"steps": 2, "step_size": 0.1, "noise": 0.0}
+ABOUT = {"plan": {"data": "digits"}}
 
-    with pytest.raises(SettingError, match="import antigravity first, or set JEAT_PLUGINS"):
-        find("nets", "antigravity:Net", "net", by_file=True)
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"spec": {"name": "antigravity:Net"}},
+        {"spec": {"name": "os:abort"}},
+        {"spec": {"name": "jeat.cli:main"}},
+        {"chain": CHAIN | {"sampler": "antigravity:run"}},
+        {"chain": CHAIN | {"sampler": "os:abort"}},
+        {"chain": CHAIN | {"sampler": "langevin", "settings": {"name": "antigravity:run"}}},
+        {"start": {"name": "antigravity:Start"}},
+        {"about": {"plan": {"data": "antigravity:data"}}},
+        {"about": {"plan": {"data": "os:abort"}}},
+        {"about": {"plan": {"data": "sys:exit"}}},
+        {"about": {"plan": {"data": "jeat.cli:main"}}},
+    ],
+    ids=str,
+)
+def test_a_file_has_no_code_imported_or_run(header, tmp_path, capsys):
+    """Code of one's own is used where the user named its module; never since a file names it."""
+    file = tmp_path / "net.safetensors"
+    save_net(build(Spec("convnet-4", 1, 8, DIGITS.classes)), None, file, about=ABOUT)
+    own, tensors = load_sealed(file)
+    spec = own["spec"] | header.get("spec", {})
+    save_sealed(file, own | header | {"spec": spec}, tensors)
+    before = set(sys.modules)
+    for words in (
+        ["measure", str(file), "-n", "2"],
+        ["sample", str(file), str(tmp_path / "x.png")],
+    ):
+        if "about" in header and words[0] == "sample":
+            continue
+        assert main([*words, *(["-n", "1"] if words[0] == "sample" else [])]) in (1, 2)
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "code of its own" in said or "named by Chain.sampler" in said
+    assert "antigravity" not in set(sys.modules) - before
 
 
 # An objective's own state
@@ -130,17 +165,43 @@ class Everything(nn.Module):
         return loss, {"loss": loss.detach(), "temperature": self.temperature.detach()}
 
 
-class Forgetful(nn.Module):
-    """A count in a plain attribute, which no checkpoint holds."""
+def forgetful(change, prepare=lambda o: None):
+    """An objective whose ``change`` no checkpoint would hold."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.count = 0
+    class Forgetful(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            prepare(self)
 
-    def forward(self, net, batch):
-        self.count += 1
-        loss = net(batch.x).square().mean() / self.count
-        return loss, {"loss": loss.detach()}
+        def forward(self, net, batch):
+            change(self)
+            loss = net(batch.x).square().mean()
+            return loss, {"loss": loss.detach()}
+
+    return Forgetful
+
+
+def _append(o):
+    o.seen = [*getattr(o, "seen", []), 1]
+
+
+FORGETFUL = {
+    "count": forgetful(lambda o: setattr(o, "count", getattr(o, "count", 0) + 1)),
+    "list": forgetful(_append),
+    "dict": forgetful(lambda o: o.d.update(a=1), lambda o: setattr(o, "d", {})),
+    "tensor": forgetful(lambda o: o.t.add_(1), lambda o: setattr(o, "t", torch.zeros(2))),
+    "not kept": forgetful(
+        lambda o: None, lambda o: o.register_buffer("t", torch.zeros(1), persistent=False)
+    ),
+    "none at first": forgetful(
+        lambda o: setattr(o, "t", torch.zeros(1)), lambda o: o.register_buffer("t", None)
+    ),
+    "growing": forgetful(
+        lambda o: setattr(o, "t", torch.zeros(3)),
+        lambda o: o.register_buffer("t", torch.zeros(1)),
+    ),
+}
+globals().update({f"Forgetful{i}": cls for i, cls in enumerate(FORGETFUL.values())})
 
 
 def test_every_tensor_of_an_objective_is_kept_and_its_parameters_are_learned(tmp_path):
@@ -156,11 +217,25 @@ def test_every_tensor_of_an_objective_is_kept_and_its_parameters_are_learned(tmp
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
-def test_state_that_no_checkpoint_would_hold_is_refused(tmp_path):
-    plan = Plan("tests.test_toys:Forgetful", net="convnet-4", optimisation=SHORT)
-    with pytest.raises(ValueError, match=r"changes its attribute count.*register_buffer"):
+@pytest.mark.parametrize("i", range(len(FORGETFUL)), ids=list(FORGETFUL))
+def test_state_that_no_checkpoint_would_hold_is_refused(i, tmp_path):
+    plan = Plan(f"tests.test_toys:Forgetful{i}", net="convnet-4", optimisation=SHORT)
+    with pytest.raises(ValueError, match=r"register"):
         next(fit(plan, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_is_not_resumed_with_another_step_or_sampler(tmp_path):
+    """A part is one setting: its name and settings are compared together."""
+    plan = short(TOYS["sampler"])
+    for log in fit(plan, tmp_path / "run"):
+        if log.iteration == 5:
+            break
+    step = replace(plan.optimisation, step={"name": "sharpness_aware", "rho": 0.5})
+    plain = plan.objective | {"sampler": "langevin"}
+    for other in (replace(plan, optimisation=step), replace(plan, objective=plain)):
+        with pytest.raises(ValueError, match="begun with other settings"):
+            next(fit(other, tmp_path / "run", resume=True))
 
 
 def test_chains_grow_when_told_apart_and_their_length_is_in_the_checkpoint(tmp_path):

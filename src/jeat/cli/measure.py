@@ -23,42 +23,7 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Measure, print a table, and write JSON where asked."""
-    parser = Parser("jeat measure", __doc__)
-    add_subject(parser)
-    known = known_parts("metrics")
-    usual = [
-        name
-        for name in known
-        if not any(constant_of("metrics", name, why) for why in ("needs", "expensive"))
-    ]
-    parser.add_argument(
-        "--metrics", type=str, nargs="+", default=usual,
-        help=f"some of {', '.join(known)}, or package.module:function of your own",
-    )  # fmt: skip
-    parser.add_argument(
-        "--samples", type=str | None, default=None,
-        help=".safetensors of images that jeat sample drew from the net",
-    )  # fmt: skip
-    parser.add_argument(
-        "--judge", type=str | None, default=None, help="another net, which looks at the samples"
-    )
-    parser.add_argument(
-        "--outside", type=str | None, default=None,
-        help="out-of-distribution images: a data set, or uniform, interpolated or inverted",
-    )  # fmt: skip
-    parser.add_argument(
-        "--compared", type=int | None, default=None,
-        help="number of training images, spread evenly, to compare samples with; null is all",
-    )  # fmt: skip
-    parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
-    metrics = {name: name for name in known}
-    for name in _own(words):
-        short = short_name(name)
-        if short in metrics or short in parser.get_defaults():
-            parser.error(f"the flags of {name} would be --{short}.*, which are taken: rename it")
-        metrics[short] = name
-    for short, name in metrics.items():
-        parser.add_flags(signature_of("metrics", name, "metric").flags, short)
+    parser, metrics = _parser(words)
     defaults = parser.get_defaults()
     args = parser.parse(words)
     read = (args.net, args.data, args.samples, args.judge, *(args.config or ()))
@@ -107,3 +72,44 @@ def _own(words: Sequence[str]) -> list[str]:
         if after and ":" in word:
             found.append(word)
     return list(dict.fromkeys(found))
+
+
+def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
+    """The parser, and the metrics by the name of their flags."""
+    parser = Parser("jeat measure", __doc__)
+    add_subject(parser)
+    known = known_parts("metrics")
+    usual = [
+        name
+        for name in known
+        if not any(constant_of("metrics", name, why) for why in ("needs", "expensive"))
+    ]
+    parser.add_argument(
+        "--metrics", type=str, nargs="+", default=usual,
+        help=f"some of {', '.join(known)}, or package.module:function of your own",
+    )  # fmt: skip
+    parser.add_argument(
+        "--samples", type=str | None, default=None,
+        help=".safetensors of images that jeat sample drew from the net",
+    )  # fmt: skip
+    parser.add_argument(
+        "--judge", type=str | None, default=None, help="another net, which looks at the samples"
+    )
+    parser.add_argument(
+        "--outside", type=str | None, default=None,
+        help="out-of-distribution images: a data set, or uniform, interpolated or inverted",
+    )  # fmt: skip
+    parser.add_argument(
+        "--compared", type=int | None, default=None,
+        help="number of training images, spread evenly, to compare samples with; null is all",
+    )  # fmt: skip
+    parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
+    metrics = {name: name for name in known}
+    for name in _own(words):
+        short = short_name(name)
+        if short in metrics or short in parser.get_defaults():
+            parser.error(f"the flags of {name} would be --{short}.*, which are taken: rename it")
+        metrics[short] = name
+    for short, name in metrics.items():
+        parser.add_flags(signature_of("metrics", name, "metric").flags, short)
+    return parser, metrics

@@ -121,7 +121,10 @@ def _rehearse(
             f"the objective changes its attribute {min(changed)}, which no checkpoint holds: "
             "register a tensor for it, by register_buffer"
         )
-    if changed := [k for k, _ in held ^ _shapes(copy)]:
+    later = _shapes(copy)
+    if changed := [
+        k for k, shape in held | later if shape == (-1,) or (k, shape) not in held & later
+    ]:
         raise SettingError(
             f"the tensor {min(changed)} of the objective is not there at its beginning as later, "
             "so no checkpoint could be loaded: register it persistent, with its last shape"
