@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jeat._support.files import expanded
 from jeat.nets.places import checkpoint_of
-from jeat.runs.checkpoints import check_sums, manifest_of
+from jeat.runs.checkpoints import check_states, check_sums, manifest_of
 from jeat.samplers import Stored
 
 __all__ = ["load_buffer"]
@@ -28,10 +28,7 @@ def load_buffer(run: str | Path) -> Stored:
     files = {k: v for k, v in manifest["sha256"].items() if k.startswith("process-")}
     check_sums(folder, files)
     parts = [_states(folder / f"process-{i}.safetensors") for i in range(manifest["processes"])]
-    if len({p.shape[1:] for p in parts}) != 1 or any(p.ndim != 4 for p in parts):
-        raise ValueError(f"the replay buffer in {folder} holds no images of one shape")
-    if not all(p.is_floating_point() and bool(p.isfinite().all()) for p in parts):
-        raise ValueError(f"the replay buffer in {folder} holds numbers that are not finite")
+    check_states(parts, folder)
     return Stored(torch.cat(parts))
 
 

@@ -25,7 +25,14 @@ from jeat._support.sealed import bytes_sum, file_sum, summed, unsummed
 from jeat.samplers import ReplayBuffer
 from jeat.training.iteration import State, Training
 
-__all__ = ["check_sums", "load_state", "manifest_of", "save_state", "write_manifest"]
+__all__ = [
+    "check_states",
+    "check_sums",
+    "load_state",
+    "manifest_of",
+    "save_state",
+    "write_manifest",
+]
 
 _OWN = "objective."  # what each process has its own of
 
@@ -109,6 +116,8 @@ def _own_tensors(state: State, folder: Path, saved_by: int) -> dict[str, Tensor]
     for part in parts:  # version 0.1.0 kept one replay buffer, and nothing else
         if "states" in part and len(names := [*_buffers(state)]) == 1:
             part[f"{names[0]}.states"] = part.pop("states")
+    for name in _buffers(state):
+        check_states([part[k] for part in parts if (k := f"{name}.states") in part], folder)
     mine = processes.rank() if saved_by == processes.world() else 0
     own = {k: v for k, v in parts[mine].items() if k.startswith(_OWN)}
     if saved_by != processes.world():
@@ -118,6 +127,18 @@ def _own_tensors(state: State, folder: Path, saved_by: int) -> dict[str, Tensor]
                     whole = torch.cat([part[k] for part in parts])
                     own[k] = whole[processes.mine(len(whole))]
     return own
+
+
+def check_states(parts: list[Tensor], folder: Path) -> None:
+    """Check the replay buffers of the processes that saved a checkpoint.
+
+    Raises:
+        ValueError: they hold no images, images of several shapes, or numbers that are not finite.
+    """
+    if len({p.shape[1:] for p in parts}) > 1 or any(p.ndim != 4 for p in parts):
+        raise ValueError(f"the replay buffer in {folder} holds no images of one shape")
+    if not all(p.is_floating_point() and bool(p.isfinite().all()) for p in parts):
+        raise ValueError(f"the replay buffer in {folder} holds numbers that are not finite")
 
 
 def _buffers(state: State) -> Iterator[str]:
