@@ -1,8 +1,7 @@
 """Parts by name: a file of a folder of this package, or ``package.module:Name`` of a user's own.
 
 A folder such as ``objectives`` is its own registry: each public file in it is a part, named like
-    the file. Where a folder also holds other files, a part is a file that defines the folder's
-    mark.
+the file. Where a folder also holds other files, a part is a file that defines the folder's mark.
 """
 
 import ast

@@ -16,9 +16,8 @@ def weight_perturbed(gradient: Gradient, net: nn.Module, *, gamma: float = 0.005
 
     g is the gradient at w. Only tensors of more than one dimension move, so that neither biases nor
     normalisation layers do; a gradient of 0 moves nothing. Both gradients are of the same x_adv.
-    The public code makes its optimiser step at the moved weights: weight decay is then of these,
-    here
-        it is of w.
+    The public code makes its optimiser step at the moved weights: weight decay is then of these.
+    Here it is of w.
 
     Args:
         gamma: how far each tensor is moved, in units of its norm; 0.005 for TRADES, 0.01 for AT.
