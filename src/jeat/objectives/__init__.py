@@ -21,9 +21,9 @@ One method a file; its name is the file's name, and the class's keyword-only arg
 Constants of the file, as literals: ``begins`` says what weights it begins from, ``weakness`` what
 is known against it; ``recovery = {setting: "add" or "raise"}`` names the settings that a run which
 diverged may change, by adding to them or by raising them to a least value; ``remedies`` are
-settings to try by hand; ``smallest`` are those of a run that only shows that it works; ``limits`` replaces
-defaults of the plan's recovery, such as ``{"max_energy": 1e6}`` for energies that are
-log-likelihoods in nats.
+settings to try by hand; ``smallest`` are those of a run that only shows that it works;
+``limits`` replaces defaults of the plan's recovery, such as ``{"max_energy": 1e6}`` for energies
+that are log-likelihoods in nats.
 """
 
 import inspect
