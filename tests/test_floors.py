@@ -19,7 +19,7 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative
 # Words that are also the name of a file, and mean something else where they occur: (file, word).
 HOMONYMS = {
     ("cli/_parser.py", "noise"): "a setting of chains",
-    ("cli/train.py", "noise"): "a setting of chains",
+    ("cli/_flags.py", "noise"): "a setting of chains",
     ("cli/sample.py", "noise"): "a setting of chains",
     ("_support/signatures.py", "noise"): "a setting of chains",
     ("jobs/drawing.py", "noise"): "a setting of chains",

@@ -2,7 +2,9 @@
 
 from jeat.cli._parser import Parser
 
-__all__ = ["add_subject"]
+__all__ = ["CHAIN", "add_subject"]
+
+CHAIN = ("steps", "step_size", "noise", "bounds")  # what whoever runs a sampler gives it
 
 
 def add_subject(parser: Parser) -> None:

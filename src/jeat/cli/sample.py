@@ -12,15 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from jeat._support import processes
+from jeat.cli._flags import CHAIN
 from jeat.cli._parser import Parser
 
 Own = Literal["own"]
-CHAIN = (
-    "steps",
-    "step_size",
-    "noise",
-    "bounds",
-)  # settings of a sampler that are flags of their own
 
 __all__ = ["main"]
 

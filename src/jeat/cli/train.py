@@ -16,6 +16,7 @@ from jeat._support import processes
 from jeat._support.files import expanded
 from jeat._support.plugins import constant_of, known_parts, name_of
 from jeat._support.signatures import Flag, signature_of
+from jeat.cli._flags import CHAIN
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 from jeat.training.plan import Optimisation, Plan, Recovery
@@ -23,7 +24,6 @@ from jeat.training.plan import Optimisation, Plan, Recovery
 __all__ = ["main"]
 
 GROUPS = ("architecture", "objective", "recovery")
-CHAIN = ("steps", "step_size", "noise", "bounds")  # settings of a sampler that the method gives it
 IMAGES = ("channels", "size", "classes")  # settings of a net that the data give it
 
 

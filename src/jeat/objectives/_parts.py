@@ -15,8 +15,8 @@ from jeat.nets import evaluating
 from jeat.samplers import ReplayBuffer, Sampler, last, sampler_of
 
 __all__ = [
-    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "clean", "energy_difference",
-    "fixed_statistics", "gap", "negatives", "noisy", "report",
+    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "clean", "cross_entropy_at",
+    "energy_difference", "fixed_statistics", "gap", "negatives", "noisy", "report",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
@@ -73,13 +73,18 @@ def at_adversarial(net: nn.Module, batch: Batch, attack: Attack) -> Loss:
     """Mean L(x_adv, y) (Eq. 1 with ``attack`` for the inner maximum), at x_adv of this net."""
     with evaluating(net):
         x_adv = attack(net, batch.x, batch.y)
+    return cross_entropy_at(x_adv, batch, "adv")
+
+
+def cross_entropy_at(x: Tensor, batch: Batch, of: str) -> Loss:
+    """Mean L(x, y) at images ``x`` made of a batch's, reported as ``of`` beside the clean ones."""
 
     def loss_of(net: nn.Module) -> tuple[Tensor, Metrics]:
         metrics = clean(net, batch)
-        logits = net(x_adv)
+        logits = net(x)
         loss = cross_entropy(logits, batch.y).mean()
-        metrics |= {"loss": loss.detach()} | report(logits, batch.y, "adv")
-        return loss, metrics | gap(metrics, "E_y_adv", "E_y_clean")
+        metrics |= {"loss": loss.detach()} | report(logits, batch.y, of)
+        return loss, metrics | gap(metrics, f"E_y_{of}", "E_y_clean")
 
     return loss_of
 

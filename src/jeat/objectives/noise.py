@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from jeat._support.checks import check_not_negative
 from jeat.data import Batch
-from jeat.energy import cross_entropy
-from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts, clean, gap, noisy, report
+from jeat.objectives._parts import Cost, Loss, TwoParts, cross_entropy_at, noisy
 
 __all__ = ["Noise"]
 
@@ -34,16 +33,7 @@ class Noise(TwoParts):
         self.sigma = sigma
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:
-        x_noisy = noisy(batch.x, self.sigma)
-
-        def loss_of(net: nn.Module) -> tuple[Tensor, Metrics]:
-            metrics = clean(net, batch)
-            logits = net(x_noisy)
-            loss = cross_entropy(logits, batch.y).mean()
-            metrics |= {"loss": loss.detach()} | report(logits, batch.y, "noisy")
-            return loss, metrics | gap(metrics, "E_y_noisy", "E_y_clean")
-
-        return loss_of
+        return cross_entropy_at(noisy(batch.x, self.sigma), batch, "noisy")
 
     @staticmethod
     def cost(settings: dict[str, Any]) -> Cost:
