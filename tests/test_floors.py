@@ -16,32 +16,44 @@ FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
 FILES = sorted(SRC.rglob("*.py"))
 every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SRC)))
 
-# Words that are also the name of a file, and mean something else where they occur: (file, word).
+# Words that are also the name of a part, and what they mean where they occur otherwise.
 HOMONYMS = {
-    ("cli/_parser.py", "noise"): "a setting of chains",
-    ("cli/_flags.py", "noise"): "a setting of chains",
-    ("cli/sample.py", "noise"): "a setting of chains",
-    ("_support/signatures.py", "noise"): "a setting of chains",
-    ("jobs/drawing.py", "noise"): "a setting of chains",
-    ("jobs/sample.py", "noise"): "a setting of chains",
-    ("nets/checkpoint.py", "noise"): "a setting of chains",
-    ("suites/cards.py", "noise"): "a setting of chains",
-    ("_support/plugins.py", "jeat"): "the package",
-    ("_support/provenance.py", "jeat"): "the package",
-    ("_support/sealed.py", "jeat"): "the package, in the header of files",
-    ("_support/signatures.py", "jeat"): "the package",
-    ("cli/__init__.py", "jeat"): "the package",
-    ("nets/places.py", "jeat"): "the package",
-    ("suites/cards.py", "jeat"): "the package",
-    ("cli/landscape.py", "curvature"): "a column that it prints",
-    ("cli/list.py", "accuracy"): "a figure of a card",
-    ("jobs/drawing.py", "jeat"): "the command",
-    ("jobs/measurement.py", "jeat"): "the command",
-    ("metrics/energies.py", "accuracy"): "a figure of its own",
-    ("metrics/gradient_masking.py", "zero_gradient"): "part of the name of a sign of masking",
-    ("training/evaluation.py", "accuracy"): "a figure of the log",
-    ("training/evaluation.py", "robust_accuracy"): "a figure of the log",
-    ("training/loop.py", "accuracy"): "a figure of the log",
+    "_support/plugins.py": {"jeat": "the package"},
+    "_support/provenance.py": {"jeat": "the package"},
+    "_support/sealed.py": {"jeat": "the package, in the header of files"},
+    "_support/signatures.py": {
+        "noise": "a setting of chains",
+    },
+    "cli/__init__.py": {"jeat": "the package"},
+    "cli/_flags.py": {"noise": "a setting of chains"},
+    "cli/_parser.py": {"noise": "a setting of chains"},
+    "cli/landscape.py": {"curvature": "a column that it prints"},
+    "cli/list.py": {"accuracy": "a figure of a card"},
+    "jobs/drawing.py": {"jeat": "the command"},
+    "jobs/measurement.py": {"jeat": "the command"},
+    "jobs/sample.py": {"noise": "a setting of chains"},
+    "metrics/energies.py": {"accuracy": "a figure of its own"},
+    "metrics/gradient_masking.py": {"zero_gradient": "part of the name of a sign of masking"},
+    "metrics/out_of_distribution.py": {"uniform": "noise, a kind of outside images"},
+    "nets/checkpoint.py": {
+        "noise": "a setting of chains",
+        "gaussian": "the one start of version 0.1.0, whose files name none",
+    },
+    "nets/places.py": {"jeat": "the package"},
+    "objectives/jeat.py": {"langevin": "the default of a setting"},
+    "objectives/jem.py": {"langevin": "the default of a setting"},
+    "samplers/_chain.py": {"langevin": "the default of a setting"},
+    "suites/cards.py": {"noise": "a setting of chains", "jeat": "the package"},
+    "training/evaluation.py": {
+        "accuracy": "a figure of the log",
+        "robust_accuracy": "a figure of the log",
+    },
+    "training/loop.py": {"accuracy": "a figure of the log"},
+    "training/plan.py": {
+        "plain": "the default of a setting",
+        "digits": "the default of a setting",
+        "uniform": "the default of a setting",
+    },
 }
 # Where names of methods, nets, metrics and figures may occur: the paper's experiments.
 AT_HOME = ("recipes/",)
@@ -89,7 +101,8 @@ def test_rooms_are_small(file):
     assert len(file.read_text().splitlines()) <= 240
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.FunctionDef):
-            assert node.end_lineno - node.lineno <= 70, node.name
+            doc = len((ast.get_docstring(node, clean=False) or "").splitlines())
+            assert node.end_lineno - node.lineno + 1 - doc <= 48, node.name
 
 
 @every_file
@@ -98,16 +111,20 @@ def test_no_name_of_a_part_is_a_string_outside_its_file(file):
     here = file.relative_to(SRC).as_posix()
     if here.startswith(AT_HOME):
         return
-    folders = ("objectives", "nets", "metrics", "figures")
+    folders = (
+        "objectives", "nets", "metrics", "figures", "samplers", "samplers/starts", "steps",
+        "data/sources",
+    )  # fmt: skip
     names = {n: f"{folder}/{n}.py" for folder in folders for n in known_parts(folder)}
     tree = ast.parse(file.read_text())
     exports = [n.value for n in tree.body if isinstance(n, ast.Assign) and _is_all(n)]
     exported = {id(node) for value in exports for node in ast.walk(value)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and node.value in names and id(node) not in exported:
-            home = names[node.value]
-            fine = here == home or (here, node.value) in HOMONYMS
-            assert fine, f"{here}:{node.lineno} {node.value!r}"
+    found = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in names and id(node) not in exported
+    }
+    assert {word for word in found if names[word] != here} == HOMONYMS.get(here, {}).keys()
 
 
 def _is_all(node):

@@ -18,7 +18,14 @@ from jeat.data import Batch
 from jeat.jobs.drawing import load_images
 from jeat.nets import Spec, build, save_net
 from jeat.runs.fit import fit
-from jeat.samplers import langevin, last
+from jeat.samplers import (
+    langevin,
+    last,
+    numbers_stored,
+    sampler_of,
+    start_of,
+    start_without_images,
+)
 from jeat.training.iteration import prepare
 from jeat.training.loop import train
 from jeat.training.plan import Optimisation, Plan, Recovery
@@ -482,3 +489,160 @@ def test_contributing_shows_the_parts_that_run_here():
     shown = re.findall(r"```python\n(.*?)```", (root / "CONTRIBUTING.md").read_text(), re.DOTALL)
     files = [f for f in (root / "tests/toys").glob("*.py") if f.stem != "__init__"]
     assert sorted(shown) == sorted(f.read_text() for f in files)
+
+
+# What is wrong with a part of one's own is said in one line
+
+
+class Failing(nn.Module):
+    def __init__(self, *, at: str = "loss") -> None:
+        super().__init__()
+
+    def forward(self, net, batch):
+        return net(batch.x).sum() / {}["loss"]
+
+
+class FiveLogits(nn.Module):
+    def __init__(self, *, channels: int, size: int, classes: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(channels * size * size, 5)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+
+
+class Broken(FiveLogits):
+    def forward(self, x):
+        return super().forward(x)[:, self.nothing]
+
+
+class Whole(nn.Module):
+    """Keeps the net that it trains as a part of itself."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.own = net
+
+    def forward(self, net, batch):
+        loss = nn.functional.cross_entropy(net(batch.x), batch.y)
+        return loss, {"loss": loss.detach()}
+
+
+def number(subject):
+    return 0.5
+
+
+def absent(subject):
+    return {"share": subject.nothing}
+
+
+def again(subject):
+    return {"accuracy": 0.0}
+
+
+def failing_chain(E, x, *, steps: int, gain: float = 1.0):
+    yield x[steps:][0]
+
+
+def leaves(words):
+    """The exit code of a command."""
+    try:
+        return main(words)
+    except SystemExit as left:
+        return left.code
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["train", "HERE:Failing"], 1, r"test_toys.py, line \d+: KeyError"),
+        (["train", "at", "--net", "HERE:Broken"], 1, r"test_toys.py, line \d+: AttributeError"),
+        (["train", "at", "--net", "HERE:FiveLogits"], 2, r"a logit a class, \(2, 10\) .* \(2, 5\)"),
+        (["train", "jem", "--objective.sampler", "HERE:failing_chain"], 1, r"test_toys.py, line"),
+        (
+            ["train", "jem", "--objective.sampler", "HERE:failing_chain",
+             "--objective.sampler.gain", "much"], 2, "gain",
+        ),
+        (["measure", "NET", "--metrics", "HERE:number"], 2, r"number must return \{name: number\}"),
+        (["measure", "NET", "--metrics", "HERE:absent"], 1, r"test_toys.py, line \d+: Attr"),
+        (["measure", "NET", "--metrics", "accuracy", "HERE:again"], 2, "another metric gives"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_fault_in_a_part_of_ones_own_is_said_with_its_line(words, code, said, tmp_path, capsys):
+    net = tmp_path / "net.safetensors"
+    save_net(build(Spec("convnet-4", 1, 8, DIGITS.classes)), None, net, about=ABOUT)
+    names = {"NET": str(net)}
+    words = [names.get(w, w.replace("HERE", "tests.test_toys")) for w in words]
+    words += ["--out", str(tmp_path / "run")] if words[0] == "train" else ["-n", "10"]
+    assert leaves(words) == code
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "please report" not in error
+    assert re.search(said, error)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_that_the_user_of_a_sampler_gives_are_no_settings_of_the_part():
+    """Else ``objective.steps`` would say one thing, and the chains do another."""
+    with pytest.raises(ValueError, match="has no setting steps"):
+        sampler_of({"name": "langevin", "steps": 3}, steps=5, step_size=0.1)
+    plan = Plan("jem", objective={"sampler": {"name": "langevin", "steps": 3}})
+    with pytest.raises(ValueError, match="has no setting steps"):
+        next(fit(plan, "nowhere"))
+
+
+@pytest.mark.parametrize("step", [{"rho": 1}, {}, "", {"name": ""}], ids=str)
+def test_a_step_without_a_name_is_refused_at_once(step):
+    with pytest.raises(ValueError, match="step"):
+        Optimisation(step=step)
+
+
+def test_what_recovery_changes_by_are_numbers():
+    with pytest.raises(ValueError, match=r"recovery.objective.steps must be a finite number"):
+        Recovery(objective={"steps": "x"})
+
+
+def test_an_objective_that_holds_the_net_trains_each_parameter_once():
+    net = build(Spec("convnet-4", 1, 8, DIGITS.classes))
+    training = prepare(net, Whole(net), Optimisation(batch_size=16), images=16)
+    (group,) = training.optimizer.param_groups
+    assert len(group["params"]) == len([*net.parameters()])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "objective.sampler: tests.toys.normalised:normalised\nobjective.sampler.momentum: 0.25\n",
+        "objective:\n  sampler:\n    name: tests.toys.normalised:normalised\n    momentum: 0.25\n",
+        "objective.sampler:\n  name: tests.toys.normalised:normalised\n  momentum: 0.25\n",
+    ],
+)
+def test_a_part_is_named_in_yaml_nested_or_dotted(text, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(text)
+    words = ["--net", "convnet-4", "--epochs", "0.1", "--objective.buffer_size", "200"]
+    words += ["--objective.steps", "1", "--config", str(config)]
+    assert main(["train", "jem", "--out", str(tmp_path / "run"), *words]) == 0
+    plan = json.loads((tmp_path / "run/run.json").read_text())["plan"]
+    right = {"name": "tests.toys.normalised:normalised", "momentum": 0.25}
+    assert plan["objective"]["sampler"] == right
+
+
+def test_metrics_of_ones_own_are_named_in_yaml(tmp_path, capsys):
+    net, config = tmp_path / "net.safetensors", tmp_path / "c.yaml"
+    save_net(build(Spec("convnet-4", 1, 8, DIGITS.classes)), None, net, about=ABOUT)
+    config.write_text("metrics: ['tests.toys.entropy:measure']\nentropy.base: 2\nnumber: 20\n")
+    assert main(["measure", str(net), "--config", str(config)]) == 0
+    assert "entropy" in capsys.readouterr().out
+
+
+def test_the_size_of_a_start_is_what_a_file_keeps_of_it():
+    for name in ("uniform", "gaussian"):
+        start = start_of(name, DIGITS)
+        kept = [v for v in vars(start).values() if isinstance(v, torch.Tensor)]
+        assert numbers_stored(name, DIGITS.shape, len(DIGITS.classes)) == sum(
+            v.numel() for v in kept
+        )
+    assert start_without_images("gaussian", (1, 8, 8)) is None
+    assert start_without_images("uniform", (1, 8, 8)) == jeat.samplers.Uniform((1, 8, 8))

@@ -19,7 +19,8 @@ from jeat._support.checks import SettingError
 
 __all__ = [
     "Part", "Place", "check_named_by_file", "constant_of", "find", "import_plugins",
-    "known_parts", "locate", "name_of", "part_name", "settings_of", "short_name",
+    "known_parts", "locate", "name_of", "part_name", "place_in_own_code", "settings_of",
+    "short_name",
 ]  # fmt: skip
 
 Part = str | dict[str, Any]
@@ -131,6 +132,17 @@ def part_name(part: Any, folder: str) -> str:
     module = str(part.__module__)
     inside = f"jeat.{folder.replace('/', '.')}."
     return module.removeprefix(inside) if module.startswith(inside) else f"{module}:{part.__name__}"
+
+
+def place_in_own_code(error: BaseException) -> str | None:
+    """File and line, of the user's own parts, in which an error was raised or passed on."""
+    found, traceback = None, error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_globals.get("__name__") in _NAMED:
+            found = f"{Path(frame.f_code.co_filename).name}, line {traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return found
 
 
 def import_plugins() -> None:

@@ -14,7 +14,7 @@ from importlib import import_module
 
 from jeat._support import processes
 from jeat._support.checks import SettingError
-from jeat._support.plugins import import_plugins, known_parts
+from jeat._support.plugins import import_plugins, known_parts, place_in_own_code
 from jeat.cli._memory import keep_memory
 
 __all__ = ["main"]
@@ -74,7 +74,9 @@ def _run(words: Sequence[str]) -> int:
             raise
         if isinstance(error, MemoryError) or _MEMORY.search(str(error)):
             return _fail("this takes more memory than there is: ask for less or smaller images", 1)
-        kind = type(error).__name__
+        kind, own = type(error).__name__, place_in_own_code(error)
+        if own:
+            return _fail(f"{own}: {kind}: {error} (JEAT_DEBUG=1 shows where it was called)", 1)
         return _fail(f"{kind}: {error} (JEAT_DEBUG=1 shows where; please report it)", 1)
 
 

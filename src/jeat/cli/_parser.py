@@ -71,15 +71,20 @@ class Parser(jsonargparse.ArgumentParser):
 
         Settings of a part are flags, so a parser is made when its part is known.
         """
-        found, pairs = default, [*zip(words, [*words[1:], ""], strict=False)]
-        for word, after in pairs:
-            if word.partition("=")[0] == "--config":
-                found = in_file(word.partition("=")[2] or after, name) or found
-        for word, after in pairs:
-            flag, equals, value = word.partition("=")
-            if flag.replace("-", "_") in (f"__{name}", f"__{name}.name"):
-                found = value if equals else after
-        return found
+        return " ".join(self.named(words, name) or [default])
+
+    def named(self, words: Sequence[str], name: str) -> list[str]:
+        """The words that a command, or its YAML file, gives for ``--NAME``, before parsing."""
+        given, flag = dict[str, list[str]](), ""
+        for word in words:
+            if word.startswith("-"):
+                flag, equals, value = word.partition("=")
+                flag = flag.lstrip("-").replace("-", "_").removesuffix(".name")
+                given[flag] = [value] if equals else []
+            elif flag:
+                given[flag].append(word)
+        files = given.get("config", [])
+        return given.get(name) or [word for file in files[:1] for word in in_file(file, name)]
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """The help, with the short names of flags."""

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import jsonargparse
@@ -50,15 +50,23 @@ def number(name: str, value: Any) -> Any:
     return float(above) / float(below) if float(below) else value
 
 
-def in_file(file: str, name: str) -> str | None:
-    """The part that a YAML file chooses for a flag; None where it does not, or cannot be read."""
+def in_file(file: str, name: str) -> list[str]:
+    """The words that a YAML file gives for a flag; none where it does not, or cannot be read."""
     try:
-        found: Any = _load_yaml(expanded(file).read_text())
-        for word in name.split("."):
-            found = found[word]
-        return str(found["name"] if isinstance(found, dict) else found)
+        flags = dict(_flat(_load_yaml(expanded(file).read_text())))
+        found = flags[name] if name in flags else flags[f"{name}.name"]
+        return [str(word) for word in (found if isinstance(found, list) else [found])]
     except Exception:  # whatever is wrong with the file is said when it is parsed
-        return None
+        return []
+
+
+def _flat(flags: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Flags of a YAML file by their whole names, however they are nested or dotted."""
+    for key, value in flags.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
 
 
 def _lengthened(flags: Any, long: Mapping[str, str], above: str = "") -> Any:

@@ -24,28 +24,7 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Draw, and print what is seen in numbers."""
-    parser = Parser("jeat landscape", __doc__)
-    parser.add_argument(
-        "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
-    )
-    parser.add_argument("out", type=str, help="PNG to write")
-    parser.add_argument(
-        "--data", type=str | None, default=None, help="data set; by default that of the first net"
-    )
-    parser.add_argument(
-        "--class", type=str | None, default=None, help="class name that the image is taken from"
-    )
-    parser.add_argument(
-        "--index", type=int, default=0, help="which test image, from 0; of --class, where given"
-    )
-    parser.add_argument(
-        "--radius", type=float, default=2.0, help="half a side of the square, pixel L2"
-    )
-    parser.add_argument("--points", type=int, default=41, help="of the grid on a side; odd")
-    parser.add_argument(
-        "--energy", type=Literal["joint", "marginal"], default="joint", help="E(x, y) or E(x)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the two directions")
+    parser = _parser()
     args = parser.parse(words)
     parser.check_file(args.out, ".png", args.data)
     if len(set(args.nets)) < len(args.nets):
@@ -86,6 +65,32 @@ def main(words: Sequence[str]) -> int:
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
     print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")
     return 0
+
+
+def _parser() -> Parser:
+    parser = Parser("jeat landscape", __doc__)
+    parser.add_argument(
+        "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
+    )
+    parser.add_argument("out", type=str, help="PNG to write")
+    parser.add_argument(
+        "--data", type=str | None, default=None, help="data set; by default that of the first net"
+    )
+    parser.add_argument(
+        "--class", type=str | None, default=None, help="class name that the image is taken from"
+    )
+    parser.add_argument(
+        "--index", type=int, default=0, help="which test image, from 0; of --class, where given"
+    )
+    parser.add_argument(
+        "--radius", type=float, default=2.0, help="half a side of the square, pixel L2"
+    )
+    parser.add_argument("--points", type=int, default=41, help="of the grid on a side; odd")
+    parser.add_argument(
+        "--energy", type=Literal["joint", "marginal"], default="joint", help="E(x, y) or E(x)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the two directions")
+    return parser
 
 
 def _names(nets: Sequence[str]) -> list[str]:

@@ -64,16 +64,6 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def _own(words: Sequence[str]) -> list[str]:
-    """The metrics of one's own among the words after ``--metrics``."""
-    found, after = [], False
-    for word in words:
-        after = word == "--metrics" if word.startswith("-") else after
-        if after and ":" in word:
-            found.append(word)
-    return list(dict.fromkeys(found))
-
-
 def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     """The parser, and the metrics by the name of their flags."""
     parser = Parser("jeat measure", __doc__)
@@ -105,7 +95,7 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     )  # fmt: skip
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     metrics = {name: name for name in known}
-    for name in _own(words):
+    for name in dict.fromkeys(n for n in parser.named(words, "metrics") if ":" in n):
         short = short_name(name)
         if short in metrics or short in parser.get_defaults():
             parser.error(f"the flags of {name} would be --{short}.*, which are taken: rename it")

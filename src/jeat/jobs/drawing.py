@@ -20,7 +20,7 @@ from jeat.jobs.sample import Own, sample, sampler_for
 from jeat.nets import Precision, spec_of
 from jeat.nets.places import digest
 from jeat.runs.buffer import load_buffer
-from jeat.samplers import Start, Uniform, start_of
+from jeat.samplers import Start, start_of, start_without_images
 
 __all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
 
@@ -101,9 +101,8 @@ def _start(d: Drawing, net: nn.Module) -> Start | None:
     if d.start == "buffer":
         return load_buffer(d.net)
     spec = spec_of(net)
-    if d.start == "uniform":  # needs no data
-        return Uniform((spec.channels, spec.size, spec.size))
-    return start_of(d.start, load_data(data_of(net)))
+    shape = spec.channels, spec.size, spec.size
+    return start_without_images(d.start, shape) or start_of(d.start, load_data(data_of(net)))
 
 
 def draw_to(file: Path, d: Drawing) -> None:

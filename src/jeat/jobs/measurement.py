@@ -127,7 +127,10 @@ def measure(
     for i, metric in enumerate(m.metrics):
         show("measuring", i, len(m.metrics), metric)
         run = partial(find(metric), **m.settings.get(metric, {}))
-        figures |= shared(run, subject, seed=m.seed, means=means_over_images(metric))
+        found = shared(run, subject, seed=m.seed, means=means_over_images(metric))
+        if twice := sorted(figures.keys() & found.keys()):
+            raise SettingError(f"{metric} gives a figure that another metric gives: {twice[0]}")
+        figures |= found
     masking = _masking(m, subject) if check else {}
     show("measuring", len(m.metrics), len(m.metrics), "done")
     return {

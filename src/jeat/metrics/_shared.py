@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from numbers import Real
 
 import torch
 
 from jeat._support import processes
+from jeat._support.checks import SettingError
+from jeat._support.plugins import part_name
 from jeat.metrics._subject import Subject
 
 __all__ = ["shared"]
@@ -28,17 +32,30 @@ def shared(
         subject: what is measured.
         seed: of torch's generators.
         means: whether every figure is a mean over the test images.
+
+    Raises:
+        SettingError: the metric returns something else than numbers by name.
     """
     if not means:
         torch.manual_seed(seed)
-        return measure(subject) if processes.rank() == 0 else {}
+        return _figures(measure, subject) if processes.rank() == 0 else {}
     torch.manual_seed(processes.seed_of(seed))
 
     def part(at: slice) -> tuple[int, Figures]:
         x, y = subject.x[at], subject.y[at]
-        return len(y), measure(replace(subject, x=x, y=y))
+        return len(y), _figures(measure, replace(subject, x=x, y=y))
 
     return _mean(processes.split(len(subject.y), part))
+
+
+def _figures(measure: Callable[[Subject], Figures], subject: Subject) -> Figures:
+    found: object = measure(subject)
+    if not (isinstance(found, dict) and all(isinstance(v, Real) for v in found.values())):
+        metric = measure.func if isinstance(measure, partial) else measure
+        raise SettingError(
+            f"{part_name(metric, 'metrics')} must return {{name: number}}, got {found!r}"
+        )
+    return found
 
 
 def _mean(parts: list[tuple[int, Figures]]) -> Figures:

@@ -1,6 +1,7 @@
 """The paper's scale: WRN-28-10 on CIFAR, for GPUs."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,31 +31,12 @@ def at_scale(
         sgd, epochs=150, batch_size=64, optimizer="adamw", lr=1e-4, weight_decay=0.0,
         schedule="constant", warmup=1000, clip=1.0,
     )  # fmt: skip
-    chains = {"steps": 20, "buffer_size": 10_000}
-
-    def plans(out: Path, seed: int) -> dict[str, Plan]:
-        def plan(method: str, o: Optimisation, **objective: Any) -> Plan:
-            return Plan(
-                method, data=data, net="wrn-28-10", norm="batch" if o is sgd else "none",
-                start="gaussian", eps=EPS, objective=objective,
-                optimisation=replace(o, seed=seed),
-            )  # fmt: skip
-
-        return {
-            "normal": plan("normal", sgd),
-            **{f"noise-{n}": plan("noise", sgd, sigma=n / 255) for n in (8, 16, 24)},
-            "at": plan("at", sgd, eps=EPS),
-            "prejeat": plan("prejeat", sgd, eps=EPS),
-            "jem": plan("jem", adam, **chains),
-            "jeat": plan("jeat", adam, eps=EPS, **chains),
-        }
-
     return Suite(
         title=name,
         about=f"WRN-28-10 on {data}, as the paper has it. Hyper-parameters that it does not print "
         "are those of the works that it builds on.",
         data=data,
-        plans=plans,
+        plans=partial(_plans, data, sgd, adam),
         judge=Plan(
             "normal", data=data, net="wrn-28-10", norm="batch", activation="relu",
             optimisation=replace(sgd, seed=1000, deltas_every=0),
@@ -69,3 +51,26 @@ def at_scale(
         classes=classes,
         train_images=50_000,
     )  # fmt: skip
+
+
+def _plans(
+    data: str, sgd: Optimisation, adam: Optimisation, out: Path, seed: int
+) -> dict[str, Plan]:
+    """The runs of a seed, in order."""
+    chains = {"steps": 20, "buffer_size": 10_000}
+
+    def plan(method: str, o: Optimisation, **objective: Any) -> Plan:
+        return Plan(
+            method, data=data, net="wrn-28-10", norm="batch" if o is sgd else "none",
+            start="gaussian", eps=EPS, objective=objective,
+            optimisation=replace(o, seed=seed),
+        )  # fmt: skip
+
+    return {
+        "normal": plan("normal", sgd),
+        **{f"noise-{n}": plan("noise", sgd, sigma=n / 255) for n in (8, 16, 24)},
+        "at": plan("at", sgd, eps=EPS),
+        "prejeat": plan("prejeat", sgd, eps=EPS),
+        "jem": plan("jem", adam, **chains),
+        "jeat": plan("jeat", adam, eps=EPS, **chains),
+    }

@@ -8,12 +8,19 @@ settings; ``steps``, ``step_size``, ``noise`` and ``bounds`` are named so wherev
 
 from jeat.samplers._buffer import ReplayBuffer
 from jeat.samplers._chain import Chain, Sampler, last, sampler_of
-from jeat.samplers._starts import Restart, Start, Stored, start_of
+from jeat.samplers._starts import (
+    Restart,
+    Start,
+    Stored,
+    numbers_stored,
+    start_of,
+    start_without_images,
+)
 from jeat.samplers.langevin import langevin
 from jeat.samplers.starts.gaussian import ClassGaussian
 from jeat.samplers.starts.uniform import Uniform
 
 __all__ = [
     "Chain", "ClassGaussian", "ReplayBuffer", "Restart", "Sampler", "Start", "Stored", "Uniform",
-    "langevin", "last", "sampler_of", "start_of",
+    "langevin", "last", "numbers_stored", "sampler_of", "start_of", "start_without_images",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from jeat._support.checks import SettingError, check_not_negative, is_whole
 from jeat._support.plugins import Part, find, name_of, settings_of
+from jeat._support.signatures import complete
 from jeat.energy import Energy
 
 __all__ = ["Chain", "Sampler", "last", "sampler_of"]
@@ -52,19 +53,21 @@ def sampler_of(part: Part, **usual: Any) -> Sampler:
     Args:
         part: name of a file of ``jeat.samplers`` or ``package.module:function``, or such a name
             with settings.
-        usual: ``steps``, ``step_size`` and the like; the sampler is given those that it takes,
-            where the part does not say otherwise.
+        usual: ``steps``, ``step_size`` and the like, which the caller has settings for; the
+            sampler is given those that it takes, and the part may not say otherwise.
 
     Raises:
-        SettingError: no such sampler, or a setting that it does not take.
+        SettingError: no such sampler, or a setting that it does not take or that the caller gives.
     """
-    function = find("samplers", name_of(part), "sampler")
+    name = name_of(part)
+    function = find("samplers", name, "sampler")
     takes = inspect.signature(function).parameters
-    own = {k: v for k, v in usual.items() if k in takes} | dict(settings_of(part))
-    if unknown := sorted(own.keys() - {k for k, p in takes.items() if p.kind is p.KEYWORD_ONLY}):
-        known = ", ".join(k for k, p in takes.items() if p.kind is p.KEYWORD_ONLY)
-        raise SettingError(f"sampler {name_of(part)!r} has no setting {unknown[0]}; it has {known}")
-    return partial(function, **own)
+    own = complete(
+        function, dict(settings_of(part)), whose=f"sampler {name!r}", group="sampler", given=usual
+    )
+    if empty := [k for k, v in own.items() if v is inspect.Parameter.empty]:
+        raise SettingError(f"sampler {name!r} needs a value for its setting {empty[0]}")
+    return partial(function, **{k: v for k, v in usual.items() if k in takes} | own)
 
 
 def last(states: Iterable[Tensor]) -> Tensor:

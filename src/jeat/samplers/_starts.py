@@ -1,7 +1,8 @@
 """Starts of chains by name, stored states, and restarts of classes at random."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +12,7 @@ from jeat._support.checks import SettingError
 from jeat._support.plugins import find
 from jeat.data import Data
 
-__all__ = ["Restart", "Start", "Stored", "start_of"]
+__all__ = ["Restart", "Start", "Stored", "numbers_stored", "start_of", "start_without_images"]
 
 Start = Callable[[Tensor], Tensor]
 """Labels (B,) -> first states (B, C, H, W)."""
@@ -49,10 +50,35 @@ def start_of(kind: str, data: Data) -> Start:
         SettingError: there is no such start.
         ValueError: it cannot be fitted to these images.
     """
-    found = find("samplers/starts", kind, "start")
+    start: Start = _kind(kind).of(data)
+    return start
+
+
+def start_without_images(kind: str, shape: tuple[int, int, int]) -> Start | None:
+    """The start of the file ``kind`` for images (C, H, W); None where it is fitted to images.
+
+    Raises:
+        SettingError: there is no such start.
+    """
+    found = _kind(kind)
+    start: Start | None = found(shape) if [f.name for f in fields(found)] == ["shape"] else None
+    return start
+
+
+def numbers_stored(kind: str, shape: tuple[int, int, int], classes: int) -> int:
+    """How many numbers a net's file keeps of its start; 0 where the start does not say.
+
+    Raises:
+        SettingError: there is no such start.
+    """
+    found = _kind(kind)
+    return int(found.stored(shape, classes)) if hasattr(found, "stored") else 0
+
+
+def _kind(name: str) -> Any:
+    found = find("samplers/starts", name, "start")
     if not (is_dataclass(found) and hasattr(found, "of")):
         raise SettingError(
-            f"start {kind!r} must be a dataclass with of(data), which a file can keep"
+            f"start {name!r} must be a dataclass with of(data), which a file can keep"
         )
-    start: Start = found.of(data)
-    return start
+    return found

@@ -53,59 +53,80 @@ def _card(
 ) -> str:
     """A card in the hub's format: figures in its head for programs, the same below for people."""
     own = [r for r in found if r["method"] == method]
-    notes = _notes(suite)
+    made = json.loads((run / "run.json").read_text())
+    machine = {k: v for k, v in made.items() if k not in ("plan", "data_sha256")}
+    about = generated = ""
+    if method != JUDGE:
+        about = f" {suite.about}"
+        chain = ", ".join(f"{k} {v}" for k, v in suite.chain_of(method).items())
+        generated = f", or on generated ones, fresh and unselected ({chain})"
+        generated += suite.comparison.attacks_in_words()
+    return "\n".join([
+        f"---\n{_head(name, method, plan, own)}\n---", f"# {name}", "",
+        f"{_summary(method, plan)}{about}", "", f"```\n{_use(name, method, run)}\n```", "",
+        "## How it was made", "",
+        f"`jeat reproduce {suite.title} --seeds 1`, run `{run.name}`, seed "
+        f"{plan.optimisation.seed}, {minutes(run):.3g} minutes "
+        f"({', '.join(f'{k} {v}' for k, v in machine.items())}). Weights are rounded to "
+        f"{plan.optimisation.kept}; the figures are of the rounded ones.", "",
+        table(_settings(made["plan"])), "",
+        "## Figures", "",
+        f"On test images spread evenly over the test split{generated}.", "",
+        table(_figures(suite, own)), "", "Found by", "",
+        "```", *_commands(suite, name, run, own), "```", "",
+        "## Weaknesses", "", _weakness(method, plan), "",
+        f"Licence: MIT for weights and code; {suite.licence}", "",
+    ])  # fmt: skip
+
+
+def _head(name: str, method: str, plan: Plan, own: list[dict[str, Any]]) -> str:
+    """What programs read."""
+    results = [
+        EvalResult("image-classification", plan.data, plan.data, r["column"], round(r["value"], 6))
+        for r in own
+    ]
     data = ModelCardData(
         language=None, license="mit", library_name="jeat", datasets=[plan.data], model_name=name,
-        tags=["adversarial-robustness", "energy-based-model", method],
-        eval_results=[
-            EvalResult(
-                "image-classification", plan.data, plan.data, r["column"], round(r["value"], 6)
-            )
-            for r in own
-        ],
+        tags=["adversarial-robustness", "energy-based-model", method], eval_results=results,
     )  # fmt: skip
-    rows = [
+    text: str = data.to_yaml()
+    return text
+
+
+def _use(name: str, method: str, run: Path) -> str:
+    """A line that uses the net."""
+    if method == JUDGE:
+        return f"net = jeat.load({name!r})"
+    first = spec_of(load(run)).classes[0]
+    return f"jeat sample {name} {first}.png --class {first} -n 64"
+
+
+def _settings(plan: dict[str, Any]) -> list[dict[str, object]]:
+    """Rows of the settings of a run."""
+    flat = {k: v for k, v in plan.items() if k not in GROUPS}
+    flat |= {k: v for group in GROUPS[:3] for k, v in plan[group].items()}
+    return [{"setting": k, "value": _plain(v)} for k, v in flat.items()]
+
+
+def _figures(suite: Suite, own: list[dict[str, Any]]) -> list[dict[str, object]]:
+    notes = _notes(suite)
+    return [
         {
             "figure": r["column"], "value": f"{r['value']:.4g}", "images": r["images"],
             "what": notes.get(r["column"], ""),
         }
         for r in own
     ]  # fmt: skip
+
+
+def _commands(suite: Suite, name: str, run: Path, own: list[dict[str, Any]]) -> list[str]:
+    """The commands that find the figures again from the files that are handed on."""
     commands = sorted({r["drawing"] for r in own if r["drawing"]})
     commands += sorted({r["command"] for r in own})
     here = {f"{run}/": "", str(run): name, str(run.parents[1] / JUDGE): f"{suite.models}-{JUDGE}"}
     for path, word in here.items():
         commands = [c.replace(path, word) for c in commands]
-    first = spec_of(load(run)).classes[0]
-    use = (
-        f"net = jeat.load({name!r})" if method == JUDGE
-        else f"jeat sample {name} {first}.png --class {first} -n 64"
-    )  # fmt: skip
-    chain = ", ".join(f"{k} {v}" for k, v in suite.chain_of(method).items())
-    made = json.loads((run / "run.json").read_text())
-    plain = {k: v for k, v in made["plan"].items() if k not in GROUPS}
-    recipe = plain | {k: v for group in GROUPS[:3] for k, v in made["plan"][group].items()}
-    machine = {k: v for k, v in made.items() if k not in ("plan", "data_sha256")}
-    about = generated = ""
-    if method != JUDGE:
-        about = f" {suite.about}"
-        generated = f", or on generated ones, fresh and unselected ({chain})"
-        generated += suite.comparison.attacks_in_words()
-    return "\n".join([
-        f"---\n{data.to_yaml()}\n---", f"# {name}", "",
-        f"{_summary(method, plan)}{about}", "", f"```\n{use}\n```", "",
-        "## How it was made", "",
-        f"`jeat reproduce {suite.title} --seeds 1`, run `{run.name}`, seed "
-        f"{plan.optimisation.seed}, {minutes(run):.3g} minutes "
-        f"({', '.join(f'{k} {v}' for k, v in machine.items())}). Weights are rounded to "
-        f"{plan.optimisation.kept}; the figures are of the rounded ones.", "",
-        table([{"setting": k, "value": _plain(v)} for k, v in recipe.items()]), "",
-        "## Figures", "",
-        f"On test images spread evenly over the test split{generated}.", "",
-        table(rows), "", "Found by", "", "```", *commands, "```", "",
-        "## Weaknesses", "", _weakness(method, plan), "",
-        f"Licence: MIT for weights and code; {suite.licence}", "",
-    ])  # fmt: skip
+    return commands
 
 
 def _summary(method: str, plan: Plan) -> str:

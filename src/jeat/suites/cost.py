@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from jeat._support.plugins import constant_of, name_of
 from jeat.nets import Spec, build
 from jeat.objectives import Cost, cost_of
+from jeat.samplers import numbers_stored
 from jeat.suites.suite import Suite, drawings, runs
 from jeat.training.plan import Plan
 
@@ -94,10 +95,9 @@ def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
 
 def of_checkpoint(suite: Suite, plan: Plan, parameters: int) -> int:
     """Bytes: weights, average, moments and buffer to resume; net and starts for jeat.load."""
-    o, (channels, size, _) = plan.optimisation, suite.shape
+    o = plan.optimisation
     copies = 1 + (o.ema is not None) + (1 if o.optimizer == "sgd" else 2)
     slots = (cost_of(plan.method, plan.objective) or Cost()).stored
-    pooled = channels * (size // max(2, size // 8)) ** 2  # of a class Gaussian: mean and factor
-    starts = suite.classes * (pooled + pooled**2) if plan.start == "gaussian" else 0
+    starts = numbers_stored(plan.start, suite.shape, suite.classes)
     net = (parameters + starts) * (2 if o.kept == "fp16" else 4)
     return 4 * (parameters * copies + slots * torch.Size(suite.shape).numel()) + net

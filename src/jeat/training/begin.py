@@ -11,7 +11,7 @@ from jeat._support import processes
 from jeat._support.checks import SettingError
 from jeat._support.plugins import constant_of
 from jeat.data import Batch, Data, Images, augment, batch_at, load_data
-from jeat.nets import Spec, build, load, load_weights
+from jeat.nets import Spec, build, load, load_weights, spec_of
 from jeat.objectives import make
 from jeat.samplers import ReplayBuffer, Restart, Start, start_of
 from jeat.training.iteration import Training, prepare
@@ -112,6 +112,7 @@ def _rehearse(
 
     with torch.random.fork_rng():
         first, copy = two(images), deepcopy(objective)
+        _check_classes(deepcopy(net), first.x)
         plain, held = _plain_state(copy), _shapes(copy)
         batch = Batch(first.x, first.y, others={k: two(v) for k, v in others.items()})
         _check_loss(copy(deepcopy(net), batch), type(objective).__name__)
@@ -128,6 +129,22 @@ def _rehearse(
         raise SettingError(
             f"the tensor {min(changed)} of the objective is not there at its beginning as later, "
             "so no checkpoint could be loaded: register it persistent, with its last shape"
+        )
+
+
+def _check_classes(net: nn.Module, x: Tensor) -> None:
+    """Check that a net gives a logit a class.
+
+    Raises:
+        SettingError: it gives something else.
+    """
+    spec = spec_of(net)
+    with torch.no_grad():
+        logits: object = net.eval()(x)
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+    if shape != (right := (len(x), len(spec.classes))):
+        raise SettingError(
+            f"net {spec.name!r} must give a logit a class, {right} for {len(x)} images, got {shape}"
         )
 
 

@@ -130,7 +130,7 @@ def prepare(
         mixed_precision="bf16" if in_bf16(o.precision, device) else "no",
     )
     state = State(net, objective, ema=o.ema, limits=limits).to(memory_format=torch.channels_last)
-    parameters = [p for part in (net, objective) for p in part.parameters() if p.requires_grad]
+    parameters = [p for p in state.parameters() if p.requires_grad]
     optimizer: Optimizer
     if o.optimizer == "sgd":
         optimizer = SGD(parameters, o.lr, momentum=0.9, nesterov=True, weight_decay=o.weight_decay)

@@ -86,8 +86,10 @@ class Optimisation:
             raise SettingError(f"ema must lie in [0, 1), got {self.ema}")
         if self.clip is not None and self.clip <= 0:
             raise SettingError(f"clip must be positive, got {self.clip}")
+        if not isinstance(self.step, str) and "name" not in self.step:
+            raise SettingError(f"the settings of step need a name, got {self.step!r}")
         if not name_of(self.step):
-            raise SettingError(f"step must be a name, or settings with a name, got {self.step!r}")
+            raise SettingError("step must be named")
         if self.seed >= 2**63:
             raise SettingError(f"seed must be below 2^63, got {self.seed}")
 
@@ -134,6 +136,8 @@ class Recovery:
         limits = {name: getattr(self, name) for name in _LIMITS}
         plain = {"tries": self.tries, "patience": self.patience, "check_every": self.check_every}
         own = {f"objective.{k}": v for k, v in self.objective.items()}
+        for name, value in own.items():
+            check_kind(f"recovery.{name}", value, float)
         for name, value in (plain | limits | own).items():
             if value is not None and value < 0:
                 raise SettingError(f"recovery.{name} must not be negative, got {value}")

@@ -53,10 +53,14 @@ class ClassGaussian:
         Raises:
             ValueError: a class has no training image.
         """
-        grain = max(2, data.shape[1] // 8)
-        while data.shape[1] % grain:
-            grain -= 1
+        grain = _grain(data.shape[1])
         return cls.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
+
+    @staticmethod
+    def stored(shape: tuple[int, int, int], classes: int) -> int:
+        """How many numbers a file keeps of it: means and factors."""
+        d = shape[0] * (shape[1] // _grain(shape[1])) ** 2
+        return classes * (d + d**2)
 
     @classmethod
     def fit(
@@ -97,3 +101,11 @@ class ClassGaussian:
         if self.grain > 1:
             x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
         return x.clamp(0, 1)
+
+
+def _grain(size: int) -> int:
+    """The pooling factor that leaves about 8 x 8 blocks of an image."""
+    grain = max(2, size // 8)
+    while size % grain:
+        grain -= 1
+    return grain
