@@ -25,7 +25,6 @@ HOMONYMS = {
         "noise": "a setting of chains",
     },
     "cli/__init__.py": {"jeat": "the package"},
-    "cli/_flags.py": {"noise": "a setting of chains"},
     "cli/_parser.py": {"noise": "a setting of chains"},
     "cli/landscape.py": {"curvature": "a column that it prints"},
     "cli/list.py": {"accuracy": "a figure of a card"},

@@ -565,7 +565,7 @@ def leaves(words):
         ),
         (["measure", "NET", "--metrics", "HERE:number"], 2, r"number must return \{name: number\}"),
         (["measure", "NET", "--metrics", "HERE:absent"], 1, r"test_toys.py, line \d+: Attr"),
-        (["measure", "NET", "--metrics", "accuracy", "HERE:again"], 2, "another metric gives"),
+        (["measure", "NET", "--metrics", "accuracy", "HERE:again"], 2, "accuracy another value"),
     ],
     ids=str,
 )  # fmt: skip
@@ -576,8 +576,8 @@ def test_a_fault_in_a_part_of_ones_own_is_said_with_its_line(words, code, said, 
     words = [names.get(w, w.replace("HERE", "tests.test_toys")) for w in words]
     words += ["--out", str(tmp_path / "run")] if words[0] == "train" else ["-n", "10"]
     assert leaves(words) == code
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
+    error = capsys.readouterr().err.strip()
+    assert "\n" not in error
     assert "please report" not in error
     assert re.search(said, error)
     assert not (tmp_path / "run").exists()

@@ -16,12 +16,14 @@ from docstring_parser import parse
 from jeat._support.checks import SettingError, check_kind
 from jeat._support.plugins import PACKAGE, Place, find, locate
 
-__all__ = ["Flag", "Signature", "complete", "signature_of"]
+__all__ = ["GIVEN", "Flag", "Signature", "complete", "signature_of"]
 
-
-_GIVEN = {  # keyword-only arguments that whoever uses a part gives it
-    "bounds", "channels", "classes", "net", "noise", "restart", "size", "step_size", "steps",
-}  # fmt: skip
+GIVEN = {
+    "nets": ("channels", "size", "classes"),
+    "objectives": ("restart", "net"),
+    "samplers": ("steps", "step_size", "noise", "bounds"),
+}
+"""Keyword-only arguments that are no settings, by folder: whoever uses a part gives it these."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Signature:
 
 
 def signature_of(folder: str, name: str, what: str = "part") -> Signature:
-    """The signature of a part: of a function, or of a class's ``__init__``.
+    """The signature of a part, with its settings: of a function, or of a class's ``__init__``.
 
     That of a part of this package is read from its source. One from outside is imported.
 
@@ -51,16 +53,16 @@ def signature_of(folder: str, name: str, what: str = "part") -> Signature:
         SettingError: no such part, or a keyword-only argument without annotation or default.
     """
     place = locate(folder, name, what)
-    if place.file.is_relative_to(PACKAGE):
-        return _read(place)
-    signature = _inspected(find(folder, name, what))
-    for flag in signature.flags:
-        if inspect.Parameter.empty in (flag.type, flag.default) and flag.name not in _GIVEN:
+    ours = place.file.is_relative_to(PACKAGE)
+    whole = _read(place) if ours else _inspected(find(folder, name, what))
+    settings = tuple(f for f in whole.flags if f.name not in GIVEN.get(folder, ()))
+    for flag in settings:
+        if inspect.Parameter.empty in (flag.type, flag.default):
             raise SettingError(
                 f"the setting {flag.name} of {what} {name!r} needs an annotation and a default, "
                 f"such as {flag.name}: float = 1.0"
             )
-    return signature
+    return Signature(whole.summary, settings)
 
 
 def complete(

@@ -2,9 +2,7 @@
 
 from jeat.cli._parser import Parser
 
-__all__ = ["CHAIN", "add_subject"]
-
-CHAIN = ("steps", "step_size", "noise", "bounds")  # what whoever runs a sampler gives it
+__all__ = ["add_subject"]
 
 
 def add_subject(parser: Parser) -> None:

@@ -44,9 +44,7 @@ class Parser(jsonargparse.ArgumentParser):
             name = f"--{group}.{flag.name}" if group else f"--{flag.name}"
             self.add_argument(name, type=flag.type, default=flag.default, help=flag.help)
 
-    def add_part(
-        self, name: str, folder: str, chosen: str, help: str, *, given: Sequence[str] = ()
-    ) -> None:
+    def add_part(self, name: str, folder: str, chosen: str, help: str) -> None:
         """Add ``--NAME PART``, and the settings of the part that was chosen as ``--NAME.SETTING``.
 
         Args:
@@ -54,13 +52,11 @@ class Parser(jsonargparse.ArgumentParser):
             folder: whose files are the parts.
             chosen: the part whose settings are flags, of :meth:`chosen`; ``"own"`` is none.
             help: of ``--NAME``.
-            given: settings that are no flags: the command gives them.
         """
         self.add_argument(f"--{name}.name", type=str, default=chosen, help=help)
         self.add_short(name, f"{name}.name")
         if chosen != "own":
-            flags = signature_of(folder, chosen, name.rpartition(".")[2]).flags
-            self.add_flags((f for f in flags if f.name not in given), name)
+            self.add_flags(signature_of(folder, chosen, name.rpartition(".")[2]).flags, name)
 
     def add_short(self, short: str, long: str) -> None:
         """Have ``--SHORT`` mean ``--LONG``, on the command line and in YAML."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal
 
 from jeat._support import processes
-from jeat.cli._flags import CHAIN
 from jeat.cli._parser import Parser
 
 Own = Literal["own"]
@@ -86,7 +85,7 @@ def _parser(words: Sequence[str]) -> Parser:
     chosen = parser.chosen(words, "sampler", "own")
     parser.add_part(
         "sampler", "samplers", chosen,
-        f"of the chain, or package.module:function of your own; {own} langevin", given=CHAIN,
+        f"of the chain, or package.module:function of your own; {own} langevin",
     )  # fmt: skip
     parser.add_argument(
         "--start", type=str, default="own",

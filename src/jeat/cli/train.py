@@ -16,7 +16,6 @@ from jeat._support import processes
 from jeat._support.files import expanded
 from jeat._support.plugins import constant_of, known_parts, name_of
 from jeat._support.signatures import Flag, signature_of
-from jeat.cli._flags import CHAIN
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 from jeat.training.plan import Optimisation, Plan, Recovery
@@ -24,7 +23,6 @@ from jeat.training.plan import Optimisation, Plan, Recovery
 __all__ = ["main"]
 
 GROUPS = ("architecture", "objective", "recovery")
-IMAGES = ("channels", "size", "classes")  # settings of a net that the data give it
 
 
 def main(words: Sequence[str]) -> int:
@@ -78,10 +76,9 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
     parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS, *shorts})
     net = parser.chosen(words, "net", str(defaults["net"]))
     for flag in signature_of("nets", net.partition("-")[0], "net").flags:
-        if flag.name not in IMAGES:
-            parser.add_flags([flag], "architecture")
-            if flag.name not in {*defaults, "out", "resume", "config"}:
-                parser.add_short(flag.name, f"architecture.{flag.name}")
+        parser.add_flags([flag], "architecture")
+        if flag.name not in {*defaults, "out", "resume", "config"}:
+            parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
     step = parser.chosen(words, "step", str(defaults["step"]))
     parser.add_part("step", "steps", step, "which gradient the optimiser follows")
@@ -108,7 +105,7 @@ def _add_setting(parser: Parser, flag: Flag, words: Sequence[str]) -> None:
         return
     name = f"objective.{flag.name}"
     chosen = parser.chosen(words, name, name_of(flag.default))
-    parser.add_part(name, folder, chosen, flag.help, given=CHAIN)
+    parser.add_part(name, folder, chosen, flag.help)
 
 
 def _about(method: str, summary: str) -> str:

@@ -128,8 +128,8 @@ def measure(
         show("measuring", i, len(m.metrics), metric)
         run = partial(find(metric), **m.settings.get(metric, {}))
         found = shared(run, subject, seed=m.seed, means=means_over_images(metric))
-        if twice := sorted(figures.keys() & found.keys()):
-            raise SettingError(f"{metric} gives a figure that another metric gives: {twice[0]}")
+        if odd := sorted(k for k in figures.keys() & found.keys() if figures[k] != found[k]):
+            raise SettingError(f"{metric} gives {odd[0]} another value than a metric before it")
         figures |= found
     masking = _masking(m, subject) if check else {}
     show("measuring", len(m.metrics), len(m.metrics), "done")

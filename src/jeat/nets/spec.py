@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, check_kind
 from jeat._support.plugins import find
-from jeat._support.signatures import complete
+from jeat._support.signatures import GIVEN, complete
 
 __all__ = ["Spec", "build", "net_settings", "spec_of"]
-
-_GIVEN = ("channels", "size", "classes")  # what every architecture is told of the images
 
 
 @dataclass(frozen=True, init=False)
@@ -100,7 +98,7 @@ def net_settings(name: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 def _complete(make: Any, name: str, settings: dict[str, Any]) -> dict[str, Any]:
     whose = f"net {name!r}"
-    return complete(make, settings, whose=whose, group="architecture", given=_GIVEN)
+    return complete(make, settings, whose=whose, group="architecture", given=GIVEN["nets"])
 
 
 def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[int]]:

@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
 from jeat._support.plugins import find
+from jeat._support.signatures import GIVEN
 from jeat._support.signatures import complete as _complete
 from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts
 from jeat.objectives.at import AT
@@ -89,7 +90,7 @@ def complete(method: str, settings: dict[str, Any]) -> dict[str, Any]:
         settings,
         whose=f"method {method!r}",
         group="objective",
-        given=("restart", "net"),
+        given=GIVEN["objectives"],
     )
 
 
