@@ -27,7 +27,7 @@ INSIDE = {
         "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
         "sealed", "provenance", "plugins", "signatures",
     ],
-    "data": ["images", "batches", "decode", "sources", "load"],
+    "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "places", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],

@@ -16,6 +16,7 @@ from jeat._support import processes
 from jeat._support.checks import SettingError
 from jeat._support.plugins import import_plugins, known_parts
 from jeat.cli._memory import keep_memory
+from jeat.cli._show import shown_warnings
 
 __all__ = ["main"]
 
@@ -61,7 +62,7 @@ def _run(words: Sequence[str]) -> int:
         import_plugins()
         if processes.world() > 1 and words[0] not in _PARALLEL:
             return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
-        with processes.joined() if words[0] in _SPLIT else nullcontext():
+        with shown_warnings(), processes.joined() if words[0] in _SPLIT else nullcontext():
             return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
         return _fail("stopped", 130)

@@ -13,6 +13,7 @@ from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.images import SOURCES, Data, Images
+from jeat.data.labels import check_learnable
 
 __all__ = ["load_data"]
 
@@ -43,10 +44,7 @@ def load_data(source: str | Path) -> Data:
         raise SettingError(f"data must name a data set: {SOURCES}")
     path = _place(name)
     data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
-    if len(data.train.y.unique()) < 2:
-        raise ValueError(
-            f"{source} holds images of one class to train on, a classifier needs at least 2 classes"
-        )
+    check_learnable(data, name)
     return data
 
 
