@@ -10,9 +10,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
+from jeat._support.checks import SettingError
+
 __all__ = [
-    "contents", "expanded", "flushed", "parts_of", "removed", "rewritten", "system_number",
-    "whole_file",
+    "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed", "rewritten",
+    "system_number", "whole_file",
 ]  # fmt: skip
 
 
@@ -22,6 +24,24 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def check_not_home(what: str, name: str | Path) -> None:
+    """Refuse the home folder, and what holds it: it is no data set, net or run.
+
+    Raises:
+        SettingError: it is.
+    """
+    home = expanded("~").resolve()
+    try:
+        place = expanded(name).resolve()
+    except (OSError, ValueError, RuntimeError):  # no name of a file, or links in a circle
+        return
+    if place in (home, *home.parents):
+        raise SettingError(
+            f"{what} must not be {str(name)!r}, your home folder or one that holds it: name a "
+            "folder in it"
+        )
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from jeat._support.kinds import kind_of
+
 __all__ = [
     "bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of", "summed", "unsummed",
 ]  # fmt: skip
@@ -75,7 +77,9 @@ def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except KeyError as error:
         raise ValueError("it was not saved by jeat") from error
     except (SafetensorError, OSError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        kind = kind_of(file) if file.is_file() else None
+        said = f"it is {kind}; jeat reads .safetensors files that it wrote, as by save_net"
+        raise ValueError(said if kind else " ".join(str(error).split())) from error
     if header.pop("sha256", None) != seal_of(header, tensors):
         raise ValueError("what it holds is not what was saved; fetch or make it anew")
     return header, tensors

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import jsonargparse
 
 from jeat._support import processes
-from jeat._support.files import expanded
+from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.signatures import Flag, signature_of
 from jeat.cli._yaml import ERRORS, in_file, load, number
@@ -132,6 +132,7 @@ class Parser(jsonargparse.ArgumentParser):
         """Refuse what is no name of a folder."""
         if not folder or "\0" in folder:
             self.error(f"--out must name a folder, got {folder!r}")
+        check_not_home("--out", folder)
 
     def check_file(self, file: str | None, suffix: str, *inputs: Any) -> None:
         """Refuse a file to write, where one is given, before any work that could be lost.

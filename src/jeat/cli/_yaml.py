@@ -35,6 +35,8 @@ def load(text: str, *, long: Mapping[str, str], several: Set[str]) -> Any:
     """
     if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
         raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
+    if text == "~":  # as a word it is a folder, in a file it is null
+        return text
     if ":" in text:
         _check_once(yaml.compose(text))
     return _listed(_lengthened(number("", _load_yaml(text)), long), several)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from jeat._support.checks import SettingError
-from jeat._support.files import expanded, whole_file
+from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
 from jeat._support.sealed import load_sealed, save_sealed
@@ -27,21 +27,28 @@ def load_data(source: str | Path) -> Data:
     (parquet, or an image folder with one folder a class), or ``package.module:function``, a
     function of one's own that returns a :class:`Data`.
 
-    The test split is ``test``, else ``validation``; a source with one split gives every tenth
-    image of each class to the test. Decoded pixels of Hugging Face sources are cached in
-    ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with local files; a hub
-    data set is decoded once under its name and commit (``owner/name@COMMIT``). A folder
-    ``$JEAT_DATA/name`` stands for the hub's ``owner/name``.
+    A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
+    ``test``; what is left out is named in a warning. The test split is ``test``, else
+    ``validation``; a source with one split gives every tenth image of each class to the test.
+
+    Decoded pixels of Hugging Face sources are cached in ``$JEAT_CACHE`` (default
+    ``~/.cache/jeat``), under a key that changes with local files; a hub data set is decoded once
+    under its name and commit (``owner/name@COMMIT``). A folder ``$JEAT_DATA/name`` stands for the
+    hub's ``owner/name``.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
         ValueError: images that differ in size, are not square, have NaN or other pixels than
-            [0, 1] floats or uint8; labels that do not fit; no image or label column; fewer than
-            2 classes to train on.
+            [0, 1] floats or uint8; labels that are missing or do not fit; no image or label column;
+            folders that may be splits as well as classes, a file that is read twice; fewer than 2
+            classes to train on, a class to test on only.
     """
     name = str(source)
     if not name:
         raise SettingError(f"data must name a data set: {SOURCES}")
+    if set(Path(name).parts) <= {".."}:
+        raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
+    check_not_home("data", name)
     path = _place(name)
     data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
     check_learnable(data, name)

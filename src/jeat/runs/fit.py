@@ -20,7 +20,7 @@ import torch
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, check_kind
-from jeat._support.files import expanded, rewritten
+from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
 from jeat.data import Data, load_data
@@ -98,6 +98,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     check_kind("resume", resume, bool)
     if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
         raise SettingError(f"out must name a folder, got {out!r}")
+    check_not_home("out", out)
     out, plan = expanded(out), _completed(plan)
     check_place(out, plan, resume)
     data = load_data(plan.data)
@@ -144,8 +145,10 @@ def _completed(plan: Plan) -> Plan:
         objective=complete(plan.method, plan.objective),
     )
     check_recovery(plan)
-    if plan.init is not None and Path(plan.init).exists():
-        plan = replace(plan, init=str(Path(plan.init).resolve()))
+    if plan.init is not None:
+        check_not_home("init", plan.init)
+        if (place := expanded(plan.init)).exists():
+            plan = replace(plan, init=str(place.resolve()))
     return plan
 
 

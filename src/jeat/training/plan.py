@@ -197,6 +197,8 @@ class Plan:
             raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
         if not self.data:
             raise SettingError("data must name a data set")
+        if self.init == "":
+            raise SettingError("init must name a net, such as a run directory, or be null")
 
 
 def _merge(values: Any, group: str, short: Mapping[str, Any]) -> None:

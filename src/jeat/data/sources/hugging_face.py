@@ -9,6 +9,7 @@ import numpy as np
 
 from jeat._support.files import expanded
 from jeat._support.hub import pinned
+from jeat._support.kinds import kind_of
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import check_tables, splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
@@ -28,7 +29,8 @@ def reads(source: str, path: Path) -> bool:
 def key(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
     if path.is_file():
-        raise ValueError(f"{source} is a file, but no .npz: {SOURCES}")
+        kind = kind_of(path) or "of an unknown kind"
+        raise ValueError(f"{source} is a file, {kind}, and no .npz: give its folder, or {SOURCES}")
     if not path.exists():
         if (hub := pinned(source)) is None:
             raise FileNotFoundError(f"no data at {source}: {SOURCES}")
