@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from importlib import import_module
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, plain
 from jeat._support.plugins import import_plugins, known_parts
 from jeat.cli._memory import keep_memory
 from jeat.cli._show import shown_warnings
@@ -88,5 +88,5 @@ def _said(error: Exception) -> str:
 
 def _fail(message: str, code: int) -> int:
     if processes.first_failure():
-        print(f"jeat: {' '.join(message.split())}", file=sys.stderr)
+        print(f"jeat: {plain(message)[:1000]}", file=sys.stderr)
     return code

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jeat._support import processes
+from jeat._support.checks import plain
 
 __all__ = ["bar", "shown_warnings", "warn"]
 
@@ -15,7 +16,7 @@ __all__ = ["bar", "shown_warnings", "warn"]
 def warn(lines: Iterable[str]) -> None:
     """Say what makes results doubtful, a line each."""
     for line in lines:
-        print(f"jeat: warning: {line}", file=sys.stderr)
+        print(f"jeat: warning: {plain(line)}", file=sys.stderr)
 
 
 @contextmanager

@@ -35,7 +35,6 @@ def check_learnable(data: Data, source: str) -> None:
             + f" (of other classes: {_listed(others)})" * bool(others)
             + ": add some, or remove these"
         )
-    _warn(source, "have no images", (k for k, n, to_test in counts if not n and not to_test))
     _warn(source, "have no test images", (k for k, n, to_test in counts if n and not to_test))
     _warn(source, "differ in case or accents' spelling only", sorted(alike))
 

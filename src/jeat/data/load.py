@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, plainly
 from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
@@ -20,6 +20,7 @@ __all__ = ["load_data"]
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
+@plainly()
 def load_data(source: str | Path) -> Data:
     """Load ``source`` with its training and test split.
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from jeat._support import processes
-from jeat._support.checks import SettingError, check_kind
+from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
@@ -97,7 +97,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     check_kind("plan", plan, Plan)
     check_kind("resume", resume, bool)
     if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
-        raise SettingError(f"out must name a folder, got {out!r}")
+        raise SettingError(f"out must name a folder, got {quoted(out)}")
     check_not_home("out", out)
     out, plan = expanded(out), _completed(plan)
     check_place(out, plan, resume)

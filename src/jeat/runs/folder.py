@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from jeat._support import processes
+from jeat._support.checks import plainly
 from jeat._support.files import system_number
 from jeat.data import Data
 from jeat.nets.places import digest
@@ -50,6 +51,7 @@ def read_plan(out: str | Path) -> dict[str, Any]:
     return plan
 
 
+@plainly()
 def check_place(out: Path, plan: Plan, resume: bool) -> None:
     """Refuse a folder that holds something else than the run to be resumed.
 

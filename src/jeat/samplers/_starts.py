@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import find
 from jeat.data import Data
 
@@ -52,7 +52,7 @@ def start_of(kind: str, data: Data) -> Start:
     found = find("samplers/starts", kind, "start")
     if not (is_dataclass(found) and hasattr(found, "of")):
         raise SettingError(
-            f"start {kind!r} must be a dataclass with of(data), which a file can keep"
+            f"start {quoted(kind)} must be a dataclass with of(data), which a file can keep"
         )
     start: Start = found.of(data)
     return start
