@@ -4,8 +4,10 @@ import errno
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,9 +15,13 @@ from safetensors import SafetensorError
 from jeat._support.checks import SettingError
 
 __all__ = [
-    "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed", "rewritten",
-    "system_number", "whole_file",
+    "UNSUPPORTED", "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed",
+    "rewritten", "say_unsupported", "system_number", "whole_file",
 ]  # fmt: skip
+
+
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system answers that cannot do something."""
 
 
 def expanded(path: str | Path) -> Path:
@@ -69,7 +75,7 @@ def whole_file(file: str | Path) -> Iterator[Path]:
 
 
 def flushed(place: Path) -> None:
-    """fsync a file, or a folder where that can be asked.
+    """fsync a file, or a folder where that can be asked; where it cannot, a warning says so once.
 
     Raises:
         OSError: with its name.
@@ -78,10 +84,19 @@ def flushed(place: Path) -> None:
     try:
         os.fsync(opened)
     except OSError as error:
-        if not (place.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+        if place.is_dir() and error.errno in (*UNSUPPORTED, errno.EBADF):
+            return  # many file systems sync files only
+        if error.errno not in UNSUPPORTED:
             raise OSError(error.errno, error.strerror, str(place)) from error
+        say_unsupported("fsync", os.fstat(opened).st_dev, "what is written may be lost with power")
     finally:
         os.close(opened)
+
+
+@cache
+def say_unsupported(what: str, device: int, then: str) -> None:
+    """Warn, once for each file system, that it cannot do something, and what that means."""
+    warnings.warn(f"the file system does not support {what}: {then}", stacklevel=1)
 
 
 def contents(file: Path) -> bytes:

@@ -124,7 +124,7 @@ class Parser(jsonargparse.ArgumentParser):
     def _check_decimal(self, words: Sequence[str]) -> None:
         """Refuse numbers that Python and YAML know and people may read as others."""
         numbers = self._numbers()
-        for word, after in zip(words, [*words[1:], ""], strict=True):
+        for word, after in zip(words, [*words[1:], ""], strict=False):
             flag, _, value = word.partition("=")
             if flag not in numbers and word[:2] in numbers:
                 flag, value = word[:2], word[2:]  # -n7

@@ -12,6 +12,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ from jeat.runs.checkpoints import load_state
 from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
 from jeat.runs.rollbacks import Rollback, changed, check_recovery, roll_back, rollbacks_of
 from jeat.runs.save import any_process, holds_net, save
-from jeat.runs.sweep import drop_stale
+from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
 from jeat.training.begin import Begun, begin
 from jeat.training.deltas import watch
 from jeat.training.evaluation import accuracy_under_attack, evaluate
@@ -105,6 +106,9 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
     check_data(out, data)
     run = Run(out, plan, data, [], newest(out))
     if run.is_finished():
+        if leftovers(out) and processes.rank() == 0:
+            with suppress(OSError), only_writer(out):  # a finished run may be read only
+                drop_leftovers(out)
         return
     run = run.read_again()
     begun = run.begin(fresh=run.newest is None)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from safetensors import SafetensorError
 
 from jeat._support import processes
 from jeat._support.checks import plainly
-from jeat._support.files import system_number
+from jeat._support.files import UNSUPPORTED, say_unsupported, system_number
 from jeat.data import Data
 from jeat.nets.places import digest
 from jeat.training.plan import Plan
@@ -116,11 +117,19 @@ def only_writer(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / _LOCK)
     try:
-        lock.acquire(blocking=False)
+        with warnings.catch_warnings(record=True, action="always") as soft:
+            lock.acquire(blocking=False)
+        if soft:  # it is one by the file's being there
+            raise NotImplementedError(str(soft[0].message))
     except Timeout as error:
         raise BlockingIOError(
             f"another process trains into {out}: wait for it, or choose another folder"
         ) from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in UNSUPPORTED:
+            raise
+        then = "start no other process that trains into the same folder"
+        say_unsupported("flock", out.stat().st_dev, then)
     try:
         yield
     finally:
