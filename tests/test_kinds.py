@@ -131,6 +131,15 @@ def test_a_net_or_samples_of_another_kind_are_refused_as_what_they_are(tmp_path,
     assert not (tmp_path / "new").exists()
 
 
+def test_samples_are_no_net_and_a_net_no_samples(tmp_path):
+    net, drawn = next(iter(jeat.shipped().items()))[0], tmp_path / "drawn.safetensors"
+    assert main(["sample", net, str(drawn), "-n", "1", "--steps", "1"]) == 0
+    with pytest.raises(ValueError, match="it holds no net, but images, labels"):
+        jeat.load(drawn)
+    with pytest.raises(ValueError, match="was not made by jeat sample"):
+        load_images(jeat.shipped()[net])
+
+
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [

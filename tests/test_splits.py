@@ -142,6 +142,7 @@ def test_a_file_in_two_splits_or_twice_in_one_is_refused(tmp_path, place, link):
         (["extra/a", "extra/b"], "10 files are left out, such as extra/a/0.png"),
         (["unlabelled"], "files are left out, such as unlabelled/0.png"),
         (["."], "left out, such as 0.png"),
+        (["__other__/a"], "left out, such as __other__/a/0.png"),
     ],
 )
 def test_what_is_left_out_is_said_every_time(tmp_path, leaves, named):
@@ -151,6 +152,26 @@ def test_what_is_left_out_is_said_every_time(tmp_path, leaves, named):
         with pytest.warns(UserWarning, match=named):
             data = load_data(root)
         assert (len(data.train), len(data.test)) == (20, 20)
+
+
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_labels_beside_images_make_no_tables_of_them(tmp_path):
+    root = tree(tmp_path / "set", "train/bus", "train/train", "test/bus", "test/train")
+    for image in root.rglob("*.png"):
+        image.with_suffix(".json").write_text("{}")
+    data = load_data(root)
+    assert (data.classes, len(data.train), len(data.test)) == (("bus", "train"), 20, 20)
+
+
+@pytest.mark.parametrize("name", ["JEAT_CACHE", "JEAT_DATA"])
+def test_an_empty_variable_is_none(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tree(tmp_path / "cifar10", "train/a", "train/b", "test/a", "test/b"))
+    load_data(tmp_path / "cifar10")
+    assert sorted(p.name for p in (tmp_path / "cifar10").iterdir()) == ["test", "train"]
+    with pytest.raises(FileNotFoundError):
+        load_data("someone/train")
 
 
 @pytest.mark.parametrize("file", ["train/a/notes.txt", "train/b/x.heic", "test/a/x.npy"])
@@ -202,6 +223,13 @@ def test_a_table_whose_name_has_two_words_for_a_split_is_refused(tmp_path):
     said = refused(root)
     assert "test-train-00000-of-00001.parquet would be read twice" in said
     assert "rename it" in said
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("TRAIN", "VAL"), ("a", "Test")])
+def test_tables_whose_splits_are_not_in_lower_case_are_refused(tmp_path, names):
+    root = parquet(tmp_path / "set", dict.fromkeys(names, [0, 1] * 9), name="{}.parquet")
+    said = refused(root)
+    assert f"{names[1]}.parquet would be read as of split 'train': rename it" in said
 
 
 def test_tables_and_splits_that_are_left_out_are_said(tmp_path):

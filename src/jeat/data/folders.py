@@ -26,7 +26,7 @@ _IMAGES = {
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".tif", ".tiff", ".webp",
 }  # fmt: skip
-_TABLES = {".arrow", ".csv", ".json", ".jsonl", ".parquet", ".tar", ".tsv"}
+_TABLES = {".arrow", ".parquet", ".tar"}  # that hold images themselves
 _LABELLED = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # labels are in a table
 _RENAME = "name split folders train, validation and test, with one folder a class in each"
 
@@ -45,8 +45,9 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
         ValueError: images without class folders, or folders that may be splits as well as classes.
     """
     shown = [f.relative_to(folder).parts for f in files if f.is_file()]
-    shown = [p for p in shown if not any(word.startswith((".", "__")) for word in p)]
-    images = [p for p in shown if PurePath(p[-1]).suffix.lower() in _IMAGES]
+    shown = [p for p in shown if not any(word.startswith(".") for word in p)]
+    every = [p for p in shown if PurePath(p[-1]).suffix.lower() in _IMAGES]
+    images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
     tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
     card = folder / "README.md"
     told = card.is_file() and "data_files:" in card.read_text(errors="replace")
@@ -65,7 +66,7 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     holds = {p[:-1] for p in used}
     if say:
         beside = {p for p in shown if p[:-1] in holds}
-        _warn(folder, {Path(*p) for p in {*images, *beside} - {*used}})
+        _warn(folder, {Path(*p) for p in {*every, *beside} - {*used}})
     place = folder.resolve()
     return {k: f"{glob.escape(str(place.joinpath(*top, *name)))}/**" for k, name in found.items()}
 
@@ -83,6 +84,15 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
             f"{twice[0]} would be read twice ({where}), as its name has two words for a split: "
             "rename it, such as train-00000-of-00001.parquet"
         )
+    for split, files in read.items():
+        for file in files:
+            words = re.split(r"[-._ 0-9/]+", Path(file).relative_to(folder.resolve()).as_posix())
+            named = {_SPLIT[word.lower()] for word in words if _is_split(word)}
+            if named and split not in named:
+                raise ValueError(
+                    f"{file} would be read as of split {split!r}: rename it, such as "
+                    f"{min(named)}-00000-of-00001.parquet, in lower case"
+                )
     suffixes = {Path(file).suffix for file in times}
     there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
     known = {Path(file).resolve() for file in times}
@@ -90,7 +100,7 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
 
 
 def _warn(folder: Path, left: Set[Path]) -> None:
-    if left := {f for f in left if not any(word.startswith((".", "__")) for word in f.parts)}:
+    if left := {f for f in left if not any(word.startswith(".") for word in f.parts)}:
         warnings.warn(
             f"{folder}: {len(left)} files are left out, such as {min(left)}", stacklevel=1
         )

@@ -82,7 +82,7 @@ def _read(source: str, path: Path) -> Data:
 def _cached(reader: ModuleType, source: str, path: Path) -> Data:
     """What a reader with a ``key(source, path)`` reads, once for each key."""
     key = hashlib.sha256(reader.key(source, path).encode()).hexdigest()[:24]
-    cache = expanded(os.environ.get("JEAT_CACHE", "~/.cache/jeat"))
+    cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:
         return found
@@ -109,5 +109,5 @@ def _place(source: str) -> Path:
     path, hub = expanded(source), pinned(source)
     if path.exists() or hub is None:
         return path
-    mirror = expanded(os.environ.get("JEAT_DATA", "/nowhere")) / hub[0].split("/")[1]
+    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere") / hub[0].split("/")[1]
     return mirror if mirror.is_dir() else path

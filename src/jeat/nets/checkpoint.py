@@ -75,6 +75,8 @@ def load_net(file: Path) -> nn.Module:
     """
     try:
         header, tensors = load_sealed(file)
+        if "spec" not in header:
+            raise ValueError(f"it holds no net, but {', '.join(sorted(tensors))}")
         said, about = header["spec"], dict(header["about"])
         spec = Spec(**said | {"classes": tuple(said["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None

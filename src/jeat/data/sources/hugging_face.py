@@ -44,9 +44,9 @@ def key(source: str, path: Path) -> str:
     if (path / "run.json").exists():
         raise ValueError(f"{source} is a run directory and no data set: {SOURCES}")
     files = sorted(path.rglob("*"))
-    splits = splits_of(path, files)
     if linked := next((f for f in files if f.is_symlink() and f.is_dir()), None):
         raise ValueError(f"{linked} is a link to a folder, which is not followed: put it in place")
+    splits = splits_of(path, files)
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats, splits])
 
