@@ -24,10 +24,10 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
-        "sealed", "provenance", "plugins", "signatures",
+        "checks", "tensors", "kinds", "files", "hub", "words", "version", "moved", "stop",
+        "processes", "sealed", "provenance", "plugins", "signatures",
     ],
-    "data": ["images", "batches", "decode", "sources", "load"],
+    "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "places", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],

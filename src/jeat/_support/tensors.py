@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from jeat._support.checks import quoted
+
 __all__ = ["check_images", "check_labels", "check_logits", "check_pixels"]
 
 
@@ -29,7 +31,7 @@ def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
         ValueError: they are not, or do not.
     """
     if not isinstance(y, Tensor):
-        raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {y!r}")
+        raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {quoted(y)}")
     if y.dim() != 1 or y.is_floating_point() or y.dtype == torch.bool:
         raise ValueError(
             f"labels must be whole numbers (B,), one an image: got {y.dtype} {tuple(y.shape)}"

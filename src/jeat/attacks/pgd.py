@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, check_not_negative, is_whole
+from jeat._support.checks import MOST_STEPS, SettingError, check_not_negative, is_whole, quoted
 from jeat._support.tensors import check_labels, check_pixels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, input_gradient, joint_energy
@@ -67,7 +67,7 @@ def pgd(
             below 1, an unknown norm, loss or ``grad_at``, a net that is not differentiable.
     """
     if not callable(net):
-        raise ValueError(f"a net takes images to logits, got {net!r}: use jeat.load")
+        raise ValueError(f"a net takes images to logits, got {quoted(net)}: use jeat.load")
     _check(x, y, eps, steps, step_size)
     _check_choices(norm, loss, grad_at)
     if eps > (most := 1 if norm == "linf" else 1e6):
@@ -147,16 +147,20 @@ def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> No
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} labels")
     check_not_negative(eps=eps, step_size=step_size)
-    if not is_whole(steps, 1):
-        raise SettingError(f"an attack takes at least 1 step, a whole number, got steps={steps!r}")
+    if not is_whole(steps, 1, MOST_STEPS):
+        raise SettingError(
+            f"an attack takes at least 1 step and at most 1e9, a whole number, got "
+            f"steps={quoted(steps)}"
+        )
 
 
 def _check_choices(norm: str, loss: str | Climbed, grad_at: str) -> None:
     if norm not in ("linf", "l2"):
-        raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+        raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
     if not callable(loss) and loss not in _LOSSES:
         raise SettingError(
-            f"unknown attack loss {loss!r}: use 'ce', 'energy' or a function of logits and labels"
+            f"unknown attack loss {quoted(loss)}: use 'ce', 'energy' or a function of logits and "
+            "labels"
         )
     if grad_at not in ("start", "clean"):
-        raise SettingError(f"unknown grad_at {grad_at!r}: use 'start' or 'clean'")
+        raise SettingError(f"unknown grad_at {quoted(grad_at)}: use 'start' or 'clean'")

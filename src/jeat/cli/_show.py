@@ -1,19 +1,39 @@
 """What commands show while they work, and what they warn of."""
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from jeat._support import processes
+from jeat._support.checks import plain
 
-__all__ = ["bar", "warn"]
+__all__ = ["bar", "shown_warnings", "warn"]
 
 
 def warn(lines: Iterable[str]) -> None:
     """Say what makes results doubtful, a line each."""
     for line in lines:
-        print(f"jeat: warning: {line}", file=sys.stderr)
+        print(f"jeat: warning: {plain(line)}", file=sys.stderr)
+
+
+@contextmanager
+def shown_warnings() -> Iterator[None]:
+    """Inside, a warning of this package is a line of :func:`warn`; others are as they were."""
+    package, usual = str(Path(__file__).parents[1]), warnings.showwarning
+
+    def show(message: Warning | str, kind: type[Warning], file: str, *rest: Any) -> None:
+        if not file.startswith(package) or not issubclass(kind, UserWarning):
+            usual(message, kind, file, *rest)
+        elif not processes.rank():
+            warn([str(message)])
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", category=UserWarning, module=__name__.split(".")[0])
+        warnings.showwarning = show  # type: ignore[assignment]  # its last arguments are passed on
+        yield
 
 
 @contextmanager

@@ -123,9 +123,14 @@ def from_arrays(
             raise ValueError("pixels given as floats must be finite and lie in [0, 1]")
         x = np.round(x * 255).astype(np.uint8)
     y = np.asarray(labels)
+    if missing := [i for i, k in enumerate(y.reshape(-1).tolist()) if k is None or k != k]:
+        raise ValueError(f"a label is missing in row {missing[0]}: give it one, or remove the row")
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(f"labels must be {len(x)} whole numbers, got {y.dtype} {y.shape}")
     most = len(classes) if classes is not None else len(y)
-    if y.min() < 0 or y.max() >= most:
-        raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
+    if len(odd := np.flatnonzero((y < 0) | (y >= most))):
+        raise ValueError(
+            f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}: {y[odd[0]]} in row "
+            f"{odd[0]}"
+        )
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))

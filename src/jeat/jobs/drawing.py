@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, is_whole, plainly, quoted
 from jeat._support.files import whole_file
 from jeat._support.plugins import Part
 from jeat._support.sealed import load_sealed, save_sealed
@@ -71,8 +71,8 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
     """
-    if d.number < 1:
-        raise SettingError(f"--number must be at least 1, got {d.number}")
+    if not is_whole(d.number, 1):
+        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
     net = net_of(d.net)
     spec = spec_of(net)
     names = d.classes or spec.classes
@@ -128,6 +128,7 @@ def _about(file: Path, d: Drawing) -> dict[str, str]:
     return {"command": d.command(str(file)), "what": what, "net_sha256": digest(d.net)}
 
 
+@plainly()
 def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
     """Images (N, C, H, W) in [0, 1], labels, and how they came.
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.files import rewritten
 from jeat._support.plugins import constant_of, part_name, short_name
 from jeat._support.provenance import provenance
@@ -118,8 +118,10 @@ def measure(
         for need in constant_of("metrics", metric, "needs") or ():
             if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
                 raise SettingError(f"{metric} needs {_FLAGS[need]}")
-    if m.compared is not None and m.compared < 1:
-        raise SettingError(f"--compared must be at least 1, got {m.compared}")
+    if m.compared is not None and not is_whole(m.compared, 1):
+        raise SettingError(
+            f"--compared must be at least 1 and below 2^63, got {quoted(m.compared)}"
+        )
     inputs, drawn = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m, drawn)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part
 from jeat._support.tensors import check_labels
 from jeat.energy import energy_of, loss_of
@@ -55,9 +55,11 @@ def sample(
             settings beside a sampler that has its own.
     """
     if energy not in ("joint", "cross-entropy"):
-        raise SettingError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
+        raise SettingError(f"unknown energy {quoted(energy)}: use 'joint' or 'cross-entropy'")
     if start is not None and not callable(start):
-        raise SettingError(f"start takes labels to images, as jeat.samplers.Uniform, got {start!r}")
+        raise SettingError(
+            f"start takes labels to images, as jeat.samplers.Uniform, got {quoted(start)}"
+        )
     given: dict[str, Any] = {"steps": steps, "step_size": step_size, "noise": noise}
     if sampler is None:
         sampler = sampler_for(net, **given)

@@ -9,7 +9,7 @@ import torch
 from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.tensors import check_pixels
 from jeat.attacks import Norm
 from jeat.metrics._subject import pieces
@@ -81,7 +81,9 @@ def _runnable(attacks: Sequence[str] | None, classes: int) -> list[str]:
     names = list(dict.fromkeys(attacks if attacks is not None else standard_attacks(classes)))
     for name in names:
         if name not in _LEAST_CLASSES:
-            raise SettingError(f"unknown attack {name!r}: attacks are {', '.join(_LEAST_CLASSES)}")
+            raise SettingError(
+                f"unknown attack {quoted(name)}: attacks are {', '.join(_LEAST_CLASSES)}"
+            )
         if classes < _LEAST_CLASSES[name]:
             raise ValueError(
                 f"{name} needs {_LEAST_CLASSES[name]} classes and the net has {classes}: "
@@ -97,7 +99,7 @@ def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> None:
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
     if norm not in ("linf", "l2"):
-        raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+        raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
     if not 0 <= eps <= (1 if norm == "linf" else 1e6):
         raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
 

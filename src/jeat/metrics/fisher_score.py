@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jeat._support.checks import SettingError, is_whole
+from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
 from jeat._support.tensors import check_pixels
 from jeat.energy import Energy, energy_of
 from jeat.metrics._column import Column
@@ -67,8 +67,11 @@ def fisher_terms(
     probes: int | None = None,
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
     """The two terms of J, 1/2 ||grad E||^2 and tr Hess E, per sample; as :func:`fisher_score`."""
-    if probes is not None and not is_whole(probes, 1):
-        raise SettingError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes!r}")
+    if probes is not None and not is_whole(probes, 1, MOST_STEPS):
+        raise SettingError(
+            f"Hutchinson's estimate takes at least 1 probe and at most 1e9, got "
+            f"probes={quoted(probes)}"
+        )
     check_pixels(x, box=False)
     with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
         if probes is None and is_piecewise_linear(net):

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jeat._support.checks import quoted
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, given
@@ -58,7 +59,7 @@ def nearest(
     if not 1 <= k <= len(train):
         raise ValueError(f"there are 1 to {len(train)} nearest training images, not k={k}")
     if distance not in ("l2", "ssim"):
-        raise ValueError(f"unknown distance {distance!r}: use 'l2' or 'ssim'")
+        raise ValueError(f"unknown distance {quoted(distance)}: use 'l2' or 'ssim'")
     return _by_l2(images, train, k) if distance == "l2" else _by_ssim(images, train, k)
 
 

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.checks import quoted
 from jeat.energy import marginal_energy
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
@@ -102,7 +103,9 @@ def outside_of(
     if kind == "inverted":
         return 1 - x
     if kind != "interpolated":
-        raise ValueError(f"unknown kind {kind!r}: use 'uniform', 'interpolated' or 'inverted'")
+        raise ValueError(
+            f"unknown kind {quoted(kind)}: use 'uniform', 'interpolated' or 'inverted'"
+        )
     if (y == y[:1]).all():
         raise ValueError("interpolated images are of two classes, got images of one")
     other = torch.randint(len(y), y.shape, device=y.device)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 
 __all__ = ["Activation", "Normalisation", "Normalize", "activation_layer", "norm_layer"]
 
@@ -36,7 +36,7 @@ def activation_layer(name: Activation) -> nn.Module:
             return nn.LeakyReLU(0.2)
         case "silu":
             return nn.SiLU()
-    raise SettingError(f"unknown activation {name!r}: use relu, leaky_relu or silu")
+    raise SettingError(f"unknown activation {quoted(name)}: use relu, leaky_relu or silu")
 
 
 def norm_layer(name: Normalisation, channels: int) -> nn.Module:
@@ -48,4 +48,4 @@ def norm_layer(name: Normalisation, channels: int) -> nn.Module:
             return nn.BatchNorm2d(channels)
         case "group":
             return nn.GroupNorm(max(1, channels // 8), channels)
-    raise SettingError(f"unknown norm {name!r}: use none, batch or group")
+    raise SettingError(f"unknown norm {quoted(name)}: use none, batch or group")

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from jeat._support.checks import plainly
 from jeat._support.plugins import check_named_by_file, find, part_name
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.nets.places import file_of
@@ -49,6 +50,7 @@ def save_net(
     save_sealed(file, header, tensors)
 
 
+@plainly()
 def load(name_or_path: str | Path) -> nn.Module:
     """A net in eval mode, taking images in [0, 1].
 
@@ -73,6 +75,8 @@ def load_net(file: Path) -> nn.Module:
     """
     try:
         header, tensors = load_sealed(file)
+        if "spec" not in header:
+            raise ValueError(f"it holds no net, but {', '.join(sorted(tensors))}")
         said, about = header["spec"], dict(header["about"])
         spec = Spec(**said | {"classes": tuple(said["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None

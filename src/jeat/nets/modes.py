@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 
 __all__ = ["Precision", "autocast", "evaluating", "in_bf16"]
 
@@ -82,7 +82,9 @@ def in_bf16(precision: Precision, device: torch.device) -> bool:
     A CPU without them emulates it, twenty times slower than fp32.
     """
     if precision not in get_args(Precision):
-        raise SettingError(f"unknown precision {precision!r}: use {', '.join(get_args(Precision))}")
+        raise SettingError(
+            f"unknown precision {quoted(precision)}: use {', '.join(get_args(Precision))}"
+        )
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cpu":

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import find
 from jeat.data import Data
 
@@ -79,6 +79,6 @@ def _kind(name: str) -> Any:
     found = find("samplers/starts", name, "start")
     if not (is_dataclass(found) and hasattr(found, "of")):
         raise SettingError(
-            f"start {name!r} must be a dataclass with of(data), which a file can keep"
+            f"start {quoted(name)} must be a dataclass with of(data), which a file can keep"
         )
     return found

@@ -8,7 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._support.checks import SettingError, check_not_negative, is_fp32, is_whole
+from jeat._support.checks import (
+    MOST_STEPS,
+    SettingError,
+    check_not_negative,
+    is_fp32,
+    is_whole,
+    quoted,
+)
 from jeat.energy import Energy, score
 
 __all__ = ["langevin"]
@@ -48,16 +55,21 @@ def langevin(
         ValueError: ``steps`` below 1, ``step_size`` not positive, ``noise`` negative, ``bounds``
             that are no interval, first states that are not finite floats.
     """
-    if not is_whole(steps, 1):
-        raise SettingError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
+    if not is_whole(steps, 1, MOST_STEPS):
+        raise SettingError(
+            f"a chain takes at least 1 step and at most 1e9, a whole number, got "
+            f"steps={quoted(steps)}"
+        )
     if not (is_fp32(step_size) and step_size > 0):
-        raise SettingError(f"step_size must be positive and finite, got {step_size!r}")
+        raise SettingError(f"step_size must be positive and finite, got {quoted(step_size)}")
     if noise is not None:
         check_not_negative(noise=noise)
     if bounds is not None and not _is_interval(bounds):
-        raise SettingError(f"bounds must be an interval, such as (0, 1), got {bounds!r}")
+        raise SettingError(f"bounds must be an interval, such as (0, 1), got {quoted(bounds)}")
     if not callable(E):
-        raise ValueError(f"an energy is a function of images, got {E!r}: use jeat.energy.energy_of")
+        raise ValueError(
+            f"an energy is a function of images, got {quoted(E)}: use jeat.energy.energy_of"
+        )
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
         raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
     sigma = math.sqrt(2 * step_size) if noise is None else noise

@@ -1,7 +1,6 @@
 """An iteration of training: what goes on from one to the next, and the update that one makes."""
 
 import math
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,8 +26,8 @@ from jeat.training.plan import Optimisation, Recovery
 
 __all__ = ["State", "Training", "iterate", "mean_over_processes", "prepare", "rate"]
 
-ANY = sys.float_info.max
-UNLIMITED = Recovery(max_energy=ANY, max_gap=ANY, max_gradient=ANY, max_saturated=ANY)
+ANY = 1e38  # more than fp32 holds with room to spare
+UNLIMITED = Recovery(max_energy=ANY, max_gap=ANY, max_gradient=ANY, max_saturated=1)
 
 
 class State(nn.Module):
