@@ -1,15 +1,42 @@
 """Checks of settings at the door: what is wrong is said in one line, with what would be right."""
 
 import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-__all__ = ["SettingError", "check_kind", "check_not_negative", "is_finite", "is_fp32", "is_whole"]
+__all__ = [
+    "DoubtWarning", "NotFiniteError", "SettingError", "check_kind", "check_not_negative", "doubts",
+    "is_finite", "is_fp32", "is_whole",
+]  # fmt: skip
 
 
 class SettingError(ValueError):
     """A setting that means nothing, whatever net and data it meets: a command leaves with 2."""
+
+
+class NotFiniteError(ValueError):
+    """What a net gives, or a figure of it, is NaN or infinite, so that it counts for nothing."""
+
+
+class DoubtWarning(UserWarning):
+    """What makes a result doubtful, and does not stop it."""
+
+
+@contextmanager
+def doubts() -> Iterator[list[str]]:
+    """What is said by :class:`DoubtWarning` within, once each; other warnings are given after."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DoubtWarning)
+        yield said
+    said += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, DoubtWarning))
+    for w in caught:
+        if not issubclass(w.category, DoubtWarning):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
 
 
 def check_kind(name: str, value: object, kind: Any) -> None:
