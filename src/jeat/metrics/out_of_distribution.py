@@ -41,7 +41,8 @@ def out_of_distribution(
             f"two sets of images of one shape are told apart, got {tuple(x.shape)} and "
             f"{tuple(outside.shape)}"
         )
-    inner, outer = inside_scores(net, x), inside_scores(net, outside.to(x))
+    x, outside = check_pixels(x), check_pixels(outside).to(x)
+    inner, outer = inside_scores(net, x), inside_scores(net, outside)
     return {f"ood_auroc_{name}": auroc(inner[name], outer[name]) for name in inner}
 
 
