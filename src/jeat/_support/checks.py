@@ -2,6 +2,7 @@
 
 import math
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -10,8 +11,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = [
-    "LARGEST", "MOST_STEPS", "SettingError", "check_kind", "check_not_negative", "is_finite",
-    "is_fp32", "is_whole", "plain", "plainly", "quoted",
+    "LARGEST", "MOST_STEPS", "DoubtWarning", "NotFiniteError", "SettingError", "check_kind",
+    "check_not_negative", "doubts", "is_finite", "is_fp32", "is_whole", "plain", "plainly",
+    "quoted",
 ]  # fmt: skip
 
 LARGEST = 2**63 - 1  # of whole numbers, whatever they count
@@ -22,6 +24,27 @@ _SHOWN = 200  # characters of a name or value that an error shows
 
 class SettingError(ValueError):
     """A setting that means nothing, whatever net and data it meets: a command leaves with 2."""
+
+
+class NotFiniteError(ValueError):
+    """What a net gives, or a figure of it, is NaN or infinite, so that it counts for nothing."""
+
+
+class DoubtWarning(UserWarning):
+    """What makes a result doubtful, and does not stop it."""
+
+
+@contextmanager
+def doubts() -> Iterator[list[str]]:
+    """What is said by :class:`DoubtWarning` within, once each; other warnings are given after."""
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DoubtWarning)
+        yield said
+    said += dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, DoubtWarning))
+    for w in caught:
+        if not issubclass(w.category, DoubtWarning):
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
 
 
 def plain(text: str) -> str:

@@ -13,6 +13,7 @@ from jeat._support.checks import SettingError, is_whole, plainly, quoted
 from jeat._support.files import whole_file
 from jeat._support.plugins import Part
 from jeat._support.sealed import load_sealed, save_sealed
+from jeat._support.tensors import check_pixels
 from jeat._support.words import flags
 from jeat.data import load_data
 from jeat.jobs.inputs import data_of, net_of, seed_all
@@ -22,7 +23,7 @@ from jeat.nets.places import digest
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Start, start_of, start_without_images
 
-__all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
+__all__ = ["Drawing", "draw", "draw_to", "drawer", "load_images", "save_images"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,16 @@ class Drawing:
         return shlex.join(words)
 
 
+def drawer(command: str) -> str:
+    """The net that a command of :meth:`Drawing.command` draws from."""
+    words = shlex.split(command)
+    return words[2] if len(words) > 2 else command
+
+
 def draw(d: Drawing) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) in [0, 1], class after class, and their labels.
+    """Images (N, C, H, W), class after class, and their labels.
+
+    Clamped to [0, 1], where a sampler of one's own lets its chains roam.
 
     The processes of a launcher share them; each has all of them.
 
@@ -91,7 +100,7 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
             net, labels[part], sampler=sampler, energy=d.energy, start=start, precision=d.precision
         ).cpu(),
     )
-    return torch.cat(images), labels
+    return torch.cat(images).clamp(0, 1), labels
 
 
 def _start(d: Drawing, net: nn.Module) -> Start | None:
@@ -117,8 +126,12 @@ def draw_to(file: Path, d: Drawing) -> None:
 
 
 def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
-    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came."""
-    tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
+    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came.
+
+    Raises:
+        ValueError: images outside of [0, 1], or NaN.
+    """
+    tensors = {"images": (check_pixels(images) * 255).round().byte(), "labels": labels}
     with whole_file(file) as part:
         save_sealed(part, _about(file, d), tensors)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part
-from jeat._support.tensors import check_labels
+from jeat._support.tensors import check_finite, check_labels
 from jeat.energy import energy_of, loss_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
@@ -30,7 +30,7 @@ def sample(
     start: Start | None = None,
     precision: Precision = "fp32",
 ) -> Float[Tensor, "b c h w"]:
-    """Images of the given classes, in [0, 1].
+    """Images of the given classes, in [0, 1], where a given sampler keeps its states there.
 
     ``x <- x - step_size * grad E + noise * N(0, I)``, clamped to [0, 1], with E = E(x, y)
     (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
@@ -52,7 +52,8 @@ def sample(
 
     Raises:
         ValueError: labels outside the net's classes, an unknown energy, bad chain settings,
-            settings beside a sampler that has its own.
+            settings beside a sampler that has its own; images that are NaN or infinite, as those of
+            a net that diverged.
     """
     if energy not in ("joint", "cross-entropy"):
         raise SettingError(f"unknown energy {quoted(energy)}: use 'joint' or 'cross-entropy'")
@@ -79,7 +80,11 @@ def sample(
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
             finished.append(last(sampler(E, start(y))))
-    return torch.cat(finished)
+    images = torch.cat(finished)
+    check_finite(
+        images, "chains ended in NaN or infinity at {} images: lower step_size, or try another net"
+    )
+    return images
 
 
 def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) -> Sampler:

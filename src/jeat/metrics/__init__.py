@@ -19,6 +19,7 @@ in eval mode, in fp32, in pieces. Constants of the file say the rest:
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
+from jeat._support.checks import DoubtWarning, NotFiniteError
 from jeat._support.plugins import constant_of, known_parts, locate
 from jeat._support.plugins import find as _find
 from jeat.metrics._column import Column
@@ -40,11 +41,12 @@ from jeat.metrics.sample_quality import sample_quality
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Column", "Metric", "NaNLogitsError", "Subject", "accuracy", "auto_attack", "axis",
-    "calibration_error", "columns_of", "curvature", "energies", "energy_on_plane", "find",
-    "fisher_score", "fisher_terms", "gradient_masking", "judge_accuracy", "means_over_images",
-    "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
-    "robust_accuracy", "sample_quality", "shared", "signs_of_masking", "zero_gradient",
+    "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
+    "auto_attack", "axis", "calibration_error", "columns_of", "curvature", "energies",
+    "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
+    "judge_accuracy", "means_over_images", "memorisation", "minimum", "names", "nearest",
+    "out_of_distribution", "outside_of", "plane", "robust_accuracy", "sample_quality", "shared",
+    "signs_of_masking", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
-from jeat._support.tensors import check_pixels
-from jeat.energy import Energy, energy_of
+from jeat._support.tensors import check_finite, check_pixels
+from jeat.energy import Energy
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._subject import Subject, finite_energy_of, logits_of, pieces
 from jeat.nets import autocast, evaluating, is_piecewise_linear
 
 __all__ = ["fisher_score", "fisher_terms", "measure"]
@@ -46,14 +46,15 @@ def fisher_score(
 
     Args:
         net: takes images in [0, 1]; it is run in eval mode.
-        x: images.
+        x: images in [0, 1].
         y: labels, or None for the marginal score.
         probes: None is exact: C backward passes where the net is known to be piecewise linear
             (tr Hess f_y = 0 almost everywhere), else one Hessian-vector product per pixel.
             A number is Hutchinson's estimate with that many Rademacher probes.
 
     Raises:
-        ValueError: ``probes`` below 1, images that are not finite floats, labels that do not fit.
+        ValueError: ``probes`` below 1, images outside of [0, 1], labels that do not fit, logits
+            or derivatives that are NaN or infinite.
     """
     gradient, trace = fisher_terms(net, x, y, probes=probes)
     return gradient - trace
@@ -72,11 +73,16 @@ def fisher_terms(
             f"Hutchinson's estimate takes at least 1 probe and at most 1e9, got "
             f"probes={quoted(probes)}"
         )
-    check_pixels(x, box=False)
+    x = check_pixels(x)
     with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
         if probes is None and is_piecewise_linear(net):
-            return _closed_form(net, x, y)
-        return _by_products(energy_of(net, y), x, probes)
+            terms = _closed_form(net, x, y)
+        else:
+            terms = _by_products(finite_energy_of(net, y), x, probes)
+    check_finite(
+        torch.stack(terms, 1), "derivatives of the energy are NaN or infinite at {} images"
+    )
+    return terms
 
 
 def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -87,9 +93,9 @@ def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, T
     """
     x = x.detach().requires_grad_()
     if y is not None:
-        (g,) = torch.autograd.grad(energy_of(net, y)(x).sum(), x)
+        (g,) = torch.autograd.grad(finite_energy_of(net, y)(x).sum(), x)
         return _half_square(g), x.new_zeros(len(x))
-    logits = net(x)
+    logits = logits_of(net, x)
     p = logits.detach().softmax(1)
     m, mean_square = torch.zeros_like(x), x.new_zeros(len(x))
     for k in range(logits.shape[1]):

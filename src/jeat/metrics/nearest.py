@@ -52,10 +52,10 @@ def nearest(
         Distances or similarities, and indices into ``train``.
 
     Raises:
-        ValueError: no image, images of other shapes, pixels that are not finite, a k that is not in
-            1..n, an unknown distance.
+        ValueError: no image, images of other shapes or outside of [0, 1], a k that is not in 1..n,
+            an unknown distance.
     """
-    check_images(images, train)
+    images, train = check_images(images, train)
     if not 1 <= k <= len(train):
         raise ValueError(f"there are 1 to {len(train)} nearest training images, not k={k}")
     if distance not in ("l2", "ssim"):
@@ -112,6 +112,9 @@ def memorisation(
         (0.01 for real images, 1 for copies);
         ``auroc``, P(d(image) < d(held out)), where ties count half (1/2 for real images, 1 for
         copies).
+
+    Raises:
+        ValueError: no image, images of other shapes or outside of [0, 1].
     """
     d, real = (nearest(x, train, k=1)[0][:, 0] for x in (images, held_out))
     real = real.sort().values

@@ -16,6 +16,8 @@ from jeat._support.checks import (
     is_whole,
     quoted,
 )
+from jeat._support.learning import is_learning
+from jeat._support.tensors import check_finite
 from jeat.energy import Energy, score
 
 __all__ = ["langevin"]
@@ -54,6 +56,9 @@ def langevin(
     Raises:
         ValueError: ``steps`` below 1, ``step_size`` not positive, ``noise`` negative, ``bounds``
             that are no interval, first states that are not finite floats.
+        NotFiniteError: at a state that is not finite, or whose energy or gradient is not; a
+            ValueError. Only in the steps of a training, which counts it as diverged, the chain goes
+            on with NaN.
     """
     if not is_whole(steps, 1, MOST_STEPS):
         raise SettingError(
@@ -73,6 +78,7 @@ def langevin(
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
         raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
     sigma = math.sqrt(2 * step_size) if noise is None else noise
+    learning = is_learning()
 
     def chain(x: Tensor) -> Iterator[Tensor]:
         for _ in range(steps):
@@ -80,6 +86,12 @@ def langevin(
             if sigma > 0:
                 # not randn_like, which is slow where memory is not in the order of the axes
                 x.add_(torch.randn(x.shape, device=x.device, dtype=x.dtype), alpha=sigma)
+            if not learning:
+                check_finite(
+                    x,
+                    "an energy, its gradient or a step is NaN or infinite in {} chains: lower "
+                    "step_size, or look whether the net is sound",
+                )
             if bounds is not None:
                 x.clamp_(*bounds)
             yield x

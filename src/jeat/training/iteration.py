@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError
+from jeat._support.learning import learning
 from jeat._support.plugins import name_of
 from jeat.data import Batch
 from jeat.nets import in_bf16
@@ -184,7 +185,8 @@ def _gradient(training: Training, batch: Batch) -> Gradient:
     (group,) = training.optimizer.param_groups
 
     def gradient() -> dict[str, float]:
-        loss, parts = training.forward(batch, again=bool(asked))
+        with learning():
+            loss, parts = training.forward(batch, again=bool(asked))
         training.optimizer.zero_grad()
         training.accelerator.backward(loss)
         gradients = [p.grad for p in group["params"] if p.grad is not None]
