@@ -24,8 +24,8 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
-        "sealed", "provenance", "plugins", "signatures",
+        "checks", "tensors", "passes", "files", "hub", "words", "version", "moved", "stop",
+        "processes", "sealed", "provenance", "plugins", "signatures",
     ],
     "data": ["images", "batches", "decode", "sources", "load"],
     "attacks": ["balls", "pgd"],

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 __all__ = [
-    "bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of", "summed", "unsummed",
+    "apart", "bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of", "summed", "unsummed",
 ]  # fmt: skip
 
 
@@ -55,9 +55,23 @@ def seal_of(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     return found.hexdigest()
 
 
+def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, as safetensors takes them: each whole, and in memory of its own.
+
+    What is saved of tied weights is a copy for each name; loaded into a net, they are one again.
+    """
+    seen: set[int] = set()
+    found = {}
+    for name, t in tensors.items():
+        t = t.contiguous()
+        found[name] = t.clone() if t.untyped_storage().data_ptr() in seen else t
+        seen.add(t.untyped_storage().data_ptr())
+    return found
+
+
 def save_sealed(file: Path, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write tensors, plain values and their :func:`seal_of` into one file."""
-    tensors = {k: v.contiguous() for k, v in tensors.items()}
+    tensors = apart(tensors)
     sealed = header | {"sha256": seal_of(header, tensors)}
     save_file(tensors, file, metadata={"jeat": json.dumps(sealed)})  # one entry: their order varies
 

@@ -15,7 +15,10 @@ def check_logits(logits: Tensor) -> None:
         ValueError: it is not.
     """
     if not isinstance(logits, Tensor):
-        raise ValueError(f"logits must be a tensor (B, classes), got a {type(logits).__name__}")
+        raise ValueError(
+            f"logits must be a tensor (B, classes), got a {type(logits).__name__}: put the net in "
+            "a module that returns its logits alone"
+        )
     if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
@@ -61,9 +64,9 @@ def check_pixels(x: Tensor, *, box: bool = True) -> None:
         if (low >= 0 and high <= 1) if box else math.isfinite(low) and math.isfinite(high):
             return
         got += f" from {low:g} to {high:g}"
+    hint = "divide uint8 pixels by 255" if x.numel() else "there is no image"
     raise ValueError(
-        f"images must be finite floats{' in [0, 1]' * box} of shape (B, C, H, W), got {got}; "
-        "divide uint8 pixels by 255"
+        f"images must be finite floats{' in [0, 1]' * box} of shape (B, C, H, W), got {got}; {hint}"
     )
 
 

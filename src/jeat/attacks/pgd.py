@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, check_not_negative, is_whole
+from jeat._support.passes import differentiable, leaf, logits_of
 from jeat._support.tensors import check_labels, check_pixels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, input_gradient, joint_energy
@@ -93,9 +94,9 @@ def pgd(
 
 def _gradient(net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """grad_x of the sum of ``climbed``, and which images are classified as their label."""
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = net(x)
+    with differentiable():
+        x = leaf(x)
+        logits = logits_of(net, x)
         climbs = climbed(logits, y)
         if climbs.shape != x.shape[:1]:
             raise ValueError(

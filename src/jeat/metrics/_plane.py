@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jeat._support.checks import SettingError
+from jeat._support.tensors import check_pixels
 from jeat.energy import energy_of
 from jeat.nets import autocast, evaluating
 
@@ -19,7 +20,11 @@ def plane(x: Float[Tensor, "b c h w"], *, seed: int) -> Directions:
 
     Gaussian draws made orthogonal and of length 1 in the L2 norm of pixels in [0, 1]. They are
     drawn on the CPU and apart from the global generator: the same on every device.
+
+    Raises:
+        ValueError: no image.
     """
+    check_pixels(x, box=False)
     draws = torch.randn(len(x), 2, x[0].numel(), generator=torch.Generator().manual_seed(seed))
     u, v = draws.unbind(1)
     u = F.normalize(u)
@@ -69,6 +74,7 @@ def energy_on_plane(
         ValueError: a radius that is not positive, points that are not odd, directions of another
             shape than the images, or not one label an image.
     """
+    check_pixels(x, box=False)
     t = axis(radius, points).to(x)
     u, v = directions
     if not u.shape == v.shape == x.shape or (y is not None and len(y) != len(x)):

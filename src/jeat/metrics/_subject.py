@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
-from jeat._support.tensors import check_labels, check_logits, check_pixels
+from jeat._support.passes import logits_of as given_by
+from jeat._support.tensors import check_labels, check_pixels
 
 __all__ = ["Subject", "given", "pieces", "spread"]
 
@@ -47,7 +48,9 @@ def pieces(x: Tensor, y: Tensor, size: int, *, box: bool = False) -> list[tuple[
     if not isinstance(x, Tensor):
         check_pixels(x)
     if not len(x) or len(x) != len(y):
-        raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
+        raise ValueError(
+            f"a metric needs images, and as many labels as images, got {len(x)} and {len(y)}"
+        )
     check_pixels(x, box=box)
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
@@ -63,8 +66,7 @@ def logits_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         ValueError: what the net gives is no logits, or labels outside of its classes.
         NaNLogitsError: a logit is NaN.
     """
-    logits: Tensor = net(x)
-    check_logits(logits)
+    logits = given_by(net, x)
     check_labels(y, logits)
     if logits.isnan().any():
         raise NaNLogitsError(

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.passes import logits_of
 from jeat.energy import joint_energy, marginal_energy
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
@@ -24,7 +25,7 @@ means_over_images = True
 def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> dict[str, float]:
     """Mean E(x, y), E(x) and cross-entropy (Eq. 12, 13), and accuracy; net in eval mode, fp32."""
     with autocast("fp32", x.device), evaluating(net):
-        logits = torch.cat([net(a) for a, _ in pieces(x, y, 500)])
+        logits = torch.cat([logits_of(net, a) for a, _ in pieces(x, y, 500)])
     E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
     return {
         "accuracy": int((logits.argmax(1) == y).sum()) / len(y),

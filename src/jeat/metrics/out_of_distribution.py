@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.passes import differentiable, leaf, logits_of
+from jeat._support.tensors import check_pixels
 from jeat.energy import marginal_energy
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
@@ -54,10 +56,10 @@ def inside_scores(net: nn.Module, x: Float[Tensor, "b c h w"]) -> dict[str, Floa
     Net in eval mode, fp32.
     """
     found: dict[str, list[Tensor]] = {"energy": [], "confidence": [], "gradient": []}
-    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
-        for a in torch.split(x.detach(), 250):
-            a.requires_grad_()
-            logits = net(a)
+    with autocast("fp32", x.device), evaluating(net), differentiable():
+        for a in torch.split(x, 250):
+            a = leaf(a)
+            logits = logits_of(net, a)
             E = marginal_energy(logits)
             (g,) = torch.autograd.grad(E.sum(), a)
             top, others = _top_and_others(logits.detach())
@@ -97,6 +99,7 @@ def outside_of(
     Raises:
         ValueError: an unknown kind, or images of only one class to interpolate.
     """
+    check_pixels(x, box=False)
     if kind == "uniform":
         return torch.rand_like(x)
     if kind == "inverted":

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from jeat._support.checks import SettingError
+from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, given
@@ -160,13 +161,14 @@ def _judging(judge: Any) -> Iterator[dict[str, Any]]:
         FEATURE_EXTRACTORS_REGISTRY,
     )
 
+    judge = bare(judge)
     if not isinstance(judge, nn.Sequential) or not isinstance([judge, *judge][-1], nn.Linear):
         raise ValueError(
             "a judge is layers in sequence, the last one linear, as those of jeat.nets.build, not "
             f"a {type(judge).__name__}"
         )
     *body, head = judge
-    device = next(judge.parameters()).device
+    device = next(head.parameters()).device
 
     class Judge(FeatureExtractorBase):  # type: ignore[misc]
         def __init__(self, name: str, features: list[str], **_: Any) -> None:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.passes import leaf, logits_of, repeatable
 from jeat.energy import cross_entropy, joint_energy
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces
@@ -39,10 +40,10 @@ def zero_gradient(
     """
     parts = pieces(x, y, 250, box=True)
     zero, zero_energy, margins = [], [], []
-    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
+    with autocast("fp32", x.device), evaluating(net), repeatable():
         for a, b in parts:
-            a = a.detach().requires_grad_()
-            logits = net(a)
+            a = leaf(a)
+            logits = logits_of(net, a)
             (g,) = torch.autograd.grad(cross_entropy(logits, b).sum(), a, retain_graph=True)
             (g_energy,) = torch.autograd.grad(joint_energy(logits, b).sum(), a)
             zero.append((g == 0).flatten(1).float().mean(1))

@@ -21,7 +21,7 @@ from torch.optim import AdamW
 
 from jeat._support import processes
 from jeat._support.files import contents
-from jeat._support.sealed import bytes_sum, file_sum, summed, unsummed
+from jeat._support.sealed import apart, bytes_sum, file_sum, summed, unsummed
 from jeat.samplers import ReplayBuffer
 from jeat.training.iteration import State, Training
 
@@ -43,7 +43,7 @@ def save_state(training: Training, folder: Path) -> None:
     if processes.rank() == 0:
         tensors = {k: v for k, v in state.items() if not k.startswith(_OWN)}
         tensors |= {f"optimizer.{k}": v for k, v in _moments(training).items()}
-        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
+        save_file(apart(tensors), folder / "model.safetensors")
     own = {k: v.clone().contiguous() for k, v in state.items() if k.startswith(_OWN)}
     own["random"] = torch.get_rng_state()
     if torch.cuda.is_available():

@@ -127,10 +127,11 @@ def prepare(
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
     accelerator = Accelerator(
         cpu=device.type == "cpu",  # else the ranks of a launcher on CPUs stay apart
-        mixed_precision="bf16" if in_bf16(o.precision, device) else "no",
+        mixed_precision="bf16" if in_bf16(o.precision, device, net) else "no",
     )
     state = State(net, objective, ema=o.ema, limits=limits).to(memory_format=torch.channels_last)
-    parameters = [p for part in (net, objective) for p in part.parameters() if p.requires_grad]
+    every = dict.fromkeys(p for part in (net, objective) for p in part.parameters())  # once each
+    parameters = [p for p in every if p.requires_grad]
     optimizer: Optimizer
     if o.optimizer == "sgd":
         optimizer = SGD(parameters, o.lr, momentum=0.9, nesterov=True, weight_decay=o.weight_decay)
