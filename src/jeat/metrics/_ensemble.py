@@ -45,8 +45,8 @@ def left_by_ensemble(
     if "square" in names and not square_fits(x, norm):
         others = [name for name in standard_attacks(classes) if name != "square"]
         raise ValueError(
-            f"square in l2 cannot lay its first stripes in images of {x.shape[2]} x {x.shape[3]} "
-            f"pixels: leave it out, by attacks {'+'.join(others)}"
+            "square in l2 takes images of at least 5 pixels a side, and begins with squares that "
+            f"do not fit {x.shape[2]} x {x.shape[3]}: leave it out, by attacks {'+'.join(others)}"
         )
     if queries is not None and queries < 1:
         raise SettingError(f"square makes at least 1 query, got queries={queries}")
@@ -77,7 +77,8 @@ def square_fits(x: Tensor, norm: str) -> bool:
     if not side:
         return False
     first = (height - 5 * side) // 2
-    return all(first + length // side * side <= length for length in (height, width))
+    within = (first + length // side * side <= length for length in (height, width))
+    return side == 1 or all(within)
 
 
 @torch.no_grad()

@@ -120,9 +120,9 @@ def autocast(
 def in_bf16(precision: Precision, device: torch.device, net: nn.Module | None = None) -> bool:
     """Whether ``net`` multiplies in bf16: ``"auto"`` does where that is faster.
 
-    A GPU must have instructions for it, and so must a CPU, else it is emulated twenty times slower
-    than fp32. On a CPU, convolutions in groups are up to thirty times slower in bf16, and layers
-    of few products, or that normalise by groups, may lose more by casts than they gain.
+    The device must have instructions for it: a CPU without them emulates it, twenty times slower
+    than fp32. A CPU with them is up to thirty times slower at convolutions in groups of few
+    channels: a net that has one runs in fp32 there.
     """
     if precision not in get_args(Precision):
         raise SettingError(f"unknown precision {precision!r}: use {', '.join(get_args(Precision))}")
@@ -130,15 +130,11 @@ def in_bf16(precision: Precision, device: torch.device, net: nn.Module | None = 
         return precision == "bf16"
     if device.type == "cpu":
         fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        return fast and (net is None or _gains_on_a_cpu(net))
+        return fast and not (net and _has_thin_groups(net))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
-def _gains_on_a_cpu(net: nn.Module) -> bool:
-    """Whether bf16 is faster, by what was measured (``python -m benchmarks.precision``)."""
-    modules = [*net.modules()]
-    if any(getattr(m, "groups", 1) != 1 for m in modules):
-        return False
-    groups = any(isinstance(m, nn.GroupNorm) for m in modules)
-    products = [p[0].numel() for p in net.parameters() if p.ndim > 1]  # of each output
-    return max(products, default=0) >= (512 if groups else 128)
+def _has_thin_groups(net: nn.Module) -> bool:
+    """Whether a convolution sees few channels at once, as depthwise ones do."""
+    found = ((getattr(m, "groups", 1), getattr(m, "in_channels", None)) for m in net.modules())
+    return any(groups > 1 and channels and channels // groups < 16 for groups, channels in found)
