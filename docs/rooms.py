@@ -24,7 +24,8 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "learning", "kinds", "files", "hub", "words", "version", "moved", "stop",
+        "checks", "tensors", "learning", "passes", "kinds", "files", "hub", "words", "version",
+        "moved", "stop",
         "processes", "sealed", "provenance", "plugins", "signatures",
     ],
     "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],

@@ -266,6 +266,56 @@ def test_auto_is_bf16_where_the_machine_has_instructions_for_it(net, able, multi
     assert {f.dtype for f in watched.logits} == {multiplies}
 
 
+class Multiplied(nn.Module):
+    """Convolutions in groups, and the dtypes that they multiplied in."""
+
+    def __init__(self, channels, groups, *, own=nn.Conv2d):
+        super().__init__()
+        self.seen = set()
+        self.first = nn.Conv2d(1, channels, 1)
+        self.middle = own(channels, channels, 3, padding=1, groups=groups)
+        self.head = nn.Linear(channels, 10)
+
+    def forward(self, x):
+        z = self.middle(self.first(x))
+        if torch.is_grad_enabled():  # predictions are in fp32 whatever is asked for
+            self.seen.add(z.dtype)
+        return self.head(z.relu().mean((2, 3)))
+
+
+class Own(nn.Conv2d):
+    """As timm's, which pads in its forward pass."""
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups", "own", "multiplies"),
+    [
+        (16, 16, nn.Conv2d, torch.float32),
+        (16, 16, Own, torch.float32),
+        (16, 16, nn.ConvTranspose2d, torch.float32),
+        (32, 4, nn.Conv2d, torch.float32),
+        (32, 2, nn.Conv2d, torch.bfloat16),
+        (16, 1, nn.Conv2d, torch.bfloat16),
+    ],
+)
+def test_auto_is_fp32_on_a_cpu_wherever_it_is_resolved_where_bf16_is_slower(
+    channels, groups, own, multiplies, monkeypatch
+):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    x, y = DIGITS.test.floats(4)
+    ran = {
+        "training": lambda net: next(logs(net, Normal(), Optimisation(precision="auto"))),
+        "drawing": lambda net: jeat.sample(
+            net, y, steps=1, start=Uniform((1, 8, 8)), precision="auto"
+        ),
+        "an attack": lambda net: robust_accuracy(net, x, y, steps=1, precision="auto"),
+    }
+    for name, f in ran.items():
+        net = Multiplied(channels, groups, own=own)
+        f(net)
+        assert net.seen == {multiplies}, name
+
+
 def test_the_bf16_loss_is_near_the_fp32_loss_and_not_the_same(net):
     o = Optimisation(log_every=1)
     fp32, bf16 = (

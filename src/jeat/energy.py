@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.learning import warn_in_train_mode
+from jeat._support.passes import differentiable, leaf, logits_of, normal
 from jeat._support.tensors import check_labels, check_logits
 
 __all__ = [
@@ -36,7 +37,7 @@ def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Te
     """
     logits = _full(logits)
     check_labels(y, logits)
-    return -logits.gather(1, y.long()[:, None]).squeeze(1)
+    return -logits.gather(1, normal(y).long()[:, None]).squeeze(1)
 
 
 def marginal_energy(logits: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
@@ -59,8 +60,8 @@ def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
     """
     warn_in_train_mode(net)
     if y is None:
-        return lambda x: marginal_energy(net(x))
-    return lambda x: joint_energy(net(x), y)
+        return lambda x: marginal_energy(logits_of(net, x))
+    return lambda x: joint_energy(logits_of(net, x), y)
 
 
 def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
@@ -69,7 +70,7 @@ def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
     As :func:`energy_of`.
     """
     warn_in_train_mode(net)
-    return lambda x: cross_entropy(net(x), y)
+    return lambda x: cross_entropy(logits_of(net, x), y)
 
 
 def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
@@ -78,10 +79,11 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
     NaN where E(x) is NaN or infinite, and has no gradient.
 
     Raises:
-        ValueError: what the energy gives is not one number a sample that depends on it.
+        ValueError: what the energy gives is not one number a sample that depends on it, and can be
+            differentiated.
     """
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
+    with differentiable():
+        x = leaf(x)
         E: object = energy(x)
         if not isinstance(E, Tensor) or E.shape != x.shape[:1]:
             got = tuple(E.shape) if isinstance(E, Tensor) else f"a {type(E).__name__}"

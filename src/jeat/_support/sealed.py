@@ -15,8 +15,8 @@ from torch import Tensor
 from jeat._support.kinds import kind_of
 
 __all__ = [
-    "bytes_sum", "file_sum", "load_sealed", "save_sealed", "save_tensors", "seal_of", "summed",
-    "unsummed",
+    "apart", "bytes_sum", "file_sum", "load_sealed", "save_sealed", "save_tensors", "seal_of",
+    "summed", "unsummed",
 ]  # fmt: skip
 
 
@@ -66,14 +66,28 @@ def save_tensors(
     """Write tensors into a file of the mode that the user's files have; safetensors gives 600."""
     file.touch()
     mode = stat.S_IMODE(file.stat().st_mode)
-    save_file(tensors, file, metadata=metadata)
+    save_file(apart(tensors), file, metadata=metadata)
     with suppress(OSError):  # where files have no mode
         file.chmod(mode)
 
 
+def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, as safetensors takes them: each whole, and in memory of its own.
+
+    What is saved of tied weights is a copy for each name; loaded into a net, they are one again.
+    """
+    seen: set[int] = set()
+    found = {}
+    for name, t in tensors.items():
+        t = t.contiguous()
+        found[name] = t.clone() if t.untyped_storage().data_ptr() in seen else t
+        seen.add(t.untyped_storage().data_ptr())
+    return found
+
+
 def save_sealed(file: Path, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write tensors, plain values and their :func:`seal_of` into one file."""
-    tensors = {k: v.contiguous() for k, v in tensors.items()}
+    tensors = apart(tensors)
     sealed = header | {"sha256": seal_of(header, tensors)}
     save_tensors(tensors, file, {"jeat": json.dumps(sealed)})  # one entry: their order varies
 

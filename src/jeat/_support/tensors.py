@@ -21,7 +21,10 @@ def check_logits(logits: Tensor) -> None:
         ValueError: it is not.
     """
     if not isinstance(logits, Tensor):
-        raise ValueError(f"logits must be a tensor (B, classes), got a {type(logits).__name__}")
+        raise ValueError(
+            f"logits must be a tensor (B, classes), got a {type(logits).__name__}: put the net in "
+            "a module that returns its logits alone"
+        )
     if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
@@ -64,7 +67,9 @@ def check_pixels(x: Tensor) -> Tensor:
     got = f"{x.dtype} {tuple(x.shape)}"
     if not x.is_floating_point():
         got += "; divide uint8 pixels by 255"
-    elif x.dim() == 4 and x.numel():
+    elif not x.numel():
+        got += "; there is no image"
+    elif x.dim() == 4:
         low, high = map(float, x.detach().aminmax())  # NaN where a pixel is
         if (fault := pixel_fault(low, high)) is None:
             return x if low >= 0 and high <= 1 else x.clamp(0, 1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import MOST_STEPS, SettingError, check_not_negative, is_whole, quoted
 from jeat._support.learning import is_learning, warn_in_train_mode
+from jeat._support.passes import differentiable, leaf, logits_of
 from jeat._support.tensors import check_finite, check_labels, check_pixels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, input_gradient, joint_energy
@@ -112,9 +113,9 @@ def _gradient(net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor) -> tuple[T
 
     Where logits are not finite, the gradient is NaN, and nothing is known.
     """
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = net(x)
+    with differentiable():
+        x = leaf(x)
+        logits = logits_of(net, x)
         climbs = climbed(logits, y)
         if climbs.shape != x.shape[:1]:
             raise ValueError(

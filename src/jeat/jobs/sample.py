@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
+from jeat._support.passes import bare
 from jeat._support.plugins import Part
 from jeat._support.tensors import check_finite, check_labels
 from jeat.energy import energy_of, loss_of
@@ -67,16 +68,19 @@ def sample(
     elif named := [k for k, v in given.items() if v != "own"]:
         raise SettingError(f"the sampler has settings of its own: bind {named[0]} in it")
     check_labels(labels)
-    if start is None or hasattr(net, "spec"):
+    own = bare(net)
+    if start is None or hasattr(own, "spec"):
         spec = spec_of(net)
         known = set(range(len(spec.classes)))
         if not len(labels) or not known.issuperset(labels.tolist()):
             raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
         shape = spec.channels, spec.size, spec.size
-        start = start or getattr(net, "start", None) or Uniform(shape)
-    labels = labels.to(next(net.parameters()).device)
+        start = start or getattr(own, "start", None) or Uniform(shape)
+    if not len(labels):
+        raise ValueError("no image was asked for: labels must be one or more")
+    labels = labels.to(next(net.parameters(), labels).device)
     finished = []
-    with autocast(precision, labels.device), evaluating(net):
+    with autocast(precision, labels.device, net), evaluating(net):
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
             finished.append(last(sampler(E, start(y))))
@@ -95,7 +99,7 @@ def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) ->
         sampler: another than the file's, by name, with settings.
         given: ``steps``, ``step_size`` and ``noise``, or ``"own"``.
     """
-    own = getattr(net, "chain", None) or Chain()
+    own = getattr(bare(net), "chain", None) or Chain()
     usual = {"steps": own.steps, "step_size": own.step_size, "noise": own.noise}
     usual |= {k: v for k, v in given.items() if v != "own"}
     part = {**own.settings, "name": own.sampler} if sampler == "own" else sampler

@@ -10,12 +10,13 @@ from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
+from jeat._support.passes import normal, repeatable
 from jeat._support.tensors import check_finite, check_pixels
 from jeat.attacks import Norm
 from jeat.metrics._subject import logits_of, pieces
 from jeat.nets import autocast, evaluating
 
-__all__ = ["STANDARD", "classes_of", "left_by_ensemble", "standard_attacks"]
+__all__ = ["STANDARD", "classes_of", "left_by_ensemble", "square_fits", "standard_attacks"]
 
 _LEAST_CLASSES = {"apgd-ce": 2, "apgd-dlr": 3, "apgd-t": 4, "fab-t": 2, "square": 2}
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
@@ -35,7 +36,7 @@ class Finite(nn.Module):
         if x.requires_grad:
             x = x.view_as(x)
             x.register_hook(self._check)
-        return logits_of(self.net, x)
+        return logits_of(self.net, x).to(x.dtype)
 
     @staticmethod
     def _check(gradient: Tensor) -> None:
@@ -65,13 +66,18 @@ def left_by_ensemble(
     classes = classes_of(net, x, y)
     names = _runnable(attacks, classes)
     x = _check(x, y, eps, norm, classes)
-    if norm == "l2" and "square" in names and min(x.shape[2:]) < 5:
-        raise ValueError("square in l2 takes images of at least 5 pixels: leave it out")
+    if "square" in names and not square_fits(x, norm):
+        others = [name for name in standard_attacks(classes) if name != "square"]
+        raise ValueError(
+            "square in l2 takes images of at least 5 pixels a side, and begins with squares that "
+            f"do not fit {x.shape[2]} x {x.shape[3]}: leave it out, by attacks {'+'.join(others)}"
+        )
     if queries is not None and queries < 1:
         raise SettingError(f"square makes at least 1 query, got queries={queries}")
     if seed is None:
         seed = int(torch.randint(2**31, ()))
-    with autocast("fp32", x.device), evaluating(net), _undisturbed(x.device):
+    x, y = normal(x).contiguous(), normal(y).long()
+    with autocast("fp32", x.device), evaluating(net), repeatable(), _undisturbed(x.device):
         ensemble = AutoAttack(
             Finite(net), norm=norm.capitalize(), eps=eps, seed=seed, device=x.device
         )
@@ -80,8 +86,21 @@ def left_by_ensemble(
         ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = targets
         if queries is not None:
             ensemble.square.n_queries, ensemble.square.rescale_schedule = queries, True
-        _, said = ensemble.run_standard_evaluation(x, y.long(), batch_size=batch_size)
+        _, said = ensemble.run_standard_evaluation(x, y, batch_size=batch_size)
     return torch.as_tensor(said == y)
+
+
+def square_fits(x: Tensor, norm: str) -> bool:
+    """Whether Square can start in such images: in l2, by whole squares of a fifth of the height."""
+    if norm != "l2":
+        return True
+    height, width = x.shape[2:]
+    side = height // 5
+    if not side:
+        return False
+    first = (height - 5 * side) // 2
+    within = (first + length // side * side <= length for length in (height, width))
+    return side == 1 or all(within)
 
 
 @torch.no_grad()
@@ -89,7 +108,7 @@ def classes_of(net: nn.Module, x: Tensor, y: Tensor) -> int:
     """How many logits the net has, seen on the first image."""
     ((first, _), *_) = pieces(x, y, 1)
     with autocast("fp32", x.device), evaluating(net):
-        return int(net(first).shape[1])
+        return logits_of(net, first).shape[1]
 
 
 def standard_attacks(classes: int) -> tuple[str, ...]:

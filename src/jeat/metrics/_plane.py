@@ -20,7 +20,11 @@ def plane(x: Float[Tensor, "b c h w"], *, seed: int) -> Directions:
 
     Gaussian draws made orthogonal and of length 1 in the L2 norm of pixels in [0, 1]. They are
     drawn on the CPU and apart from the global generator: the same on every device.
+
+    Raises:
+        ValueError: no image, or images outside of [0, 1].
     """
+    check_pixels(x)
     draws = torch.randn(len(x), 2, x[0].numel(), generator=torch.Generator().manual_seed(seed))
     u, v = draws.unbind(1)
     u = F.normalize(u)

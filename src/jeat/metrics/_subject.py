@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import NotFiniteError, SettingError
-from jeat._support.tensors import check_finite, check_labels, check_logits, check_pixels
+from jeat._support.passes import logits_of as given_by
+from jeat._support.tensors import check_finite, check_labels, check_pixels
 from jeat.energy import Energy, joint_energy, marginal_energy
 
 __all__ = ["Subject", "finite_energy_of", "given", "logits_of", "pieces", "right", "spread"]
@@ -50,7 +51,9 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     if not isinstance(x, Tensor):
         check_pixels(x)
     if not len(x) or len(x) != len(y):
-        raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
+        raise ValueError(
+            f"a metric needs images, and as many labels as images, got {len(x)} and {len(y)}"
+        )
     x = check_pixels(x)
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
@@ -62,8 +65,7 @@ def logits_of(net: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
         ValueError: what the net gives is no logits, or labels outside of its classes.
         NotFiniteError: a logit is NaN or infinite; a ValueError.
     """
-    logits: Tensor = net(x)
-    check_logits(logits)
+    logits = given_by(net, x)
     if y is not None:
         check_labels(y, logits)
     check_finite(

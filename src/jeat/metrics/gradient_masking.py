@@ -1,16 +1,18 @@
 """Signs of gradient masking: attacks that should be stronger than others, and are not."""
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.passes import logits_of
 from jeat.attacks import Norm
 from jeat.energy import loss_of
 from jeat.metrics._column import Column
-from jeat.metrics._ensemble import left_by_ensemble
+from jeat.metrics._ensemble import left_by_ensemble, square_fits
 from jeat.metrics._gradient import zeros_and_faults
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject, pieces, spread
@@ -50,7 +52,7 @@ class Scaled(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
-        f: Tensor = self.net(x)
+        f = logits_of(self.net, x)
         top = f.detach().topk(min(3, f.shape[1]), 1).values
         gap = top[:, :1] - top[:, -1:]
         return f / gap.where(gap > 0, 1)
@@ -93,8 +95,8 @@ def gradient_masking(
         x, y: images and their labels.
         eps: radius of the ball, in pixel units.
         norm: ``"linf"`` or ``"l2"``.
-        queries: of Square (Andriushchenko et al. 2020). In l2, it is left out for images below 5
-            pixels, which it is not made for.
+        queries: of Square (Andriushchenko et al. 2020). In l2, its first stripes do not fit images
+            of some sizes, such as 24 x 24: it is left out there.
 
     Returns:
         ``masking_pgd``: accuracy under PGD-20 from a random start.
@@ -128,9 +130,15 @@ def gradient_masking(
         "zero_gradient": stands,
         "nan_gradient": faults,
     }
-    if norm == "linf" or min(x.shape[2:]) >= 5:
+    if square_fits(x, norm):
         found["square"] = left_by_ensemble(
             net, x, y, eps=eps, norm=norm, attacks=["square"], queries=queries
+        )
+    else:
+        warnings.warn(
+            f"Square in l2 cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs of "
+            "gradient masking are looked for without it",
+            stacklevel=1,
         )
     only = {f"{k}_only": found["pgd"] & ~found[k] for k in _OTHERS if k in found}
     shares = {f"masking_{k}": int(v.sum()) / len(y) for k, v in (found | only).items()}

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import quoted
+from jeat._support.passes import differentiable, leaf
 from jeat._support.tensors import check_finite, check_pixels
 from jeat.energy import marginal_energy
 from jeat.metrics._column import Column
@@ -62,9 +63,9 @@ def inside_scores(net: nn.Module, x: Float[Tensor, "b c h w"]) -> dict[str, Floa
     """
     x = check_pixels(x)
     found: dict[str, list[Tensor]] = {"energy": [], "confidence": [], "gradient": []}
-    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
-        for a in torch.split(x.detach(), 250):
-            a.requires_grad_()
+    with autocast("fp32", x.device), evaluating(net), differentiable():
+        for a in torch.split(x, 250):
+            a = leaf(a)
             logits = logits_of(net, a)
             E = marginal_energy(logits)
             (g,) = torch.autograd.grad(E.sum(), a)

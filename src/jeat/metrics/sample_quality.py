@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
+from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._features import Pixels, Seen, checked
@@ -166,13 +167,14 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
         FEATURE_EXTRACTORS_REGISTRY,
     )
 
+    judge = bare(judge)
     if not isinstance(judge, nn.Sequential) or not isinstance([judge, *judge][-1], nn.Linear):
         raise ValueError(
             "a judge is layers in sequence, the last one linear, as those of jeat.nets.build, not "
             f"a {type(judge).__name__}"
         )
     *body, head = judge
-    device = next(judge.parameters()).device
+    device = next(head.parameters()).device
 
     class Judge(FeatureExtractorBase):  # type: ignore[misc]
         def __init__(self, name: str, features: list[str], **_: Any) -> None:

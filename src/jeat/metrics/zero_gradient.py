@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.passes import repeatable
 from jeat.energy import energy_of, joint_energy, loss_of
 from jeat.metrics._column import Column
 from jeat.metrics._gradient import zeros_and_faults
@@ -42,7 +43,7 @@ def zero_gradient(
             or infinite.
     """
     found: dict[str, list[Tensor]] = {}
-    with autocast("fp32", x.device), evaluating(net):
+    with autocast("fp32", x.device), evaluating(net), repeatable():
         for a, b in pieces(x, y, 250):
             with torch.no_grad():
                 logits = logits_of(net, a, b)

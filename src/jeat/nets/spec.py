@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, check_kind, quoted
+from jeat._support.passes import bare
 from jeat._support.plugins import find
 from jeat._support.signatures import GIVEN, complete
 
@@ -76,7 +77,8 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
     settings = _complete(make, spec.name, dict(spec.settings))
     given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
     try:
-        net: nn.Module = make(*numbers, **given, **settings)
+        with torch.inference_mode(False):  # else autograd could not keep its weights
+            net: nn.Module = make(*numbers, **given, **settings)
     except (ValueError, TypeError, RuntimeError) as error:  # the last where memory is short
         raise SettingError(
             f"net {spec.name!r} cannot be built: {str(error).splitlines()[0]}"
@@ -117,8 +119,12 @@ def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[in
     return make, [int(n) for n in numbers]
 
 
-def _check_images(net: nn.Module, given: tuple[Tensor]) -> None:
-    """Check that images are what ``net`` was built for, and where it is."""
+def _check_images(net: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+    """Check that images are what ``net`` was built for, and where it is.
+
+    Returns:
+        A copy of them, as a first layer may work in place.
+    """
     (x,), spec = given, spec_of(net)
     takes = (spec.channels, spec.size, spec.size)
     got = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
@@ -133,6 +139,7 @@ def _check_images(net: nn.Module, given: tuple[Tensor]) -> None:
         raise ValueError(
             f"the images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to()"
         )
+    return (x.clone(),)
 
 
 def spec_of(net: nn.Module) -> Spec:
@@ -141,7 +148,7 @@ def spec_of(net: nn.Module) -> Spec:
     Raises:
         ValueError: a net that :func:`build` did not make.
     """
-    spec = getattr(net, "spec", None)
+    spec = getattr(bare(net), "spec", None)
     if not isinstance(spec, Spec):
         raise ValueError(
             f"a {type(net).__name__} has no spec: make nets with jeat.nets.build, or give "

@@ -43,7 +43,7 @@ def save_state(training: Training, folder: Path) -> None:
     if processes.rank() == 0:
         tensors = {k: v for k, v in state.items() if not k.startswith(_OWN)}
         tensors |= {f"optimizer.{k}": v for k, v in _moments(training).items()}
-        save_tensors({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
+        save_tensors(tensors, folder / "model.safetensors")
     own = {k: v.clone().contiguous() for k, v in state.items() if k.startswith(_OWN)}
     own["random"] = torch.get_rng_state()
     if torch.cuda.is_available():

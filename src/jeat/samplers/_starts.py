@@ -24,6 +24,10 @@ class Stored:
 
     states: Float[Tensor, "n c h w"]
 
+    def __post_init__(self) -> None:
+        if not len(self.states):
+            raise ValueError("chains cannot start from stored states where there are none")
+
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
         return self.states[torch.randint(len(self.states), (len(y),))].to(y.device)
 

@@ -43,6 +43,10 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
     Raises:
         FileNotFoundError, ValueError: a plan that cannot be carried out.
     """
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "nothing is learnt within torch.no_grad() or torch.inference_mode(): train outside"
+        )
     o = plan.optimisation
     torch.manual_seed(o.seed)
     channels, size, _ = data.shape

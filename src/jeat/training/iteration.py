@@ -127,7 +127,7 @@ def prepare(
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
     accelerator = Accelerator(
         cpu=device.type == "cpu",  # else the ranks of a launcher on CPUs stay apart
-        mixed_precision="bf16" if in_bf16(o.precision, device) else "no",
+        mixed_precision="bf16" if in_bf16(o.precision, device, net) else "no",
     )
     state = State(net, objective, ema=o.ema, limits=limits).to(memory_format=torch.channels_last)
     parameters = [p for p in state.parameters() if p.requires_grad]
