@@ -24,8 +24,8 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
-        "sealed", "provenance", "plugins", "signatures",
+        "checks", "tensors", "table", "shipped", "files", "hub", "words", "version", "moved",
+        "stop", "processes", "sealed", "provenance", "plugins", "signatures",
     ],
     "data": ["images", "batches", "decode", "sources", "load"],
     "attacks": ["balls", "pgd"],
@@ -33,7 +33,7 @@ INSIDE = {
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "measurement"],
-    "report": ["summary", "table", "page"],
+    "report": ["summary", "page"],
     "suites": ["suite", "records", "cost", "smoke", "cards", "report", "work"],
     "recipes": ["paper"],
 }  # fmt: skip

@@ -30,6 +30,7 @@ from jeat.runs.buffer import load_buffer
 from .conftest import DIGITS
 
 COMMANDS = ["attack", "landscape", "list", "measure", "reproduce", "sample", "train"]
+SUITES = ["digits", "cifar10", "cifar10-cpu", "cifar100", "cifar100-cpu"]
 METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
 
@@ -46,12 +47,13 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize(
     "words",
     [
-        ["--help"], ["--version"], *([c, "--help"] for c in COMMANDS),
-        *(["train", m, "--help"] for m in METHODS), ["reproduce", "digits", "--help"],
+        ["--help"], ["--version"], ["list"], *([c, "--help"] for c in COMMANDS),
+        *(["train", m, "--help"] for m in METHODS),
+        *(["reproduce", s, "--help"] for s in SUITES),
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_help_imports_no_torch(words):
+def test_what_needs_no_torch_imports_none(words):
     code = (
         "import sys\nfrom jeat.cli import main\n"
         f"try: code = main({words})\n"
@@ -82,7 +84,7 @@ def test_list_shows_the_shipped_nets_with_their_figures_data_and_licence(
     )
     (tmp_path / "toy-at.md").write_text(f"---\n{data.to_yaml()}\n---\n# toy-at\n")
     shipped = {"toy-at": tmp_path / "toy-at.safetensors"}
-    monkeypatch.setattr("jeat.nets.shipped", lambda: shipped)
+    monkeypatch.setattr("jeat.shipped", lambda: shipped)
     assert main(["list"]) == 0
     row = capsys.readouterr().out.splitlines()[2]
     cells = [cell.strip() for cell in row.strip("|").split("|")]

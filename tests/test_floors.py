@@ -31,7 +31,7 @@ HOMONYMS = {
     ("_support/sealed.py", "jeat"): "the package, in the header of files",
     ("_support/signatures.py", "jeat"): "the package",
     ("cli/__init__.py", "jeat"): "the package",
-    ("nets/places.py", "jeat"): "the package",
+    ("_support/shipped.py", "jeat"): "the package",
     ("suites/cards.py", "jeat"): "the package",
     ("cli/landscape.py", "curvature"): "a column that it prints",
     ("cli/list.py", "accuracy"): "a figure of a card",
