@@ -32,10 +32,11 @@ INSIDE = {
     "nets": ["modes", "spec", "places", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "sweep", "save", "fit"],
-    "jobs": ["sample", "inputs", "drawing", "measurement"],
+    "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
     "report": ["summary", "page"],
-    "suites": ["suite", "records", "cost", "smoke", "cards", "report", "work"],
+    "suites": ["suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "work"],
     "recipes": ["paper"],
+    "figures": ["image_grid"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""
 

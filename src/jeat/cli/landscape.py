@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat.cli._parser import Parser
+from jeat.cli._show import bar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,12 +54,14 @@ def main(words: Sequence[str]) -> int:
 
     from jeat import load_data
     from jeat._support.files import whole_file
+    from jeat.figures import check_drawing
     from jeat.figures.landscape import draw
     from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all
     from jeat.metrics import axis, energy_on_plane, plane
     from jeat.report import table
 
     axis(args.radius, args.points)  # refuses before anything is loaded
+    check_drawing()
     seed_all(args.seed)
     nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
     first, *_ = nets.values()
@@ -74,7 +77,12 @@ def main(words: Sequence[str]) -> int:
         energy_on_plane, x=x, y=y if args.energy == "joint" else None,
         directions=plane(x, seed=args.seed), radius=args.radius, points=args.points,
     )  # fmt: skip
-    energies = {name: on_plane(net) for name, net in nets.items()}
+    energies = {}
+    with bar() as show:
+        for i, (name, net) in enumerate(nets.items()):
+            show("planes", i, len(nets), name)
+            energies[name] = on_plane(net)
+        show("planes", len(nets), len(nets), "done")
     symbol = "E(x, y)" if args.energy == "joint" else "E(x)"
     title = (
         f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "

@@ -219,13 +219,17 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raise where the file of Inception's weights that the settings name is not there.
+    """Raise where the file of Inception's weights that the settings name is not there or not that.
 
     Raises:
-        FileNotFoundError: it is not, or cannot be fetched.
+        FileNotFoundError: it is not there, or cannot be fetched.
+        ValueError: it holds something else.
     """
     inception = settings.get("inception")
-    if inception == "reference":
-        reference_inception()
-    elif inception is not None and not Path(inception).is_file():
+    if inception is None:
+        return
+    file = reference_inception() if inception == "reference" else Path(inception)
+    if not file.is_file():
         raise FileNotFoundError(f"no file of Inception's weights at {inception}")
+    with _inception(str(file)):
+        pass
