@@ -15,6 +15,7 @@ from importlib import import_module
 from jeat._support import processes
 from jeat._support.checks import SettingError, plain
 from jeat._support.plugins import import_plugins, known_parts, place_in_own_code
+from jeat.cli._environment import prepare
 from jeat.cli._memory import keep_memory
 from jeat.cli._show import shown_warnings
 
@@ -56,7 +57,7 @@ def _run(words: Sequence[str]) -> int:
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
     keep_memory()
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # at "warning" it tells of every retry
+    prepare()
     try:
         processes.rank()  # what a launcher cannot have set is refused here
         import_plugins()

@@ -1,6 +1,7 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
 import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
@@ -15,15 +16,20 @@ from jeat._support.plugins import Part
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat._support.tensors import check_pixels
 from jeat._support.words import flags
-from jeat.data import load_data
+from jeat.data import Data, load_data
+from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
 from jeat.jobs.sample import Own, sample, sampler_for
 from jeat.nets import Precision, spec_of
 from jeat.nets.places import digest
 from jeat.runs.buffer import load_buffer
-from jeat.samplers import Start, start_of, start_without_images
+from jeat.samplers import Sampler, Start, start_of, start_without_images
 
-__all__ = ["Drawing", "draw", "draw_to", "drawer", "load_images", "save_images"]
+__all__ = [
+    "Drawing", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",
+]  # fmt: skip
+
+Show = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -70,12 +76,34 @@ def drawer(command: str) -> str:
     return words[2] if len(words) > 2 else command
 
 
-def draw(d: Drawing) -> tuple[Tensor, Tensor]:
+def check_ready(d: Drawing, data: Data) -> None:
+    """Raise where a net that will be trained on ``data`` cannot be drawn from like this.
+
+    Raises:
+        ValueError: an unknown class, sampler or start, or settings that they do not take.
+    """
+    if d.number < 1:
+        raise SettingError(f"--number must be at least 1, got {d.number}")
+    if unknown := [name for name in d.classes if name not in data.classes]:
+        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
+    how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
+    sampler = sampler_for(nn.Identity(), sampler=d.sampler, **how)
+    sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
+    if d.start not in ("own", "buffer"):
+        start_of(d.start, data)
+
+
+def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     """Images (N, C, H, W), class after class, and their labels.
 
     Clamped to [0, 1], where a sampler of one's own lets its chains roam.
 
     The processes of a launcher share them; each has all of them.
+
+    Args:
+        d: what to draw.
+        show: told ("drawing", done, total, "") after each step of the chains, in images of this
+            process: half of its steps count as half an image.
 
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
@@ -93,6 +121,8 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
     sampler = sampler_for(
         net, sampler=d.sampler, steps=d.steps, step_size=d.step_size, noise=d.noise
     )
+    mine = len(labels[processes.mine(len(labels))])
+    sampler = _told(sampler, mine, show)
     start = _start(d, net)
     images = processes.split(
         len(labels),
@@ -101,6 +131,20 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
         ).cpu(),
     )
     return torch.cat(images).clamp(0, 1), labels
+
+
+def _told(sampler: Sampler, images: int, show: Show) -> Sampler:
+    """A sampler that tells how far all its chains are, by the steps it was given."""
+    steps, made = getattr(sampler, "keywords", {}).get("steps", 1), 0
+
+    def told(E: Energy, x: Tensor) -> Iterator[Tensor]:
+        nonlocal made
+        for state in sampler(E, x):
+            made += len(x)
+            show("drawing", min(made // steps, images), images, "")
+            yield state
+
+    return told
 
 
 def _start(d: Drawing, net: nn.Module) -> Start | None:

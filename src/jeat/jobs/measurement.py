@@ -16,10 +16,11 @@ from jeat._support.plugins import constant_of, part_name, short_name
 from jeat._support.provenance import provenance
 from jeat._support.signatures import signature_of
 from jeat._support.words import flags
-from jeat.data import Data, load_data
+from jeat.data import Data
 from jeat.jobs._founding import Found, of_another_net, read, written
 from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
+from jeat.jobs.needs import check_metrics, outside_data
 from jeat.metrics import Subject, find, means_over_images, outside_of, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
 from jeat.metrics.out_of_distribution import Outside
@@ -28,15 +29,7 @@ from jeat.nets.places import digest
 Drawn = tuple[Tensor, Tensor, dict[str, str]]
 """Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
 
-__all__ = ["Measurement", "measure", "measure_to", "written"]
-
-_FLAGS = {
-    "samples": "--samples, a file of jeat sample NET FILE.safetensors",
-    "sample_labels": "--samples, a file of jeat sample NET FILE.safetensors",
-    "judge": "--judge, another net",
-    "outside": f"--outside, a data set or one of {', '.join(get_args(Outside))}",
-}
-
+__all__ = ["Measurement", "check_ready", "measure", "measure_to", "written"]
 
 _MASKING = part_name(measure_masking, "metrics")
 
@@ -115,7 +108,7 @@ def measure(
         ValueError: an unknown metric, one that needs what was not given, or things that do not fit.
         NotFiniteError: a figure that is NaN or infinite; a ValueError.
     """
-    _check(m)
+    check_ready(m)
     inputs, drawn = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m, drawn)
@@ -158,13 +151,13 @@ def measure(
     }
 
 
-def _check(m: Measurement) -> None:
-    """Refuse what needs no net and no data to be seen."""
-    for metric in m.metrics:
-        find(metric)
-        for need in constant_of("metrics", metric, "needs") or ():
-            if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
-                raise SettingError(f"{metric} needs {_FLAGS[need]}")
+def check_ready(m: Measurement) -> None:
+    """Raise where no net could be measured like this, before work that would be lost.
+
+    Raises:
+        ValueError: as :func:`jeat.jobs.needs.check_metrics`.
+    """
+    check_metrics(m.metrics, m.settings, samples=m.samples, judge=m.judge, outside=m.outside)
     if m.compared is not None and not is_whole(m.compared, 1):
         raise SettingError(
             f"--compared must be at least 1 and below 2^63, got {quoted(m.compared)}"
@@ -222,7 +215,8 @@ def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None)
 def _outside(subject: Subject, name: str, number: int) -> Tensor:
     if name in get_args(Outside):
         return outside_of(subject.x, subject.y, kind=name)  # type: ignore[arg-type]
-    return load_data(name).test.floats(number)[0].to(subject.x)
+    shape = tuple(subject.x.shape[1:])
+    return outside_data(name, shape).test.floats(number)[0].to(subject.x)
 
 
 def measure_to(file: Path, m: Measurement) -> dict[str, Any]:

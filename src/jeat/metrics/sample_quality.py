@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +21,18 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "reference_inception", "sample_quality"]
 
+_HIGHER, _LOWER = (partial(Column, better=way, by_count=True) for way in ("higher", "lower"))
 columns = (
-    Column("is", "IS", "Inception Score, higher is better", "higher", by_count=True),
-    Column("fid", "FID", "Inception's, lower is better", "lower", by_count=True),
-    Column("kid", "KID", "lower is better", "lower", by_count=True),
-    Column("precision", "precision", "in Inception's features", "higher", by_count=True),
-    Column("recall", "recall", "in Inception's features", "higher", by_count=True),
-    Column(
-        "judge_is",
-        "judge-IS",
-        "in the judge's probabilities, higher is better",
-        "higher",
-        by_count=True,
-    ),
-    Column(
-        "judge_fid", "judge-FID", "in the judge's features, lower is better", "lower", by_count=True
-    ),
-    Column(
-        "judge_kid", "judge-KID", "in the judge's features, lower is better", "lower", by_count=True
-    ),
-    Column(
-        "judge_precision", "judge-precision", "in the judge's features", "higher", by_count=True
-    ),
-    Column("judge_recall", "judge-recall", "in the judge's features", "higher", by_count=True),
+    _HIGHER("is", "IS", "Inception Score, higher is better"),
+    _LOWER("fid", "FID", "Inception's, lower is better"),
+    _LOWER("kid", "KID", "lower is better"),
+    _HIGHER("precision", "precision", "in Inception's features"),
+    _HIGHER("recall", "recall", "in Inception's features"),
+    _HIGHER("judge_is", "judge-IS", "in the judge's probabilities, higher is better"),
+    _LOWER("judge_fid", "judge-FID", "in the judge's features, lower is better"),
+    _LOWER("judge_kid", "judge-KID", "in the judge's features, lower is better"),
+    _HIGHER("judge_precision", "judge-precision", "in the judge's features"),
+    _HIGHER("judge_recall", "judge-recall", "in the judge's features"),
 )
 
 needs = ("samples", "train")
@@ -228,13 +218,17 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raise where the file of Inception's weights that the settings name is not there.
+    """Raise where the file of Inception's weights that the settings name is not there or not that.
 
     Raises:
-        FileNotFoundError: it is not, or cannot be fetched.
+        FileNotFoundError: it is not there, or cannot be fetched.
+        ValueError: it holds something else.
     """
     inception = settings.get("inception")
-    if inception == "reference":
-        reference_inception()
-    elif inception is not None and not Path(inception).is_file():
+    if inception is None:
+        return
+    file = reference_inception() if inception == "reference" else Path(inception)
+    if not file.is_file():
         raise FileNotFoundError(f"no file of Inception's weights at {inception}")
+    with _inception(str(file)):
+        pass

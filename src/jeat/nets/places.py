@@ -1,12 +1,12 @@
 """Where nets lie: in a run's checkpoints, in a file, in this package, on the hub."""
 
-from importlib.resources import files
 from pathlib import Path
 
 from jeat._support.checks import quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
 from jeat._support.sealed import file_sum
+from jeat._support.shipped import shipped
 
 __all__ = ["checkpoint_of", "checkpoints", "digest", "file_of", "newest", "shipped"]
 
@@ -79,9 +79,3 @@ def checkpoint_of(run: Path) -> Path:
     if (found := newest(run)) is None:
         raise FileNotFoundError(f"{run} is no run directory: it holds no checkpoint")
     return found
-
-
-def shipped() -> dict[str, Path]:
-    """The checkpoints inside the package, by name."""
-    folder = Path(str(files("jeat") / "weights"))
-    return {f.stem: f for f in sorted(folder.glob("*.safetensors"))}

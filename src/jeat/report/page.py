@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from jeat._support.table import table as as_markdown
 from jeat.metrics import Column
 from jeat.report.summary import Summary
-from jeat.report.table import table as as_markdown
 
 __all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
 

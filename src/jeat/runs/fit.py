@@ -40,7 +40,7 @@ from jeat.training.health import DivergenceError
 from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
 
-__all__ = ["fit"]
+__all__ = ["check_run", "fit"]
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,7 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    check_kind("plan", plan, Plan)
-    check_kind("resume", resume, bool)
-    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
-        raise SettingError(f"out must name a folder, got {quoted(out)}")
-    check_not_home("out", out)
-    out, plan = expanded(out), _completed(plan)
-    check_place(out, plan, resume)
+    plan, out = check_run(plan, out, resume=resume)
     data = load_data(plan.data)
     check_data(out, data)
     run = Run(out, plan, data, [], newest(out))
@@ -135,6 +129,22 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 begun = run.begin(fresh=run.past[-1].to == 0)
             else:
                 return
+
+
+def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
+    """What :func:`fit` refuses before it reads data; the plan with all its settings, and ``out``.
+
+    Raises:
+        FileExistsError, FileNotFoundError, ValueError: as :func:`fit`.
+    """
+    check_kind("plan", plan, Plan)
+    check_kind("resume", resume, bool)
+    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
+        raise SettingError(f"out must name a folder, got {quoted(out)}")
+    check_not_home("out", out)
+    out, plan = expanded(out), _completed(plan)
+    check_place(out, plan, resume)
+    return plan, out
 
 
 def _completed(plan: Plan) -> Plan:
