@@ -524,6 +524,11 @@ def test_the_number_of_images_stands_in_the_heading_of_what_depends_on_it():
     assert "n = " not in markdown([Table("T", "", (plain,), ("at", "jem"))], found)
 
 
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_a_record_that_is_not_finite_makes_no_mean(value):
+    refused(lambda: summarise(records(("at", 3, value, 9))), "recall of at, seed 3, is (nan|inf)")
+
+
 def test_figures_of_different_numbers_of_images_are_told_apart_and_not_compared(tmp_path):
     cells = [
         ("at", 0, 0.6, 100),
