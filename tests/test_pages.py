@@ -49,8 +49,11 @@ def nets(tmp_path_factory):
     place = tmp_path_factory.mktemp("pages")
     o = jeat.Optimisation(epochs=0.3, evaluate_images=20)
     chains = {"steps": 2, "buffer_size": 300}
-    jeat_plan = jeat.Plan("jeat", net="convnet-4", objective=chains, optimisation=o)
-    for plan, name in ((jeat_plan, "jeat"), (jeat.Plan("normal", net="convnet-8", optimisation=o), "judge")):
+    plans = {
+        "jeat": jeat.Plan("jeat", net="convnet-4", objective=chains, optimisation=o),
+        "judge": jeat.Plan("normal", net="convnet-8", optimisation=o),
+    }
+    for name, plan in plans.items():
         for _ in jeat.fit(plan, place / "runs" / name):
             pass
     return place
@@ -125,7 +128,10 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(name, nets, monkeypatch, c
 
 def test_the_script_of_equal_runs_runs(here):
     done = subprocess.run(
-        [sys.executable, "deterministic.py", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "deterministic.py", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == f"jeat {jeat.__version__}\n"
 
@@ -164,7 +170,9 @@ def test_make_demo_writes_where_the_pages_say():
 
 
 def test_rooms_import_only_rooms_above_them_in_the_list_of_the_readme():
-    (listed,) = re.findall(r"^energy\.py .*?(?=^```)", (ROOT / "README.md").read_text(), re.M | re.S)
+    (listed,) = re.findall(
+        r"^energy\.py .*?(?=^```)", (ROOT / "README.md").read_text(), re.M | re.S
+    )
     rooms = [line.split()[0].strip("/").removesuffix(".py") for line in listed.splitlines()]
     assert {*rooms} == {r for floor in FLOORS for r in floor} - {"_support", "__main__"}
     for room, below in arrows().items():

@@ -69,9 +69,7 @@ def test_the_scores_that_the_readme_speaks_of_stand_beside_the_words():
     scores = {}
     for score, *values in rows:
         assert values == [committed[m][score] for m in methods], score
-        scores[score] = {
-            m: float(v.split(" ")[0]) for m, v in zip(methods, values, strict=True)
-        }
+        scores[score] = {m: float(v.split(" ")[0]) for m, v in zip(methods, values, strict=True)}
     for score in ("JFS", "MFS", "JFS gradient term"):
         assert scores[score]["jem"] > scores[score]["at"]
     assert scores["MFS gradient term"]["jem"] < scores["MFS gradient term"]["at"]

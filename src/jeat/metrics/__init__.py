@@ -6,6 +6,7 @@ in eval mode, in fp32, in pieces. Constants of the file say the rest:
 
 - ``columns``: a :class:`Column` for each of its figures: heading, note, which direction is better.
 - ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
+- ``needs_either = ("judge", ...)``: fields or settings of its own, one of which it needs.
 - ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where
   it is asked for by name.
 - ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the
