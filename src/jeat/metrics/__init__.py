@@ -10,6 +10,7 @@ of the file say the rest:
   and whether it depends on the number of images. That is the number of test images, or of samples
   where it needs those; a metric that looks at fewer says at how many, as a figure ``..._images``.
 - ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
+- ``needs_either = ("judge", ...)``: fields or settings of its own, one of which it needs.
 - ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where
   it is asked for by name.
 - ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the
