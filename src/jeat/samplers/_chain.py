@@ -70,15 +70,25 @@ def sampler_of(part: Part, **usual: Any) -> Sampler:
     return partial(function, **{k: v for k, v in usual.items() if k in takes} | own)
 
 
-def last(states: Iterable[Tensor]) -> Tensor:
+def last(states: Iterable[Tensor], like: Tensor | None = None) -> Tensor:
     """The final state of a chain, keeping one at a time.
 
+    Args:
+        states: of a sampler.
+        like: its first states, where all are to have their shape.
+
     Raises:
-        ValueError: the chain yields nothing.
+        ValueError: the chain yields nothing, or something else than such states.
     """
     state = None
-    for state in states:  # noqa: B007
-        pass
+    for state in states:
+        if not isinstance(state, Tensor) or (like is not None and state.shape != like.shape):
+            got = tuple(state.shape) if isinstance(state, Tensor) else f"a {type(state).__name__}"
+            raise ValueError(
+                "a sampler must yield states of the shape of its first ones"
+                + ("" if like is None else f", {tuple(like.shape)}")
+                + f", got {got}"
+            )
     if state is None:
         raise ValueError("an empty chain has no last state")
     return state
