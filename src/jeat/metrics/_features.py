@@ -50,14 +50,15 @@ class Seen:
             )
         check_finite(features, "the judge's features are NaN or infinite at {} images of a batch")
         f = features.double()
-        self.batches.append((len(f), len(f.unique(dim=0)), f.sum(0), f.square().sum(0)))
+        _, same = f.unique(dim=0, return_counts=True)
+        self.batches.append((len(f), int(same.max()), f.sum(0), f.square().sum(0)))
 
     def check(self, samples: int, train: int) -> None:
         """Check that features vary over the real images, and say where images are few.
 
         Raises:
-            ValueError: none varies by a thousandth of their size, or half of the images are the
-                same to the judge: all images look alike to it, which is no likeness.
+            ValueError: none varies by a thousandth of their size, or nine tenths of the images are
+                the same to the judge: all images look alike to it, which is no likeness.
 
         Warns:
             DoubtWarning: fewer images than features; most features do not vary.
@@ -82,16 +83,16 @@ class Seen:
             if before >= samples:
                 after.append(batch)
             before += batch[0]
-        numbers, different, sums, squares = zip(*after, strict=True)
+        numbers, same, sums, squares = zip(*after, strict=True)
         n = sum(numbers)
         mean, square = sum(sums) / n, sum(squares) / n
         deviation = (square - mean.square()).clamp(min=0).sqrt()
         least = max(LEAST * float(square.sqrt().max()), UNDERFLOWS)
         dead = int((deviation <= least).sum())
-        if dead == features or 2 * sum(different) < n:
+        if dead == features or 10 * sum(same) > 9 * n:
             raise ValueError(
                 f"the judge's {features} features do not vary over the real images by a thousandth "
-                "of their size, or are the same for most: to it all images are alike; give another "
+                "of their size, or are the same for nearly all: to it all images are alike; give another "
                 "--judge"
             )
         return dead

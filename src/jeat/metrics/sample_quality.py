@@ -166,7 +166,7 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
         FEATURE_EXTRACTORS_REGISTRY,
     )
 
-    *body, head = _in_sequence(bare(judge))
+    *body, head = _in_sequence(bare(judge)) or [judge]
     if not body or not isinstance(head, nn.Linear):
         raise ValueError(
             f"a judge ends in a linear layer of its features, not in a {type(head).__name__}: give "
