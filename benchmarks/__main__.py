@@ -16,7 +16,17 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import jeat
-from benchmarks import growth, hot_paths, jem, memory, numerics, peers, scores, startup
+from benchmarks import (
+    growth,
+    hot_paths,
+    jem,
+    memory,
+    numerics,
+    peers,
+    scores,
+    startup,
+    waiting,
+)
 from benchmarks._measure import Row
 from jeat.cli._memory import keep_memory
 from jeat.data import Batch
@@ -82,6 +92,7 @@ def main() -> None:
     else:
         note = f"no CIFAR-10 in {folder}: give --data"
         show("start-up", [Row.missing("start-up", "load CIFAR-10", note)])
+    show("waiting", waiting.measure())
     show("growth", growth.measure(points))
     keep_memory()  # of the hot paths, as `jeat` does
     show("hot paths", hot_paths.measure())

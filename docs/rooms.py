@@ -24,18 +24,20 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "files", "hub", "words", "version", "moved", "stop", "processes",
-        "sealed", "provenance", "plugins", "signatures",
+        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files", "hub",
+        "words", "version", "moved", "stop", "processes", "sealed", "provenance", "plugins",
+        "signatures",
     ],
-    "data": ["images", "batches", "decode", "sources", "load"],
+    "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "places", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "sweep", "save", "fit"],
-    "jobs": ["sample", "inputs", "drawing", "measurement"],
-    "report": ["summary", "table", "page"],
-    "suites": ["suite", "records", "cost", "smoke", "cards", "report", "work"],
+    "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
+    "report": ["summary", "page"],
+    "suites": ["suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "work"],
     "recipes": ["paper"],
+    "figures": ["image_grid"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""
 

@@ -210,3 +210,34 @@ def test_images_and_labels_that_do_not_fit_are_refused(x, y, norm, said):
     net = build(Spec("convnet-2", 1, x.shape[2], DIGITS.classes[:3]))
     with pytest.raises(ValueError, match=said):
         auto_attack(net, x, torch.tensor([y]), norm=norm)
+
+
+class Sure(nn.Module):
+    """Always of class 0, which no attack changes."""
+
+    def forward(self, x):
+        f = x.mean((1, 2, 3))[:, None] * torch.tensor([0, 1e-3, 2e-3, 3e-3])
+        return f + torch.tensor([5.0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("height", [5, 8, 12, 14, 18, 19, 24, 28, 32])
+@pytest.mark.parametrize("width", [8, 24, 28, 32, 33])
+def test_square_in_l2_is_refused_before_any_attack_exactly_where_it_could_not_start(height, width):
+    x, y = torch.rand(1, 1, height, width), torch.zeros(1, dtype=torch.int64)
+    square = pyautoattack.AutoAttack(Sure(), norm="L2", eps=0.5, seed=0, device="cpu").square
+    square.n_queries = 1
+    try:
+        square.perturb(x, y)
+        able = True
+    except RuntimeError:
+        able = False
+    assert ensemble.square_fits(x, "l2") == able
+    assert ensemble.square_fits(x, "linf")
+    passes = []
+    net = Sure()
+    net.register_forward_pre_hook(lambda m, x: passes.append(1))
+    if able:
+        return
+    with pytest.raises(ValueError, match=f"not fit {height} x {width}: leave it out, by attacks"):
+        auto_attack(net, x, y, norm="l2", eps=0.5, attacks=["apgd-ce", "square"])
+    assert len(passes) == 1  # which says how many classes there are

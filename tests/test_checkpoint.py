@@ -201,3 +201,25 @@ def test_every_shipped_net_loads_and_says_what_it_is():
         assert card.data.license == "mit"
         for title in ("How it was made", "Figures", "Weaknesses"):
             assert f"\n## {title}\n" in card.text
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_tied_weights_are_saved_under_each_name_and_loaded_into_one_tensor(tmp_path, precision):
+    net = build(Spec("tests.toys.tied:Tied", 1, 8, ("cat", "dog")))
+    net(torch.rand(4, 1, 8, 8))
+    save_net(net, None, tmp_path / "tied", about={}, precision=precision)
+    kept = load_file(tmp_path / "tied")
+    assert {k.removeprefix("net.") for k in kept} == net.state_dict().keys()
+    loaded = load_net(tmp_path / "tied")
+    assert loaded.third.weight is loaded.second.weight
+    assert loaded.again is loaded.norm
+    near = 2**-11 if precision == "fp16" else 0
+    torch.testing.assert_close(loaded.state_dict(), net.state_dict(), rtol=near, atol=near)
+
+
+def test_a_file_of_a_net_without_tied_weights_is_byte_for_byte_what_it_was(tmp_path):
+    """No tensor is copied needlessly, and none is left out."""
+    a, b = torch.rand(3, 4), torch.rand(2)
+    save_sealed(tmp_path / "a", {}, {"a": a, "b": b, "view": a[1]})
+    save_sealed(tmp_path / "b", {}, {"a": a.clone(), "b": b.clone(), "view": a[1].clone()})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

@@ -1,6 +1,7 @@
 """The command line parses, calls and prints: what it says is what the library says."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from jeat.runs.buffer import load_buffer
 from .conftest import DIGITS
 
 COMMANDS = ["attack", "landscape", "list", "measure", "reproduce", "sample", "train"]
+SUITES = ["digits", "cifar10", "cifar10-cpu", "cifar100", "cifar100-cpu"]
 METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
 
@@ -46,12 +48,13 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize(
     "words",
     [
-        ["--help"], ["--version"], *([c, "--help"] for c in COMMANDS),
-        *(["train", m, "--help"] for m in METHODS), ["reproduce", "digits", "--help"],
+        ["--help"], ["--version"], ["list"], *([c, "--help"] for c in COMMANDS),
+        *(["train", m, "--help"] for m in METHODS),
+        *(["reproduce", s, "--help"] for s in SUITES),
     ],
     ids=" ".join,
 )  # fmt: skip
-def test_help_imports_no_torch(words):
+def test_what_needs_no_torch_imports_none(words):
     code = (
         "import sys\nfrom jeat.cli import main\n"
         f"try: code = main({words})\n"
@@ -82,7 +85,7 @@ def test_list_shows_the_shipped_nets_with_their_figures_data_and_licence(
     )
     (tmp_path / "toy-at.md").write_text(f"---\n{data.to_yaml()}\n---\n# toy-at\n")
     shipped = {"toy-at": tmp_path / "toy-at.safetensors"}
-    monkeypatch.setattr("jeat.nets.shipped", lambda: shipped)
+    monkeypatch.setattr("jeat.shipped", lambda: shipped)
     assert main(["list"]) == 0
     row = capsys.readouterr().out.splitlines()[2]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
@@ -283,3 +286,29 @@ def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (130, "jeat: stopped\n")
     assert (tmp_path / "loaded").exists()
+
+
+@pytest.mark.parametrize(
+    ("own", "spins"),
+    [({}, "0"), ({"OMP_WAIT_POLICY": "active"}, "30000000000"), ({"GOMP_SPINCOUNT": "5"}, "5")],
+    ids=["ours", "the user's policy", "the user's count"],
+)
+def test_waiting_threads_sleep_unless_the_user_says(own, spins):
+    """As torch's OpenMP says when it is loaded, here by a plug-in."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
+    env = kept | own | {"OMP_DISPLAY_ENV": "verbose", "JEAT_PLUGINS": "torch"}
+    done = subprocess.run(
+        [sys.executable, "-m", "jeat", "list"], env=env, capture_output=True, text=True, check=True
+    )
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("this torch has another OpenMP")
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
+
+
+def test_tests_and_make_have_waiting_threads_sleep():
+    assert os.environ["OMP_WAIT_POLICY"]
+    made = subprocess.run(
+        ["make", "-pn", "demo"], cwd=Path(__file__).parents[1], capture_output=True, text=True,
+        env={k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}, check=False,
+    )  # fmt: skip
+    assert "\nOMP_WAIT_POLICY = passive\n" in made.stdout

@@ -336,3 +336,13 @@ def test_a_suite_has_a_measurement_of_its_own(files, tmp_path, monkeypatch):
     m = Measurement(files[True], ("robust_accuracy",), number=20)
     found = measurement.measure_to(tmp_path / "x.json", m)
     assert (found["masking"], found["warnings"]) == ({}, ["robust_accuracy"])
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (24, 24), (24, 32)])
+def test_that_square_is_left_out_is_said(height, width):
+    x, y = torch.rand(2, 1, height, width), torch.zeros(2, dtype=torch.int64)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(height * width, 2))
+    with pytest.warns(UserWarning, match=f"Square in l2 cannot start .*{height} x {width} pixels"):
+        found = gradient_masking(net, x, y, norm="l2", eps=0.5, queries=2)
+    assert "masking_square" not in found
+    assert found["masking_images"] == 2

@@ -1,10 +1,13 @@
 """A metric gives the number its formula says, on nets whose number is known."""
 
+import warnings
+
 import pytest
 import torch
 from torch import nn
 from torch.autograd.functional import hessian, jacobian
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from jeat import metrics
 from jeat._support.plugins import constant_of
@@ -295,7 +298,8 @@ def test_scores_in_0_to_1_are_4_times_those_in_minus_1_to_1(activation, joint, i
     in_01 = tiny(activation)  # sees (x - 1/2) / (1/2) = 2 x - 1 after its first layer
     in_11 = build(Spec("convnet-2", 1, 4, CLASSES, activation=activation, mean=0.0, std=1.0))
     in_11.double().load_state_dict(in_01.state_dict())
-    fourfold = 4 * fisher_score(in_11, 2 * x - 1, y).double()
+    half_square, H = brute_force(in_11, 2 * x - 1, y)
+    fourfold = 4 * (half_square - trace(H))
     torch.testing.assert_close(fisher_score(in_01, x, y).double(), fourfold, rtol=1e-5, atol=1e-5)
 
 
@@ -323,6 +327,103 @@ def test_the_score_is_the_same_under_no_grad_and_detached(images):
         quiet = fisher_score(net, x)
     assert torch.equal(quiet, fisher_score(net, x))
     assert not quiet.requires_grad
+
+
+class Attention(nn.Module):
+    """A small vision transformer of 4 patches."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.qkv = nn.Conv2d(1, 8, 2, 2), nn.Linear(8, 24)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        z = self.patches(x).flatten(2).mT
+        q, k, v = (t.unflatten(-1, (2, 4)).transpose(1, 2) for t in self.qkv(z).chunk(3, -1))
+        z = z + F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.head(z.mean(1))
+
+
+def transformer():
+    layer = nn.TransformerEncoderLayer(4, 2, 8, 0.0, batch_first=True)
+    return nn.Sequential(
+        nn.Flatten(1), nn.Unflatten(1, (4, 4)), layer, nn.Flatten(1), nn.Linear(16, 3)
+    )
+
+
+@labelled
+@pytest.mark.parametrize("make", [Attention, transformer])
+def test_attention_is_differentiated_twice(make, joint, images):
+    net, (x, y) = make().double(), images
+    y = y if joint else None
+    with sdpa_kernel(SDPBackend.MATH):
+        half_square, H = brute_force(net, x, y)
+    assert trace(H).abs().min() > 1e-6
+    found = fisher_terms(net, x, y)
+    torch.testing.assert_close(found[0], half_square)
+    torch.testing.assert_close(found[1], trace(H))
+    many = torch.stack([fisher_terms(net, x, y, probes=64)[1] for _ in range(30)])
+    error = many.std(0) / 30**0.5
+    assert ((many.mean(0) - trace(H)).abs() <= 5 * error + 1e-9).all()
+
+
+def test_what_autograd_cannot_differentiate_twice_is_named_with_what_would_do(images):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.Hardsigmoid(), nn.Linear(8, 3)).double()
+    x, y = images
+    with pytest.raises(ValueError, match=r"derivative of the net's hardsigmoid: .*curvature"):
+        fisher_score(net, x, y, probes=2)
+    exact = fisher_score(net, x)  # which needs none: the net is piecewise linear
+    logits = jacobian(lambda x: net(x), x).view(6, 3, 6, 16)[torch.arange(6), :, torch.arange(6)]
+    p = net(x).softmax(1)
+    m = (p[:, :, None] * logits).sum(1)
+    spread = (p * logits.square().sum(2)).sum(1) - m.square().sum(1)
+    torch.testing.assert_close(exact, m.square().sum(1) / 2 + spread)
+    curving = nn.Sequential(net[:3], nn.SiLU(), net[3])
+    with pytest.raises(ValueError, match="hardsigmoid"):
+        fisher_score(curving, x, y)
+    metrics.find("curvature")(Subject(curving, x, y))
+
+
+def test_a_residual_net_of_others_is_scored_in_closed_form_by_a_pass_a_class():
+    """The sum of branches in torchvision's and timm's nets; 3072 products an image before."""
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+            self.norm, self.head = nn.BatchNorm2d(4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            x = F.relu(self.norm(self.first(x)), inplace=True)
+            out = self.second(x)
+            out += x
+            return self.head(F.relu(out).mean((2, 3)))
+
+    net, x = Residual().eval(), torch.rand(2, 3, 32, 32)
+    passes = []
+    net.register_forward_hook(lambda *_: passes.append(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        J, y = fisher_score(net, x), torch.tensor([0, 1])
+        measured = metrics.find("fisher_score")(Subject(net, x, y))
+    assert len(passes) < 10
+    assert measured["fisher_probes"] == 0
+    gradient, trace = fisher_terms(net, x, probes=200)
+    torch.testing.assert_close(J, gradient - trace, rtol=0.3, atol=0)
+
+
+def test_the_number_of_products_is_said_before_an_exact_score_takes_many(monkeypatch):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(1024, 4), nn.SiLU(), nn.Linear(4, 2))
+    passes = []
+    net.register_forward_hook(lambda *_: passes.append(1))
+
+    monkeypatch.setattr(warnings, "warn", lambda text, **_: passes.append(text))
+    fisher_score(net, torch.rand(3, 1, 32, 32))
+    (text,) = [p for p in passes if isinstance(p, str)]
+    assert "1024 Hessian-vector products an image, 3072 in all; probes=10" in text
+    passes.clear()
+    fisher_score(net, torch.rand(3, 1, 32, 32), probes=2)
+    assert "1024" not in str(passes)
 
 
 def test_measured_scores_are_means_over_all_images_whatever_the_pieces():

@@ -112,7 +112,7 @@ def test_new_real_images_are_as_far_as_held_out_ones():
 
 
 def test_figures_are_those_of_the_distances():
-    x, real, train = torch.rand(50, 1, 1, 1), 1.2 * torch.rand(300, 1, 1, 1), torch.rand(9, 1, 1, 1)
+    x, real, train = (s * torch.rand(n, 1, 1, 1) for s, n in ((0.8, 50), (1, 300), (0.8, 9)))
     x[:5] = real[:5]  # ties
     d, d_real = ((v.flatten()[:, None] - train.flatten()).abs().amin(1) for v in (x, real))
     below = (d[:, None] < d_real).double() + 0.5 * (d[:, None] == d_real).double()
@@ -134,6 +134,8 @@ def test_what_cannot_be_compared_is_refused():
         (x, train[:0], {"k": 1}, "no image"),
         (x, train[:, :, :4], {"k": 1}, "do not compare"),
         (x / 0, train, {"k": 1}, "finite"),
+        (255 * x, train, {"k": 1}, "divide uint8 pixels by 255"),
+        (x, 2 * train - 1, {"k": 1}, r"\(x \+ 1\) / 2 takes"),
         (x, train, {"k": 0}, "1 to 9 nearest"),
         (x, train, {"k": 10}, "1 to 9 nearest"),
         (x, train, {"k": 1, "distance": "cosine"}, "unknown distance 'cosine'"),

@@ -124,6 +124,112 @@ def test_a_layer_that_is_not_known_is_not_claimed(layer):
     assert not is_piecewise_linear(nn.Sequential(nn.Linear(2, 2), layer))
 
 
+class Block(nn.Module):
+    """A residual block as torchvision's: batch norm, ReLU in place, ``out += identity``."""
+
+    def __init__(self, width, between):
+        super().__init__()
+        self.first, self.second = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        self.norm, self.relu, self.between = nn.BatchNorm2d(width), nn.ReLU(inplace=True), between
+
+    def forward(self, x):
+        out = self.relu(self.norm(self.first(x)))
+        out = self.between(self.second(out))
+        out += x
+        return self.relu(out)
+
+
+def residual(between=lambda z: z):
+    """A small residual net, in eval mode, whose weights curve it where they can."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.MaxPool2d(3, 2, 1), Block(4, between),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3),
+    )  # fmt: skip
+    for p in net.parameters():
+        nn.init.normal_(p, std=0.5)
+    return net.double().eval()
+
+
+def shifted_in(z):
+    """Half of z, written into zeros."""
+    found = torch.zeros_like(z)
+    found[:, 1:] = z[:, 1:]
+    return found
+
+
+class Mine(torch.autograd.Function):
+    """z, with a gradient of its own that curves."""
+
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z.clone()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0]
+
+
+FOLLOWED = {
+    "nothing": lambda z: z,
+    "relu6": nn.functional.relu6,
+    "hardsigmoid": nn.functional.hardsigmoid,
+    "prelu": lambda z: nn.functional.prelu(z, torch.full((1,), 0.1).double()),
+    "padded": lambda z: nn.functional.pad(z[:, :2], (0, 0, 0, 0, 0, 2)),
+    "concatenated": lambda z: torch.cat(z.chunk(2, 1)[::-1], 1),
+    "resized": lambda z: nn.functional.interpolate(z, scale_factor=1.0, mode="bilinear"),
+    "chosen": lambda z: torch.where(z > 0, z, -2 * z),
+    "largest": lambda z: torch.maximum(z, z.flip(1)),
+    "shifted": shifted_in,
+    "scaled": lambda z: z * 3 / 2,
+}
+CURVED = {
+    "squeezed and excited": lambda z: z * z.mean((2, 3), keepdim=True),
+    "squared": lambda z: z**2,
+    "divided": lambda z: z / (1 + z.abs()),
+    "inverted": lambda z: 1 / (1 + z.abs()),
+    "gelu": nn.functional.gelu,
+    "softmax": lambda z: z.softmax(1),
+    "layer norm": lambda z: nn.functional.layer_norm(z, z.shape[1:]),
+    "instance norm": nn.functional.instance_norm,
+    "by a number of its own": lambda z: z * z.detach().max().item(),
+    "squared in memory": lambda z: shifted_in(z) * shifted_in(z),
+    "products": lambda z: (z.flatten(2) @ z.flatten(2).mT).mean((1, 2))[:, None, None, None] + z,
+    "a gradient of one's own": Mine.apply,
+}
+
+
+@pytest.mark.parametrize("between", FOLLOWED)
+def test_a_net_is_known_whose_every_operation_is_piecewise_linear(between):
+    net, x = residual(FOLLOWED[between]), torch.rand(2, 1, 8, 8).double()
+    assert not is_piecewise_linear(net)
+    assert is_piecewise_linear(net, x)
+    if between not in ("hardsigmoid", "prelu", "resized"):  # which torch cannot batch
+        H = vmap(hessian(lambda one: net(one[None])[0]))(x[:, :, :4, :4])
+        assert (H == 0).all()
+
+
+@pytest.mark.parametrize("between", CURVED)
+def test_a_net_is_not_known_where_one_operation_curves(between):
+    assert not is_piecewise_linear(residual(CURVED[between]), torch.rand(2, 1, 8, 8).double())
+
+
+def test_a_net_is_not_known_where_a_layer_sees_the_batch():
+    net, x = residual(), torch.rand(2, 1, 8, 8).double()
+    net[2].norm.train()
+    assert not is_piecewise_linear(net, x)
+
+
+def test_looking_whether_a_net_curves_leaves_it_and_the_images_alone():
+    net, x = residual(), torch.rand(2, 1, 8, 8).double()
+    state, before = [v.clone() for v in net.state_dict().values()], x.clone()
+    assert is_piecewise_linear(net, x)
+    assert all(torch.equal(*pair) for pair in zip(state, net.state_dict().values(), strict=True))
+    assert torch.equal(x, before)
+    assert not x.requires_grad
+    assert all(p.grad is None for p in net.parameters())
+
+
 def test_wrn_28_10_is_pytorchcvs():
     """With batch norm: as many parameters, and logits of the same shape."""
 

@@ -57,9 +57,13 @@ def test_scores_are_jems(smooth_net, digits):
 
 
 def test_confidence_is_told_apart_where_it_rounds_to_1():
-    x = torch.tensor([300.0, 200, 100]).view(3, 1, 1, 1) * torch.tensor([1.0, 0]).view(1, 2, 1, 1)
-    assert (x.flatten(1).softmax(1).amax(1) == 1).all()
-    assert inside_scores(nn.Flatten(), x)["confidence"].tolist() == [300, 200, 100]
+    class Large(nn.Module):
+        def forward(self, x):
+            return 400 * x.flatten(1)
+
+    x = torch.tensor([0.75, 0.5, 0.25]).view(3, 1, 1, 1) * torch.tensor([1.0, 0]).view(1, 2, 1, 1)
+    assert (Large()(x).softmax(1).amax(1) == 1).all()
+    assert inside_scores(Large(), x)["confidence"].tolist() == [300, 200, 100]
 
 
 def test_images_near_a_mode_are_told_from_images_far_from_it():

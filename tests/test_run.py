@@ -39,6 +39,7 @@ PLANS = {
     "jem": replace(JEAT_PLAN, method="jem"),
     "at": replace(JEAT_PLAN, method="at", objective={}),
     "batch norm": replace(JEAT_PLAN, norm="batch"),
+    "tied": replace(JEAT_PLAN, net="tests.toys.tied:Tied"),
     "sgd": replace(
         JEAT_PLAN, method="noise", objective={}, optimisation=replace(SHORT, optimizer="sgd")
     ),

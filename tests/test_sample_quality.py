@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from jeat import metrics
 from jeat._support.plugins import constant_of
-from jeat.metrics import Subject, judge_accuracy, sample_quality
+from jeat.metrics import DoubtWarning, Subject, judge_accuracy, sample_quality
 from jeat.nets import Spec, build
 
 from .conftest import DIGITS
@@ -92,11 +92,12 @@ def test_the_fid_of_diagonal_gaussians_is_in_closed_form():
     assert found == pytest.approx(float(fid), rel=1e-4)
 
 
-def test_the_kid_of_two_point_masses_is_in_closed_form():
+def test_the_kid_of_point_masses_is_in_closed_form():
     """k(x, x') = (<x, x'> / d + 1)^3: at 0 and 1 it is 1, at 1 and 1 it is 8."""
-    black, white = torch.zeros(30, 1, 2, 2), torch.ones(20, 1, 2, 2)
-    found = sample_quality(black, white, reader(4))["kid"]
-    assert found == pytest.approx(1 + 8 - 2 * 1, rel=1e-5)
+    black, white = torch.zeros(30, 1, 2, 2), torch.ones(10, 1, 2, 2)
+    real = torch.cat([black[:10], white])  # 10 * 9 pairs of one kind, 200 of both
+    found = sample_quality(black, real, reader(4))["kid"]
+    assert found == pytest.approx(1 + (90 * 8 + 90 + 200) / 380 - 2 * 1, rel=1e-5)
 
 
 def test_real_images_are_precise_and_complete_and_one_mode_is_precise_only():
@@ -110,13 +111,67 @@ def test_real_images_are_precise_and_complete_and_one_mode_is_precise_only():
     assert far["fid"] > 100 * same["fid"]
 
 
-def test_pixels_are_rounded_to_8_bits_and_clamped():
+def test_pixels_are_rounded_to_8_bits():
     real = torch.randint(256, (100, 1, 2, 2)) / 255
     known = sample_quality(real, real, reader(4))
-    off = sample_quality(real + 0.45 / 255 * torch.randn(100, 1, 2, 2).sign(), real, reader(4))
-    assert off == known
-    beyond = torch.where(real == 1, 1.5, real)
-    assert sample_quality(beyond, real, reader(4)) == known
+    off = (real + 0.45 / 255 * torch.randn(100, 1, 2, 2).sign()).clamp(0, 1)
+    assert sample_quality(off, real, reader(4)) == known
+    rounded = (real + 5e-7 * torch.randn(100, 1, 2, 2).sign()).clamp(-1e-6, 1 + 1e-6)
+    assert sample_quality(rounded, real, reader(4)) == known
+
+
+def with_features_of(change):
+    """A judge on digits whose 64 features are changed."""
+    judge = build(Spec("convnet-4", 1, 8, DIGITS.classes, activation="relu"))
+    (*_, last) = (m for m in judge if isinstance(m, nn.Conv2d))
+    with torch.no_grad():
+        change(last)
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda layer: layer.bias.fill_(-1e3), "none of the judge's 64 features varies"),
+        (lambda layer: layer.weight.zero_(), "none of the judge's 64 features varies"),
+        (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid nan\).*give another --judge"),
+        (lambda layer: layer.weight.mul_(torch.inf), r"features are NaN or infinite at \d+ of"),
+    ],
+    ids=["dead", "constant", "large", "infinite"],
+)
+def test_a_judge_whose_features_say_nothing_is_refused(change, said, recwarn):
+    real, noise = DIGITS.train.floats(100)[0], torch.rand(100, 1, 8, 8)
+    for samples in (noise, real):
+        with pytest.raises(ValueError, match=f"^.*{said}[^\n]*$"):
+            sample_quality(samples, real, with_features_of(change))
+    assert not recwarn.list
+
+
+def test_samples_that_are_all_alike_are_measured():
+    """It is the real images that must differ to the judge."""
+    real = DIGITS.train.floats(100)[0]
+    assert sample_quality(real[:1].expand(80, -1, -1, -1), real, reader(64))["recall"] < 0.1
+    with pytest.raises(ValueError, match="none of the judge's 64 features varies over the real"):
+        sample_quality(real, real[:1].expand(80, -1, -1, -1), reader(64))
+
+
+@pytest.mark.parametrize(("samples", "train"), [(63, 100), (100, 63)])
+def test_fewer_images_than_features_are_said_once(samples, train, recwarn):
+    x = DIGITS.train.floats(100)[0]
+    sample_quality(x[:64], x[:64], reader(64))
+    assert not recwarn.list
+    sample_quality(x[:samples], x[:train], reader(64))
+    (said,) = recwarn.list
+    assert said.category is DoubtWarning
+    assert f"{samples} samples and {train} training images in 64 features" in str(said.message)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_figures_are_in_fp32_whatever_is_around(kind, judge):
+    x = DIGITS.train.floats(70)[0]
+    known = sample_quality(1 - x, x, judge)
+    with torch.autocast("cpu", kind):
+        assert sample_quality(1 - x, x, judge) == known
 
 
 @pytest.mark.parametrize(("n", "shape"), [(300, (1, 8, 8)), (1100, (1, 8, 8)), (40, (3, 6, 6))])
@@ -174,7 +229,8 @@ def test_nothing_is_left_behind_and_nothing_is_said(subject, judge, capfd):
     judge[2].eval()
     modes = [m.training for m in judge.modules()]
     state, known = {k: v.clone() for k, v in judge.state_dict().items()}, set(EXTRACTORS)
-    metrics.find("sample_quality")(subject)
+    with pytest.warns(DoubtWarning, match="16 samples and 60 training images in 64 features"):
+        metrics.find("sample_quality")(subject)
     assert [m.training for m in judge.modules()] == modes
     assert all(torch.equal(v, state[k]) for k, v in judge.state_dict().items())
     assert all(p.requires_grad and p.grad is None for p in judge.parameters())
@@ -289,6 +345,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(judge, tmp_path):
         (x, x[:3], judge, "at least 4 images"),
         (x, x[:, :, :4], judge, "do not compare"),
         (x / 0, x, judge, "finite"),
+        (255 * x, x, judge, "divide uint8 pixels by 255"),
+        (x, 1.01 * x + 0.05, judge, r"outside: undo what normalised them, then x.clamp\(0, 1\)"),
         (x, x, judge[0], "last one linear"),
         (x, x, nn.Sequential(), "last one linear"),
         (x, x, nn.Sequential(judge), "last one linear"),

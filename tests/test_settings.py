@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import jeat
+from jeat.cli import main
 from jeat.data import Batch, batches
 from jeat.energy import cross_entropy, marginal_energy
 from jeat.metrics import accuracy, robust_accuracy
@@ -22,7 +23,7 @@ from jeat.runs.fit import fit
 from jeat.samplers import ClassGaussian, Uniform
 from jeat.training.iteration import prepare
 from jeat.training.loop import train
-from jeat.training.plan import Optimisation, Plan
+from jeat.training.plan import Optimisation, Plan, Recovery
 
 from .conftest import DIGITS
 from .test_run import JEAT_PLAN, SHORT, assert_same_run
@@ -265,6 +266,56 @@ def test_auto_is_bf16_where_the_machine_has_instructions_for_it(net, able, multi
     assert {f.dtype for f in watched.logits} == {multiplies}
 
 
+class Multiplied(nn.Module):
+    """Convolutions in groups, and the dtypes that they multiplied in."""
+
+    def __init__(self, channels, groups, *, own=nn.Conv2d):
+        super().__init__()
+        self.seen = set()
+        self.first = nn.Conv2d(1, channels, 1)
+        self.middle = own(channels, channels, 3, padding=1, groups=groups)
+        self.head = nn.Linear(channels, 10)
+
+    def forward(self, x):
+        z = self.middle(self.first(x))
+        if torch.is_grad_enabled():  # predictions are in fp32 whatever is asked for
+            self.seen.add(z.dtype)
+        return self.head(z.relu().mean((2, 3)))
+
+
+class Own(nn.Conv2d):
+    """As timm's, which pads in its forward pass."""
+
+
+@pytest.mark.parametrize(
+    ("channels", "groups", "own", "multiplies"),
+    [
+        (16, 16, nn.Conv2d, torch.float32),
+        (16, 16, Own, torch.float32),
+        (16, 16, nn.ConvTranspose2d, torch.float32),
+        (32, 4, nn.Conv2d, torch.float32),
+        (32, 2, nn.Conv2d, torch.bfloat16),
+        (16, 1, nn.Conv2d, torch.bfloat16),
+    ],
+)
+def test_auto_is_fp32_on_a_cpu_wherever_it_is_resolved_where_bf16_is_slower(
+    channels, groups, own, multiplies, monkeypatch
+):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    x, y = DIGITS.test.floats(4)
+    ran = {
+        "training": lambda net: next(logs(net, Normal(), Optimisation(precision="auto"))),
+        "drawing": lambda net: jeat.sample(
+            net, y, steps=1, start=Uniform((1, 8, 8)), precision="auto"
+        ),
+        "an attack": lambda net: robust_accuracy(net, x, y, steps=1, precision="auto"),
+    }
+    for name, f in ran.items():
+        net = Multiplied(channels, groups, own=own)
+        f(net)
+        assert net.seen == {multiplies}, name
+
+
 def test_the_bf16_loss_is_near_the_fp32_loss_and_not_the_same(net):
     o = Optimisation(log_every=1)
     fp32, bf16 = (
@@ -310,3 +361,79 @@ def test_clip_bounds_the_gradient_of_a_step_and_logs_its_norm_before(net, share)
     step = flat(net.parameters()) - before
     assert log.metrics["gradient_norm"] == pytest.approx(norm, rel=1e-5)
     assert float(step.norm()) == pytest.approx(1.9 * min(share, 1) * norm, rel=1e-5)  # Nesterov
+
+
+# Shares, batches of one image, two radii
+
+
+@pytest.mark.parametrize("share", [99, 1.01, 0, -0.1, 10**9])
+def test_a_limit_on_a_share_is_a_share(share, tmp_path, capsys):
+    with pytest.raises(ValueError, match=r"recovery.max_saturated (is a share in \(0, 1\]|must)"):
+        Recovery(max_saturated=share)
+    words = ["train", "jem", "--out", str(tmp_path / "new"), "--recovery.max_saturated", str(share)]
+    assert main(words) == 2
+    assert "recovery.max_saturated" in capsys.readouterr().err
+    assert Recovery(max_saturated=1).limit("max_saturated") == 1
+
+
+@pytest.mark.parametrize("share", [1.5, -0.5, 99])
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("ema", lambda share, _: Optimisation(ema=share)),
+        ("lr", lambda share, _: Recovery(lr=share)),
+        ("rho", lambda share, out: run(replace(JEAT_PLAN, objective={"rho": share}), out)),
+    ],
+)
+def test_so_is_every_share_and_decay(name, given, share, tmp_path):
+    with pytest.raises(ValueError, match=name):
+        given(share, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "objective"),
+    [("jem", {"steps": 1, "buffer_size": 1}), ("jeat", {"steps": 1, "buffer_size": 1}), ("at", {})],
+)
+def test_a_run_may_have_one_image_an_iteration(tmp_path, method, objective):
+    o = replace(SHORT, batch_size=1, evaluate_every=0, log_every=1)
+    plan = Plan(method, net="convnet-4", objective=objective, optimisation=o)
+    log = next(fit(plan, tmp_path / "run"))
+    assert log.iteration == 1
+    assert torch.tensor(log.metrics["loss"]).isfinite()
+
+
+class OnePixel(nn.Module):
+    """A net whose batch normalisation sees one pixel."""
+
+    def __init__(self, *, channels: int, size: int, classes: int) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d(4)
+        self.net = nn.Sequential(
+            nn.Conv2d(channels, 4, size), norm, nn.Flatten(), nn.Linear(4, classes)
+        )
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_batch_normalisation_of_one_pixel_asks_for_two_images(tmp_path):
+    plan = Plan("at", net=f"{__name__}:OnePixel", optimisation=replace(SHORT, batch_size=1))
+    with pytest.raises(ValueError, match=r"at least 2 images an iteration .* raise batch_size"):
+        next(fit(plan, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    plan = replace(plan, optimisation=replace(SHORT, batch_size=2))
+    assert next(fit(plan, tmp_path / "run")).iteration == 1
+
+
+@pytest.mark.parametrize("method", ["at", "jeat", "prejeat"])
+def test_a_run_with_two_radii_says_which_is_which(method, tmp_path, capsys):
+    words = ["train", method, "--net", "convnet-4", "--epochs", "0.1", "--evaluate_images", "20"]
+    words += ["--objective.steps", "1"]
+    assert main([*words, "--out", str(tmp_path / "1"), "--eps", "0.1"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "jeat train" in line]
+    assert said == ["jeat train: trains at --objective.eps 0.03137, is evaluated at --eps 0.1"]
+    radii = ["--eps", "0.1", "--objective.eps", "0.1"]
+    for out, flags in {"2": [], "3": radii}.items():
+        assert main([*words, "--out", str(tmp_path / out), *flags]) == 0
+        assert "jeat train" not in capsys.readouterr().err

@@ -129,9 +129,20 @@ class Planted:
                 if ours or paper is not None:
                     yield t.title, row, column, ours, paper
 
+    def heading(self, title, column):
+        """The label of a column, with the number of images where it depends on that."""
+        (methods,) = (t.methods for t in self.tables if t.title == title)
+        own = {
+            self.images[f]
+            for (m, c, _), f in self.files.items()
+            if m in methods and c == column.name
+        }
+        return f"{column.label}, n = {own.pop()}" if column.by_count and own else column.label
+
     def notes(self, title, headings):
         """What is said of the columns of a table, below it."""
-        notes = {c.label: c.note for t in self.tables if t.title == title for c in t.columns}
+        columns = (c for t in self.tables if t.title == title for c in t.columns)
+        notes = {self.heading(title, c): c.note for c in columns}
         return "; ".join(f"{heading}: {notes[heading]}" for heading in headings) + "."
 
     def command(self, row, column, seed):
@@ -145,7 +156,7 @@ def planted(tmp_path_factory):
     out = tmp_path_factory.mktemp("planted") / "out"
     values, files, commands, images, minutes, bases = {}, {}, {}, {}, {}, {}
     drawn = drawings(SUITE, out, seeds=SEEDS)
-    spots, numbers = [*range(1000, 9990, 30)], count(10)
+    spots, numbers, of_a_kind = [*range(1000, 9990, 30)], count(10), {}
     random.Random(0).shuffle(spots)
     for i, (name, plan) in enumerate(runs(SUITE, out, seeds=SEEDS).items()):
         (out / name / "figures").mkdir(parents=True)
@@ -181,7 +192,8 @@ def planted(tmp_path_factory):
         if stem == "masking":
             only = dict.fromkeys(("square", "scaled", "fgsm"), 0.0)
             figures |= {"masking_images": 100.0} | {f"masking_{k}_only": v for k, v in only.items()}
-        images[file] = next(numbers)
+        kind = stem.removesuffix("16").removesuffix("17")  # both equations draw as many
+        images[file] = of_a_kind[kind] = of_a_kind.get(kind) or next(numbers)
         steps = [drawn[Path(m.samples)].command(m.samples)] if m.samples else []
         commands[file] = " && ".join([*steps, m.command()])
         record = {
@@ -283,7 +295,10 @@ def test_each_number_of_the_page_stands_under_its_heading_in_its_row(sections, p
                 if cell.text:
                     found[title, row[0].text, heading.text] = ours, paper
     assert found == {
-        (title, row, column.label): (said(ours), "" if paper is None else f"paper {paper}")
+        (title, row, planted.heading(title, column)): (
+            said(ours),
+            "" if paper is None else f"paper {paper}",
+        )
         for title, row, column, ours, paper in planted.cells()
     }
 
@@ -303,7 +318,8 @@ def test_each_command_of_the_page_has_the_labels_of_its_numbers(sections, plante
         for kind, row, column, ours, _ in planted.cells():
             for seed in ours if kind == title else ():
                 command = planted.command(row, column.name, seed)
-                known.setdefault(command, []).append(f"{row} {column.label}")
+                heading = planted.heading(title, column)
+                known.setdefault(command, []).append(f"{row} {heading}")
         (details,) = section.all("details")
         found = {}
         for item in details.all("li"):
@@ -368,7 +384,9 @@ def test_each_number_stands_under_its_heading_in_markdown(planted):
         assert "".join(about) == t.note
         assert notes == planted.notes(t.title, headings)
     assert found == {
-        (title, row, c.label): f"{said(ours) or '-'} (paper {paper})" if paper else said(ours)
+        (title, row, planted.heading(title, c)): (
+            f"{said(ours) or '-'} (paper {paper})" if paper else said(ours)
+        )
         for title, row, c, ours, paper in planted.cells()
     }
 
@@ -387,6 +405,8 @@ def test_each_line_of_the_csv_is_a_cell_with_its_paper_note_and_commands(planted
         assert key not in found
         numbers = [float(line[k]) if line[k] else None for k in ("mean", "std", "paper")]
         found[key] = (*numbers, int(line["seeds"]), line["note"], line["commands"].splitlines())
+        files = {f for (*cell, _), f in planted.files.items() if cell == [*key[1:]]}
+        assert line["images"] == " and ".join({str(planted.images[f]) for f in files})
     known = {}
     for title, row, c, ours, paper in planted.cells():
         mean = pytest.approx(statistics.fmean(ours.values())) if ours else None
@@ -439,7 +459,9 @@ def test_the_summary_is_that_of_the_records(results, planted):
     found = {(m, c): v for m, row in results["summary"].items() for c, v in row.items()}
     for key, ours in planted.values.items():
         std = pytest.approx(statistics.stdev(ours.values())) if len(ours) > 1 else None
-        assert found[key] == {"mean": pytest.approx(statistics.fmean(ours.values())), "std": std}
+        images = sorted({planted.images[planted.files[*key, seed]] for seed in ours})
+        mean = pytest.approx(statistics.fmean(ours.values()))
+        assert found[key] == {"mean": mean, "std": std, "images": images}
     own = {(r["method"], r["column"]) for r in results["records"]}
     assert found.keys() == own >= planted.values.keys()
 

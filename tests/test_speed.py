@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from torch import nn
 from torch.profiler import profile
 
 from jeat.attacks import pgd
@@ -90,3 +91,25 @@ def test_an_iteration_of_jeat_costs_its_passes(subject):
         (net(x).mean() + net(x).mean()).backward()
 
     assert over(lambda: iterate(training, batch), below) < 1.6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [1, 2, 64])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_auto_is_never_much_slower_than_fp32(groups, stride):
+    """Depthwise with stride 2: 32 times, where it was bf16."""
+    net = nn.Sequential(
+        nn.Conv2d(3, 64, 1),
+        nn.Conv2d(64, 64, 5, stride=stride, padding=2, groups=groups),
+        nn.Flatten(),
+        nn.LazyLinear(10),
+    )
+    x = torch.rand(16, 3, 32, 32)
+    net(x)
+    y = torch.zeros(16, dtype=torch.int64)
+
+    def run(precision):
+        with autocast(precision, x.device, net), evaluating(net):
+            pgd(net, x, y, eps=8 / 255, steps=STEPS, step_size=2 / 255)
+
+    assert over(lambda: run("auto"), lambda: run("fp32")) < 1.5

@@ -11,9 +11,10 @@ from jeat._support.version import __version__
 
 if TYPE_CHECKING:
     from jeat import attacks, data, energy, figures, metrics, nets, objectives, report, samplers
+    from jeat._support.shipped import shipped
     from jeat.data import load_data
     from jeat.jobs.sample import sample
-    from jeat.nets import load, shipped
+    from jeat.nets import load
     from jeat.runs.fit import fit
     from jeat.training.plan import Optimisation, Plan, Recovery
 
@@ -31,7 +32,7 @@ _HOMES = {
     "load": "jeat.nets",
     "load_data": "jeat.data",
     "sample": "jeat.jobs.sample",
-    "shipped": "jeat.nets",
+    "shipped": "jeat._support.shipped",
 }
 
 find_moved_modules()

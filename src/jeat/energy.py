@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.learning import warn_in_train_mode
+from jeat._support.passes import differentiable, leaf, logits_of, normal
 from jeat._support.tensors import check_labels, check_logits
 
 __all__ = [
@@ -35,7 +37,7 @@ def joint_energy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Te
     """
     logits = _full(logits)
     check_labels(y, logits)
-    return -logits.gather(1, y.long()[:, None]).squeeze(1)
+    return -logits.gather(1, normal(y).long()[:, None]).squeeze(1)
 
 
 def marginal_energy(logits: Float[Tensor, "b c"]) -> Float[Tensor, " b"]:
@@ -49,25 +51,39 @@ def cross_entropy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[T
 
 
 def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
-    """Close a net into an energy: E(., y) for labels ``y`` (B,), or E(.) without."""
+    """Close a net into an energy: E(., y) for labels ``y`` (B,), or E(.) without.
+
+    The net runs in the mode it is in, on whatever images: those of chains may leave [0, 1].
+
+    Warns:
+        DoubtWarning: that is train mode, and no training takes a step.
+    """
+    warn_in_train_mode(net)
     if y is None:
-        return lambda x: marginal_energy(net(x))
-    return lambda x: joint_energy(net(x), y)
+        return lambda x: marginal_energy(logits_of(net, x))
+    return lambda x: joint_energy(logits_of(net, x), y)
 
 
 def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
-    """Close a net into its loss L(., y) = E(., y) - E(.) (Eq. 13), for labels ``y`` (B,)."""
-    return lambda x: cross_entropy(net(x), y)
+    """Close a net into its loss L(., y) = E(., y) - E(.) (Eq. 13), for labels ``y`` (B,).
+
+    As :func:`energy_of`.
+    """
+    warn_in_train_mode(net)
+    return lambda x: cross_entropy(logits_of(net, x), y)
 
 
 def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:
     """s(x) = -grad_x E(x) (Sec. 4.3), detached; leaves no gradient on any parameter.
 
+    NaN where E(x) is NaN or infinite, and has no gradient.
+
     Raises:
-        ValueError: what the energy gives is not one number a sample that depends on it.
+        ValueError: what the energy gives is not one number a sample that depends on it, and can be
+            differentiated.
     """
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
+    with differentiable():
+        x = leaf(x)
         E: object = energy(x)
         if not isinstance(E, Tensor) or E.shape != x.shape[:1]:
             got = tuple(E.shape) if isinstance(E, Tensor) else f"a {type(E).__name__}"
@@ -75,7 +91,8 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
                 f"an energy takes {tuple(x.shape)} to {tuple(x.shape[:1])}, got {got}: use "
                 "jeat.energy.energy_of(net)"
             )
-        return -input_gradient(E, x)
+        s = -input_gradient(E, x)
+    return s.where(E.detach().isfinite().view(-1, *[1] * (x.dim() - 1)), torch.nan)
 
 
 def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tensor:

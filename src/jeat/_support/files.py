@@ -4,16 +4,24 @@ import errno
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from safetensors import SafetensorError
 
+from jeat._support.checks import SettingError
+
 __all__ = [
-    "contents", "expanded", "flushed", "parts_of", "removed", "rewritten", "system_number",
-    "whole_file",
+    "UNSUPPORTED", "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed",
+    "rewritten", "say_unsupported", "system_number", "whole_file",
 ]  # fmt: skip
+
+
+UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What a file system answers that cannot do something."""
 
 
 def expanded(path: str | Path) -> Path:
@@ -22,6 +30,24 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def check_not_home(what: str, name: str | Path) -> None:
+    """Refuse the home folder, and what holds it: it is no data set, net or run.
+
+    Raises:
+        SettingError: it is.
+    """
+    home = expanded("~").resolve()
+    try:
+        place = expanded(name).resolve()
+    except (OSError, ValueError, RuntimeError):  # no name of a file, or links in a circle
+        return
+    if place in (home, *home.parents):
+        raise SettingError(
+            f"{what} must not be {str(name)!r}, your home folder or one that holds it: name a "
+            "folder in it"
+        )
 
 
 @contextmanager
@@ -49,7 +75,7 @@ def whole_file(file: str | Path) -> Iterator[Path]:
 
 
 def flushed(place: Path) -> None:
-    """fsync a file, or a folder where that can be asked.
+    """fsync a file, or a folder where that can be asked; where it cannot, a warning says so once.
 
     Raises:
         OSError: with its name.
@@ -58,10 +84,19 @@ def flushed(place: Path) -> None:
     try:
         os.fsync(opened)
     except OSError as error:
-        if not (place.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EBADF)):
+        if place.is_dir() and error.errno in (*UNSUPPORTED, errno.EBADF):
+            return  # many file systems sync files only
+        if error.errno not in UNSUPPORTED:
             raise OSError(error.errno, error.strerror, str(place)) from error
+        say_unsupported("fsync", os.fstat(opened).st_dev, "what is written may be lost with power")
     finally:
         os.close(opened)
+
+
+@cache
+def say_unsupported(what: str, device: int, then: str) -> None:
+    """Warn, once for each file system, that it cannot do something, and what that means."""
+    warnings.warn(f"the file system does not support {what}: {then}", stacklevel=1)
 
 
 def contents(file: Path) -> bytes:

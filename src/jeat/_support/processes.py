@@ -136,7 +136,7 @@ def _given(name: str, default: int) -> int:
         ValueError: no whole number.
     """
     value = os.environ.get(name, str(default))
-    if not value.isdecimal():
+    if not (value.isascii() and value.isdecimal()):
         raise ValueError(f"{name} is set by launchers to a whole number, got {value!r}: unset it")
     return int(value)
 

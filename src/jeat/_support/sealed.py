@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from jeat._support.kinds import kind_of
+
 __all__ = [
-    "bytes_sum", "file_sum", "load_sealed", "save_sealed", "seal_of", "summed", "unsummed",
+    "apart", "bytes_sum", "file_sum", "load_sealed", "save_sealed", "save_tensors", "seal_of",
+    "summed", "unsummed",
 ]  # fmt: skip
 
 
@@ -55,11 +60,36 @@ def seal_of(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     return found.hexdigest()
 
 
+def save_tensors(
+    tensors: dict[str, Tensor], file: Path, metadata: dict[str, str] | None = None
+) -> None:
+    """Write tensors into a file of the mode that the user's files have; safetensors gives 600."""
+    file.touch()
+    mode = stat.S_IMODE(file.stat().st_mode)
+    save_file(apart(tensors), file, metadata=metadata)
+    with suppress(OSError):  # where files have no mode
+        file.chmod(mode)
+
+
+def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors, as safetensors takes them: each whole, and in memory of its own.
+
+    What is saved of tied weights is a copy for each name; loaded into a net, they are one again.
+    """
+    seen: set[int] = set()
+    found = {}
+    for name, t in tensors.items():
+        t = t.contiguous()
+        found[name] = t.clone() if t.untyped_storage().data_ptr() in seen else t
+        seen.add(t.untyped_storage().data_ptr())
+    return found
+
+
 def save_sealed(file: Path, header: dict[str, Any], tensors: dict[str, Tensor]) -> None:
     """Write tensors, plain values and their :func:`seal_of` into one file."""
-    tensors = {k: v.contiguous() for k, v in tensors.items()}
+    tensors = apart(tensors)
     sealed = header | {"sha256": seal_of(header, tensors)}
-    save_file(tensors, file, metadata={"jeat": json.dumps(sealed)})  # one entry: their order varies
+    save_tensors(tensors, file, {"jeat": json.dumps(sealed)})  # one entry: their order varies
 
 
 def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -75,7 +105,9 @@ def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except KeyError as error:
         raise ValueError("it was not saved by jeat") from error
     except (SafetensorError, OSError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split())) from error
+        kind = kind_of(file) if file.is_file() else None
+        said = f"it is {kind}; jeat reads .safetensors files that it wrote, as by save_net"
+        raise ValueError(said if kind else " ".join(str(error).split())) from error
     if header.pop("sha256", None) != seal_of(header, tensors):
         raise ValueError("what it holds is not what was saved; fetch or make it anew")
     return header, tensors

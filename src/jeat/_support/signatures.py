@@ -13,7 +13,7 @@ from typing import Any
 
 from docstring_parser import parse
 
-from jeat._support.checks import SettingError, check_kind
+from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.plugins import PACKAGE, Place, find, locate
 
 __all__ = ["GIVEN", "Flag", "Signature", "complete", "signature_of"]
@@ -87,7 +87,8 @@ def complete(
     """
     own = {f.name: f for f in _inspected(part).flags if f.name not in given}
     if unknown := set(settings) - set(own):
-        names, known = ", ".join(map(str, sorted(unknown, key=str))), ", ".join(own) or "none"
+        names = ", ".join(sorted(k if isinstance(k, str) else quoted(k) for k in unknown))
+        known = ", ".join(own) or "none"
         raise SettingError(f"{whose} has no setting {names}; it has {known}")
     for name, value in settings.items():
         check_kind(f"{group}.{name}", value, own[name].type)

@@ -5,7 +5,13 @@ import math
 import torch
 from torch import Tensor
 
-__all__ = ["check_images", "check_labels", "check_logits", "check_pixels"]
+from jeat._support.checks import NotFiniteError, quoted
+
+__all__ = [
+    "check_finite", "check_images", "check_labels", "check_logits", "check_pixels", "pixel_fault",
+]  # fmt: skip
+
+TOLERANCE = 1e-6  # of pixels outside of [0, 1]: fp32 rounds so when they are normalised and back
 
 
 def check_logits(logits: Tensor) -> None:
@@ -15,7 +21,10 @@ def check_logits(logits: Tensor) -> None:
         ValueError: it is not.
     """
     if not isinstance(logits, Tensor):
-        raise ValueError(f"logits must be a tensor (B, classes), got a {type(logits).__name__}")
+        raise ValueError(
+            f"logits must be a tensor (B, classes), got a {type(logits).__name__}: put the net in "
+            "a module that returns its logits alone"
+        )
     if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
@@ -29,7 +38,7 @@ def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
         ValueError: they are not, or do not.
     """
     if not isinstance(y, Tensor):
-        raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {y!r}")
+        raise ValueError(f"labels must be a tensor, such as torch.tensor([3, 8]), got {quoted(y)}")
     if y.dim() != 1 or y.is_floating_point() or y.dtype == torch.bool:
         raise ValueError(
             f"labels must be whole numbers (B,), one an image: got {y.dtype} {tuple(y.shape)}"
@@ -47,31 +56,54 @@ def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
 
 
-def check_pixels(x: Tensor, *, box: bool = True) -> None:
-    """Check that images are finite floats (B, C, H, W), and in [0, 1] where ``box``.
+def check_pixels(x: Tensor) -> Tensor:
+    """Images (B, C, H, W) in [0, 1]: as they are, or clamped where only rounding takes them out.
 
     Raises:
-        ValueError: they are not.
+        ValueError: they are not finite floats, or are outside of [0, 1] by more than 1e-6.
     """
     if not isinstance(x, Tensor):
         raise ValueError(f"images must be a tensor (B, C, H, W), got a {type(x).__name__}")
     got = f"{x.dtype} {tuple(x.shape)}"
-    if x.dim() == 4 and x.is_floating_point() and x.numel():
-        low, high = float(x.detach().min()), float(x.detach().max())  # NaN where a pixel is
-        if (low >= 0 and high <= 1) if box else math.isfinite(low) and math.isfinite(high):
-            return
-        got += f" from {low:g} to {high:g}"
-    raise ValueError(
-        f"images must be finite floats{' in [0, 1]' * box} of shape (B, C, H, W), got {got}; "
-        "divide uint8 pixels by 255"
-    )
+    if not x.is_floating_point():
+        got += "; divide uint8 pixels by 255"
+    elif not x.numel():
+        got += "; there is no image"
+    elif x.dim() == 4:
+        low, high = map(float, x.detach().aminmax())  # NaN where a pixel is
+        if (fault := pixel_fault(low, high)) is None:
+            return x if low >= 0 and high <= 1 else x.clamp(0, 1)
+        got += f" {fault}"
+    raise ValueError(f"images must be finite floats in [0, 1] of shape (B, C, H, W), got {got}")
 
 
-def check_images(images: Tensor, train: Tensor) -> None:
-    """Check that images can be compared with training images.
+def pixel_fault(low: float, high: float) -> str | None:
+    """What is wrong with pixels from ``low`` to ``high``, and its remedy; None in [0, 1].
+
+    Rounding errors of 1e-6 are nothing to say: the pixels are to be clamped.
+    """
+    beyond = max(-low, high - 1)
+    if beyond <= TOLERANCE:
+        return None
+    span = f"from {low:.4g} to {high:.4g}"
+    if not math.isfinite(beyond):
+        return f"{span}: some pixels are NaN or infinite"
+    if beyond <= 0.01:
+        remedy = "x.clamp(0, 1) takes them back"
+    elif low >= 0 and high > 2:
+        remedy = "divide uint8 pixels by 255"
+    elif low >= -1 and high <= 1:
+        remedy = "(x + 1) / 2 takes [-1, 1] to it"
+    else:
+        remedy = "undo what normalised them, then x.clamp(0, 1)"
+    return f"{span}, {beyond:.2g} outside: {remedy}"
+
+
+def check_images(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
+    """Images and training images that can be compared, each as of :func:`check_pixels`.
 
     Raises:
-        ValueError: no image on either side, other shapes, pixels that are not finite.
+        ValueError: no image on either side, other shapes, pixels outside of [0, 1] or not finite.
     """
     if not len(images) or not len(train):
         raise ValueError(f"no image to compare: got {len(images)} and {len(train)} to train on")
@@ -80,5 +112,19 @@ def check_images(images: Tensor, train: Tensor) -> None:
             f"images of {tuple(images.shape[1:])} do not compare with training images of "
             f"{tuple(train.shape[1:])}"
         )
-    if not (images.isfinite().all() and train.isfinite().all()):
-        raise ValueError("images to compare must have finite pixels")
+    return check_pixels(images), check_pixels(train)
+
+
+def check_finite(values: Tensor, said: str) -> None:
+    """Check that values (B, ...) are finite.
+
+    Args:
+        values: of B images.
+        said: the error, with ``{}`` for how many of them it is.
+
+    Raises:
+        NotFiniteError: they are not.
+    """
+    finite = values.detach().isfinite().view(len(values), -1).all(1)
+    if not finite.all():
+        raise NotFiniteError(said.format(f"{int((~finite).sum())} of {len(finite)}"))

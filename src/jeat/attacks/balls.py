@@ -24,14 +24,18 @@ def random_start(x: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tens
 
 
 def steepest(gradient: Float[Tensor, "b *s"], norm: Norm) -> Float[Tensor, "b *s"]:
-    """argmax of <gradient, d> over ||d|| <= 1: the sign (Eq. 2) or the unit gradient."""
+    """argmax of <gradient, d> over ||d|| <= 1: the sign (Eq. 2) or the unit gradient.
+
+    A gradient that is not finite has no direction: its image's is NaN.
+    """
+    finite = _like(gradient.flatten(1).isfinite().all(1), gradient)
     if norm == "linf":
-        return gradient.sign()
+        return gradient.sign().where(finite, torch.nan)  # the sign of NaN would be 0
     # Scale by the largest entry first: squares of tiny gradients underflow in fp32.
     largest = _like(gradient.flatten(1).abs().amax(1), gradient)
     scaled = gradient / largest.where(largest > 0, 1)
     length = _like(scaled.flatten(1).norm(dim=1), gradient)
-    return scaled / length.where(length > 0, 1)
+    return (scaled / length.where(length > 0, 1)).where(finite, torch.nan)
 
 
 def project(delta: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tensor, "b *s"]:

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, check_not_negative, is_whole
-from jeat._support.tensors import check_labels, check_pixels
+from jeat._support.checks import MOST_STEPS, SettingError, check_not_negative, is_whole, quoted
+from jeat._support.learning import is_learning, warn_in_train_mode
+from jeat._support.passes import differentiable, leaf, logits_of
+from jeat._support.tensors import check_finite, check_labels, check_pixels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, input_gradient, joint_energy
 
@@ -59,19 +61,23 @@ def pgd(
             found out.
 
     Returns:
-        x_adv, detached, inside the ball and inside [0, 1]; NaN where the net's gradient is.
+        x_adv, detached, inside the ball and inside [0, 1].
 
     Raises:
         ValueError: images outside [0, 1] or not finite, labels that do not fit, ``eps`` or
             ``step_size`` negative or infinite, ``eps`` above 1 in linf or 1e6 in l2, ``steps``
             below 1, an unknown norm, loss or ``grad_at``, a net that is not differentiable.
+        NotFiniteError: logits or gradients that are NaN or infinite, which give no direction; a
+            ValueError. In the steps of a training x_adv is NaN there, and counts as diverged.
+
+    Warns:
+        DoubtWarning: the net is in train mode, and no training takes a step.
     """
     if not callable(net):
-        raise ValueError(f"a net takes images to logits, got {net!r}: use jeat.load")
-    _check(x, y, eps, steps, step_size)
-    _check_choices(norm, loss, grad_at)
-    if eps > (most := 1 if norm == "linf" else 1e6):
-        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, at most {most:g}, got {eps}")
+        raise ValueError(f"a net takes images to logits, got {quoted(net)}: use jeat.load")
+    warn_in_train_mode(net)
+    x = _check(x, y, eps, steps, step_size)
+    _check_choices(norm, loss, grad_at, eps)
     climbed = loss if callable(loss) else _LOSSES[loss]
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
     x_n = (x + delta).detach()
@@ -85,24 +91,40 @@ def pgd(
             x_adv.index_copy_(0, left, at)
             left, x, y, x_n, gradient = (t[right] for t in (left, x, y, x_n, gradient))
             if not len(left):
-                return x_adv
+                break
         delta = x_n + step_size * balls.steepest(gradient, norm) - x
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
-    return x_adv.index_copy_(0, left, x_n) if early_exit else x_n
+    return _found(x_adv.index_copy_(0, left, x_n) if early_exit else x_n)
+
+
+def _found(x_adv: Tensor) -> Tensor:
+    """What an attack found, which is NaN where it had no direction."""
+    if not is_learning():
+        check_finite(
+            x_adv,
+            "the net's logits or input gradients are NaN or infinite at {} images: no attack can "
+            "follow them, and no accuracy can be counted",
+        )
+    return x_adv
 
 
 def _gradient(net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """grad_x of the sum of ``climbed``, and which images are classified as their label."""
-    x = x.detach().requires_grad_()
-    with torch.enable_grad():
-        logits = net(x)
+    """grad_x of the sum of ``climbed``, and which images are not known to be fooled.
+
+    Where logits are not finite, the gradient is NaN, and nothing is known.
+    """
+    with differentiable():
+        x = leaf(x)
+        logits = logits_of(net, x)
         climbs = climbed(logits, y)
         if climbs.shape != x.shape[:1]:
             raise ValueError(
                 f"an attack climbs one number an image, ({len(x)},), got {tuple(climbs.shape)}"
             )
         gradient = input_gradient(climbs, x)
-    return gradient, logits.argmax(1) == y
+    finite = logits.isfinite().all(1)
+    gradient = gradient.where(finite.view(-1, 1, 1, 1), torch.nan)
+    return gradient, (logits.argmax(1) == y) | ~finite
 
 
 def fgsm(
@@ -141,22 +163,30 @@ def fgsm_rs(
     return pgd(net, x, y, eps=eps, steps=1, step_size=ratio * eps, loss=loss, grad_at=grad_at)
 
 
-def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> None:
-    check_pixels(x)
+def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> Tensor:
+    """The images, when all is as it should be."""
+    x = check_pixels(x)
     check_labels(y)
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} labels")
     check_not_negative(eps=eps, step_size=step_size)
-    if not is_whole(steps, 1):
-        raise SettingError(f"an attack takes at least 1 step, a whole number, got steps={steps!r}")
+    if not is_whole(steps, 1, MOST_STEPS):
+        raise SettingError(
+            f"an attack takes at least 1 step and at most 1e9, a whole number, got "
+            f"steps={quoted(steps)}"
+        )
+    return x
 
 
-def _check_choices(norm: str, loss: str | Climbed, grad_at: str) -> None:
+def _check_choices(norm: str, loss: str | Climbed, grad_at: str, eps: float) -> None:
     if norm not in ("linf", "l2"):
-        raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+        raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
     if not callable(loss) and loss not in _LOSSES:
         raise SettingError(
-            f"unknown attack loss {loss!r}: use 'ce', 'energy' or a function of logits and labels"
+            f"unknown attack loss {quoted(loss)}: use 'ce', 'energy' or a function of logits and "
+            "labels"
         )
     if grad_at not in ("start", "clean"):
-        raise SettingError(f"unknown grad_at {grad_at!r}: use 'start' or 'clean'")
+        raise SettingError(f"unknown grad_at {quoted(grad_at)}: use 'start' or 'clean'")
+    if eps > (most := 1 if norm == "linf" else 1e6):
+        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, at most {most:g}, got {eps}")

@@ -13,9 +13,11 @@ from contextlib import nullcontext
 from importlib import import_module
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, plain
 from jeat._support.plugins import import_plugins, known_parts, place_in_own_code
+from jeat.cli._environment import prepare
 from jeat.cli._memory import keep_memory
+from jeat.cli._show import shown_warnings
 
 __all__ = ["main"]
 
@@ -55,13 +57,13 @@ def _run(words: Sequence[str]) -> int:
     if words[0] not in commands:
         return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
     keep_memory()
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # at "warning" it tells of every retry
+    prepare()
     try:
         processes.rank()  # what a launcher cannot have set is refused here
         import_plugins()
         if processes.world() > 1 and words[0] not in _PARALLEL:
             return _fail(f"jeat {words[0]} runs in one process: start it without a launcher", 2)
-        with processes.joined() if words[0] in _SPLIT else nullcontext():
+        with shown_warnings(), processes.joined() if words[0] in _SPLIT else nullcontext():
             return int(commands[words[0]].main(words[1:]))
     except KeyboardInterrupt:
         return _fail("stopped", 130)
@@ -89,5 +91,5 @@ def _said(error: Exception) -> str:
 
 def _fail(message: str, code: int) -> int:
     if processes.first_failure():
-        print(f"jeat: {' '.join(message.split())}", file=sys.stderr)
+        print(f"jeat: {plain(message)[:1000]}", file=sys.stderr)
     return code

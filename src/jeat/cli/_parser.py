@@ -6,19 +6,21 @@ import sys
 from argparse import HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 import jsonargparse
 
 from jeat._support import processes
-from jeat._support.files import expanded
+from jeat._support.checks import LARGEST, plain, quoted
+from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.signatures import Flag, signature_of
-from jeat.cli._yaml import ERRORS, in_file, load, number
+from jeat.cli._yaml import DECIMAL, ERRORS, in_file, is_other_number, load, number
 
 __all__ = ["Parser"]
 
 _OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
+_LONGEST = 1000  # characters of an error's line
 _NULL = ("noise",)  # flags for which null is a value, and not the default
 
 
@@ -95,8 +97,10 @@ class Parser(jsonargparse.ArgumentParser):
         """Parse the words of a command; a number after a flag may be a fraction."""
         self._several = {action.dest for action in self._actions if action.nargs == "+"}
         pairs = zip(["", *words], words, strict=False)
+        plain_words = [_plain(*pair, self._long) for pair in pairs]
+        self._check_decimal(plain_words)
         try:
-            args = self.parse_args([_plain(*pair, self._long) for pair in pairs])
+            args = self.parse_args(plain_words)
         except UnicodeDecodeError:
             self.error("--config is no text: give a YAML file of these flags")
         for name, default in self.get_defaults().items():  # null and 3 for a switch pass in YAML
@@ -108,7 +112,25 @@ class Parser(jsonargparse.ArgumentParser):
                 self.error(f"--{name} must not be null")
             if isinstance(default, bool) and not isinstance(value, bool):
                 self.error(f"--{name} must be true or false, got {value}")
+            if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+                self.error(f"--{name} must be below 2^63, got {quoted(value)}")
         return args
+
+    def _numbers(self) -> dict[str, str]:
+        """The words that stand for flags that take a number -> their names."""
+        kinds = {a: getattr(a, "_typehint", a.type) for a in self._actions}
+        numeric = [a for a, kind in kinds.items() if {int, float} & {kind, *get_args(kind)}]
+        return {option: a.dest for a in numeric for option in a.option_strings}
+
+    def _check_decimal(self, words: Sequence[str]) -> None:
+        """Refuse numbers that Python and YAML know and people may read as others."""
+        numbers = self._numbers()
+        for word, after in zip(words, [*words[1:], ""], strict=False):
+            flag, _, value = word.partition("=")
+            if flag not in numbers and word[:2] in numbers:
+                flag, value = word[:2], word[2:]  # -n7
+            if flag in numbers and is_other_number(value or after):
+                self.error(f"--{numbers[flag]} must be {DECIMAL}, got {value or after}")
 
     def group(self, args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
         """The parsed flags of :meth:`add_flags` with a group; none where it had none."""
@@ -133,6 +155,7 @@ class Parser(jsonargparse.ArgumentParser):
         """Refuse what is no name of a folder."""
         if not folder or "\0" in folder:
             self.error(f"--out must name a folder, got {folder!r}")
+        check_not_home("--out", folder)
 
     def check_file(self, file: str | None, suffix: str, *inputs: Any) -> None:
         """Refuse a file to write, where one is given, before any work that could be lost.
@@ -165,13 +188,13 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
         if processes.first_failure():
-            said = self._shortened(_readable(" ".join(message.split())))
-            said = f"{self.prog}: {said}; see {self.prog} --help"
-            print(said, file=sys.stderr)
+            said = plain(self._shortened(_readable(" ".join(message.split()))))[:_LONGEST]
+            print(f"{plain(self.prog)}: {said}; see {plain(self.prog)} --help", file=sys.stderr)
         sys.exit(2)
 
     def _load(self, text: str) -> Any:
-        return load(text, long=self._long, several=self._several)
+        numbers = {*self._numbers().values()}
+        return load(text, long=self._long, several=self._several, numbers=numbers)
 
 
 def _plain(before: str, word: str, long: Mapping[str, str]) -> str:

@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import jsonargparse
@@ -10,11 +12,17 @@ import yaml
 
 from jeat._support.files import expanded
 
-__all__ = ["ERRORS", "in_file", "load", "number"]
+__all__ = ["DECIMAL", "ERRORS", "in_file", "is_other_number", "load", "number"]
+
+DECIMAL = "a number in decimal digits, such as 100, 0.5 or 1e-3"
 
 ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
-_FRACTION = re.compile(r"\d+(\.\d*)?/\d+")
+_FRACTION = re.compile(r"[0-9]+(\.[0-9]*)?/[0-9]+")
+_DECIMAL = re.compile(  # 010 would be 8 to some
+    r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
+)
+_SIXTIETHS = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?")  # 1:30, which YAML reads as 90
 _TEXT = {  # 3/4 may be a path there
     "class", "config", "data", "inception", "init", "judge", "metrics", "net", "out", "outside",
     "samples",
@@ -22,21 +30,24 @@ _TEXT = {  # 3/4 may be a path there
 _load_yaml = jsonargparse.get_loader("yaml")
 
 
-def load(text: str, *, long: Mapping[str, str], several: Set[str]) -> Any:
+def load(text: str, *, long: Mapping[str, str], several: Set[str], numbers: Set[str]) -> Any:
     """YAML with fractions; an alias, which flags do not need, could hold itself or grow to no end.
 
     Args:
         text: of a file, or of a flag's value.
         long: short names of flags, and what they stand for.
         several: flags that take several words.
+        numbers: flags that take a number.
 
     Raises:
-        YAMLError: no YAML, an alias, or a flag that is given twice.
+        YAMLError: no YAML, an alias, a flag that is given twice, or a number that is not decimal.
     """
     if "*" in text and any(isinstance(t, yaml.AliasToken) for t in yaml.scan(text)):
         raise yaml.YAMLError("aliases (*name) are not accepted, write the value")
+    if text == "~":  # as a word it is a folder, in a file it is null
+        return text
     if ":" in text:
-        _check_once(yaml.compose(text))
+        _check_once(yaml.compose(text), {name.rpartition(".")[2] for name in numbers})
     return _listed(_lengthened(number("", _load_yaml(text)), long), several)
 
 
@@ -48,6 +59,20 @@ def number(name: str, value: Any) -> Any:
         return value
     above, below = value.split("/")
     return float(above) / float(below) if float(below) else value
+
+
+def is_other_number(text: str) -> bool:
+    """Whether a text is a number to Python or YAML, but not in decimal digits: 0x10, 1_0, 1:30."""
+    text = text.strip()
+    if _DECIMAL.fullmatch(text) or not any(c.isdigit() for c in text):
+        return False
+    if _SIXTIETHS.fullmatch(text):
+        return True
+    for read in (float, partial(int, base=0)):
+        with suppress(ValueError):
+            read(text.replace("_", ""))
+            return True
+    return False
 
 
 def in_file(file: str, name: str) -> list[str]:
@@ -109,11 +134,12 @@ def _listed(flags: Any, several: Set[str]) -> Any:
     return flags
 
 
-def _check_once(node: yaml.Node | None, above: str = "") -> None:
+def _check_once(node: yaml.Node | None, numbers: Set[str], above: str = "") -> None:
     """Check that no flag or group of a YAML document is written twice: the last would count.
 
     Raises:
-        YAMLError: one is, or a group is both a mapping and the first part of names.
+        YAMLError: one is, a group is both a mapping and the first part of names, or a number is
+            not decimal.
     """
     if not isinstance(node, yaml.MappingNode):
         return
@@ -124,4 +150,8 @@ def _check_once(node: yaml.Node | None, above: str = "") -> None:
             raise yaml.YAMLError(f"{name} is given twice, write it once")
         if dot and group in names:
             raise yaml.YAMLError(f"{group} is given nested and dotted, write it one way")
-        _check_once(value, f"{name}.")
+        if isinstance(value, yaml.ScalarNode):
+            last = name.rpartition(".")[2].replace("-", "_")
+            if last in numbers and is_other_number(str(value.value)):
+                raise yaml.YAMLError(f"{name} must be {DECIMAL}, got {value.value}")
+        _check_once(value, numbers, f"{name}.")

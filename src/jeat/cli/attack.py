@@ -7,28 +7,19 @@ E(x, y) alone (Eq. 18). Signs of gradient masking are looked for in the same bal
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from jeat.cli._flags import add_subject
 from jeat.cli._parser import Parser
-from jeat.cli._show import warn
+from jeat.cli._show import bar, warn
 
 __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
     """Attack, print a table, and save the adversarial images where asked."""
-    parser = Parser("jeat attack", __doc__)
-    add_subject(parser)
-    parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
-    parser.add_argument("--steps", type=int, default=20, help="gradient steps")
-    parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
-    parser.add_argument("--norm", type=Literal["linf", "l2"], default="linf", help="ball")
-    parser.add_argument("--loss", type=Literal["ce", "energy"], default="ce", help="what to climb")
-    parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
-    parser.add_argument(
-        "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
-    )
+    parser = _parser()
     args = parser.parse(words)
     parser.check_file(args.out, ".npz", args.net, args.data, *(args.config or ()))
 
@@ -43,24 +34,42 @@ def main(words: Sequence[str]) -> int:
     from jeat.report import table
 
     s, _ = subject_of(args.net, args.data, args.number, args.seed)
-    pieces = zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True)
-    x_adv = torch.cat(
-        [
-            pgd(
-                s.net, x, y, eps=args.eps, steps=args.steps, step_size=args.step_size,
-                norm=args.norm, loss=args.loss, random_start=args.random_start,
-            )
-            for x, y in pieces
-        ]
+    attack = partial(
+        pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
+        loss=args.loss, random_start=args.random_start,
     )  # fmt: skip
+    attacked: list[torch.Tensor] = []
+    with bar() as show:
+        for x, y in zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True):
+            show("attacking", 500 * len(attacked), len(s.y))
+            attacked.append(attack(x, y))
+        show("attacking", len(s.y), len(s.y))
+        show("masked gradients", 0, 1)
+        masking = measure_masking(s, eps=args.eps, norm=args.norm)
+        show("masked gradients", 1, 1)
+    x_adv = torch.cat(attacked)
     rows = [
         {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
     ]
     print(table(rows))
-    masking = measure_masking(s, eps=args.eps, norm=args.norm)
     print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
     if args.out is not None:
         with whole_file(args.out) as part:
             np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     warn(signs_of_masking(masking))
     return 0
+
+
+def _parser() -> Parser:
+    parser = Parser("jeat attack", __doc__)
+    add_subject(parser)
+    parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
+    parser.add_argument("--steps", type=int, default=20, help="gradient steps")
+    parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
+    parser.add_argument("--norm", type=Literal["linf", "l2"], default="linf", help="ball")
+    parser.add_argument("--loss", type=Literal["ce", "energy"], default="ce", help="what to climb")
+    parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
+    )
+    return parser

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat.cli._parser import Parser
+from jeat.cli._show import bar
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
 
     from jeat.data import Data
 
@@ -32,12 +35,14 @@ def main(words: Sequence[str]) -> int:
 
     from jeat import load_data
     from jeat._support.files import whole_file
+    from jeat.figures import check_drawing
     from jeat.figures.landscape import draw
     from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all
     from jeat.metrics import axis, energy_on_plane, plane
     from jeat.report import table
 
     axis(args.radius, args.points)  # refuses before anything is loaded
+    check_drawing()
     seed_all(args.seed)
     nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
     first, *_ = nets.values()
@@ -53,7 +58,7 @@ def main(words: Sequence[str]) -> int:
         energy_on_plane, x=x, y=y if args.energy == "joint" else None,
         directions=plane(x, seed=args.seed), radius=args.radius, points=args.points,
     )  # fmt: skip
-    energies = {name: on_plane(net) for name, net in nets.items()}
+    energies = _energies(nets, on_plane)
     symbol = "E(x, y)" if args.energy == "joint" else "E(x)"
     title = (
         f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "
@@ -65,6 +70,19 @@ def main(words: Sequence[str]) -> int:
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
     print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")
     return 0
+
+
+def _energies(
+    nets: "dict[str, nn.Module]", on_plane: "Callable[[nn.Module], Tensor]"
+) -> "dict[str, Tensor]":
+    """The energies of each net on the plane, with a bar."""
+    found = {}
+    with bar() as show:
+        for i, (name, net) in enumerate(nets.items()):
+            show("planes", i, len(nets), name)
+            found[name] = on_plane(net)
+        show("planes", len(nets), len(nets), "done")
+    return found
 
 
 def _parser() -> Parser:

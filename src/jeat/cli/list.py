@@ -19,7 +19,8 @@ def main(words: Sequence[str]) -> int:
 
     from huggingface_hub import ModelCard
 
-    from jeat import report, shipped
+    from jeat import shipped
+    from jeat._support.table import table
 
     rows = []
     for name, file in shipped().items():
@@ -34,6 +35,6 @@ def main(words: Sequence[str]) -> int:
     if not rows:
         print("no net comes with this installation")
         return 0
-    print(report.table(rows))
+    print(table(rows))
     print(f"cards: {file.parent}/*.md")
     return 0

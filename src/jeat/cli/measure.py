@@ -7,9 +7,9 @@ more than test images is measured where --metrics names it. Each metric's own fl
 --METRIC.FLAG. Where robustness is measured, signs of gradient masking are looked for, too.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jeat._support import processes
 from jeat._support.plugins import constant_of, known_parts, short_name
@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")
 
     from jeat._support.files import rewritten
-    from jeat.jobs.measurement import Measurement, measure
+    from jeat.jobs.measurement import Measurement, measure, written
     from jeat.report import table
 
     m = Measurement(
@@ -53,15 +53,23 @@ def main(words: Sequence[str]) -> int:
     if processes.rank():
         return 0
     figures = found["figures"] | found["masking"]
-    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in figures.items()]))
+    print(table([_row(k, v, found) for k, v in figures.items()]))
     print(
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {processes.world()} processes" if processes.world() > 1 else "")
     )
     if args.out is not None:
-        rewritten(Path(args.out), json.dumps(found, indent=1) + "\n")
+        rewritten(Path(args.out), written(found))
     warn(found["warnings"])
     return 0
+
+
+def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
+    """A line of the table: a figure, on how many images, and whose they are."""
+    n, of = found["counts"][name], "test"
+    if name in found["of_samples"]:
+        of = f"drawn by {found['drawn_by']}"
+    return {"metric": name, "value": f"{value:.4g}", "images": f"{n} {of}"}
 
 
 def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
@@ -80,7 +88,7 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=str | None, default=None,
-        help=".safetensors of images that jeat sample drew from the net",
+        help=".safetensors of images that jeat sample drew, best from the net",
     )  # fmt: skip
     parser.add_argument(
         "--judge", type=str | None, default=None, help="another net, which looks at the samples"

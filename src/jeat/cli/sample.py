@@ -13,6 +13,7 @@ from typing import Literal
 
 from jeat._support import processes
 from jeat.cli._parser import Parser
+from jeat.cli._show import bar
 
 Own = Literal["own"]
 
@@ -47,7 +48,8 @@ def main(words: Sequence[str]) -> int:
         precision=args.precision,
         seed=args.seed,
     )
-    images, labels = draw(drawing)
+    with bar() as show:
+        images, labels = draw(drawing, show=show)
     if processes.rank():
         return 0
     rows = len(labels) // args.number

@@ -39,10 +39,12 @@ def main(words: Sequence[str]) -> int:
 
     from jeat.runs.fit import fit
 
-    out = expanded(args.out)
+    out, said_first = expanded(args.out), _two_radii(plan)
     try:
         with bar() as show:
             for log in fit(plan, out, resume=args.resume):
+                while said_first and processes.rank() == 0:
+                    print(f"jeat train: {said_first.pop()}", file=sys.stderr)
                 for said in log.went_back if processes.rank() == 0 else ():
                     print(f"jeat train: {said}", file=sys.stderr)
                 show(method, log.iteration, log.total, _note(log.metrics))
@@ -131,6 +133,14 @@ def _plan(method: str, parser: Parser, args: Any) -> Plan:
             if f.name in args and f.name not in (*GROUPS, "optimisation")
         },
     )
+
+
+def _two_radii(plan: Plan) -> list[str]:
+    """What is said of a run that trains at one radius and is evaluated at another."""
+    own = plan.objective.get("eps", plan.eps)
+    if own == plan.eps:
+        return []
+    return [f"trains at --objective.eps {own:.4g}, is evaluated at --eps {plan.eps:.4g}"]
 
 
 def _note(metrics: dict[str, float]) -> str:

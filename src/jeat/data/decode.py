@@ -1,7 +1,7 @@
 """Image files to pixels."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -9,17 +9,27 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["decoded", "image_files", "line"]
+__all__ = ["coloured", "decoded", "image_files", "line"]
 
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
 
-def image_files(split: Any, column: str, *folders: Path) -> Iterator[Mapping[str, Any]]:
+def image_files(
+    split: Any, column: str, *folders: Path, seen: dict[tuple[int, int], Path] | None = None
+) -> Iterator[Mapping[str, Any]]:
     """The image files of a data set's column, undecoded.
 
+    Args:
+        split: of a data set.
+        column: of images.
+        folders: where its files lie.
+        seen: files so far, of all splits, by what the system knows them by; added to.
+
     Raises:
-        ValueError: no image in a row, or one that is no file of the data set's ``folders``.
+        ValueError: no image in a row, one that is no file of the data set's ``folders``, or a file
+            that was there before, by this or another name.
     """
+    seen = {} if seen is None else seen
     within = {folder.resolve() for folder in folders}
     for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
         for file in table[column].to_pylist():
@@ -30,6 +40,12 @@ def image_files(split: Any, column: str, *folders: Path) -> Iterator[Mapping[str
                 above = {*place.parents, *(place.parent.resolve() / place.name).parents}
                 if not (place.is_file() and within & above):
                     raise ValueError(f"{place} is no image file of the data set: replace it")
+                of = place.stat()
+                if (first := seen.setdefault((of.st_dev, of.st_ino), place)) is not place:
+                    raise ValueError(
+                        f"{place} is the file {first} again: no image may be in two splits, or "
+                        "twice in one: remove one of them"
+                    )
             yield file
 
 
@@ -59,9 +75,13 @@ def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
                 f"images differ in size ({arrays[0].shape[:2]}, but {name} {pixels.shape[:2]}): "
                 "resize them to one square size first"
             )
-    if any(a.ndim == 3 for a in arrays):
-        arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
-    return np.stack(arrays)
+    return np.stack(coloured(arrays))
+
+
+def coloured(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Grey arrays (..., H, W) as colour (..., H, W, 3), where one of them is."""
+    most = max(a.ndim for a in arrays)
+    return [a if a.ndim == most else np.repeat(a[..., None], 3, axis=-1) for a in arrays]
 
 
 def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str]]:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from jeat._support.sealed import seal_of
+from jeat._support.tensors import pixel_fault
 
 __all__ = ["SOURCES", "Batch", "Data", "Images", "from_arrays"]
 
@@ -103,6 +104,8 @@ def from_arrays(
 ) -> Images:
     """Images (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or floats in [0, 1], and labels (N,).
 
+    Floats that a rounding error takes out of [0, 1], 1e-6 at most, are clamped.
+
     Raises:
         ValueError: NaN or out-of-range pixels, images that are not square or of 1 or 3 channels,
             labels that are not whole numbers from 0, or not below the number of classes (of
@@ -119,13 +122,18 @@ def from_arrays(
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
             raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
-        if not (x.min() >= 0 and x.max() <= 1):  # false for NaN, too
-            raise ValueError("pixels given as floats must be finite and lie in [0, 1]")
-        x = np.round(x * 255).astype(np.uint8)
+        if fault := pixel_fault(float(x.min()), float(x.max())):
+            raise ValueError(f"pixels as floats must be finite and lie in [0, 1], they are {fault}")
+        x = np.round(x.clip(0, 1) * 255).astype(np.uint8)
     y = np.asarray(labels)
+    if missing := [i for i, k in enumerate(y.reshape(-1).tolist()) if k is None or k != k]:
+        raise ValueError(f"a label is missing in row {missing[0]}: give it one, or remove the row")
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(f"labels must be {len(x)} whole numbers, got {y.dtype} {y.shape}")
     most = len(classes) if classes is not None else len(y)
-    if y.min() < 0 or y.max() >= most:
-        raise ValueError(f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}")
+    if len(odd := np.flatnonzero((y < 0) | (y >= most))):
+        raise ValueError(
+            f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}: {y[odd[0]]} in row "
+            f"{odd[0]}"
+        )
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))

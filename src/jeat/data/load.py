@@ -7,18 +7,20 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from jeat._support.checks import SettingError
-from jeat._support.files import expanded, whole_file
+from jeat._support.checks import SettingError, plainly
+from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.images import SOURCES, Data, Images
+from jeat.data.labels import check_learnable
 
 __all__ = ["load_data"]
 
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
+@plainly()
 def load_data(source: str | Path) -> Data:
     """Load ``source`` with its training and test split.
 
@@ -26,27 +28,31 @@ def load_data(source: str | Path) -> Data:
     (parquet, or an image folder with one folder a class), or ``package.module:function``, a
     function of one's own that returns a :class:`Data`.
 
-    The test split is ``test``, else ``validation``; a source with one split gives every tenth
-    image of each class to the test. Decoded pixels of Hugging Face sources are cached in
-    ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a key that changes with local files; a hub
-    data set is decoded once under its name and commit (``owner/name@COMMIT``). A folder
-    ``$JEAT_DATA/name`` stands for the hub's ``owner/name``.
+    A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
+    ``test``; what is left out is named in a warning. The test split is ``test``, else
+    ``validation``; a source with one split gives every tenth image of each class to the test.
+
+    Decoded pixels of Hugging Face sources are cached in ``$JEAT_CACHE`` (default
+    ``~/.cache/jeat``), under a key that changes with local files; a hub data set is decoded once
+    under its name and commit (``owner/name@COMMIT``). A folder ``$JEAT_DATA/name`` stands for the
+    hub's ``owner/name``.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
         ValueError: images that differ in size, are not square, have NaN or other pixels than
-            [0, 1] floats or uint8; labels that do not fit; no image or label column; fewer than
-            2 classes to train on.
+            [0, 1] floats or uint8; labels that are missing or do not fit; no image or label column;
+            folders that may be splits as well as classes, a file that is read twice; fewer than 2
+            classes to train on, a class to test on only.
     """
     name = str(source)
     if not name:
         raise SettingError(f"data must name a data set: {SOURCES}")
+    if set(Path(name).parts) <= {".."}:
+        raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
+    check_not_home("data", name)
     path = _place(name)
     data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
-    if len(data.train.y.unique()) < 2:
-        raise ValueError(
-            f"{source} holds images of one class to train on, a classifier needs at least 2 classes"
-        )
+    check_learnable(data, name)
     return data
 
 
@@ -76,7 +82,7 @@ def _read(source: str, path: Path) -> Data:
 def _cached(reader: ModuleType, source: str, path: Path) -> Data:
     """What a reader with a ``key(source, path)`` reads, once for each key."""
     key = hashlib.sha256(reader.key(source, path).encode()).hexdigest()[:24]
-    cache = expanded(os.environ.get("JEAT_CACHE", "~/.cache/jeat"))
+    cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:
         return found
@@ -103,5 +109,5 @@ def _place(source: str) -> Path:
     path, hub = expanded(source), pinned(source)
     if path.exists() or hub is None:
         return path
-    mirror = expanded(os.environ.get("JEAT_DATA", "/nowhere")) / hub[0].split("/")[1]
+    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere") / hub[0].split("/")[1]
     return mirror if mirror.is_dir() else path

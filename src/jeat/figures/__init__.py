@@ -1,5 +1,6 @@
 """Pictures: one kind a file, each a function of plain values."""
 
+from jeat.figures._trial import check_drawing
 from jeat.figures.image_grid import grid, panels
 
-__all__ = ["grid", "panels"]
+__all__ = ["check_drawing", "grid", "panels"]

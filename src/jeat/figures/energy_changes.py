@@ -38,7 +38,7 @@ def draw(logs: Mapping[str, list[dict[str, Any]]]) -> "Figure":
     """One row of panels a method: mean and spread of Eq. 15 over the images, by epoch.
 
     Raises:
-        ValueError: a log without records of Eq. 15.
+        ValueError: a log without records of Eq. 15, or with records that are NaN or infinite.
     """
     from matplotlib.figure import Figure
 
@@ -53,6 +53,8 @@ def draw(logs: Mapping[str, list[dict[str, Any]]]) -> "Figure":
                         f"the log of {method} has no record of Eq. 15: train with deltas_every"
                     )
                 means, spreads = zip(*points.values(), strict=True)
+                if not all(map(math.isfinite, means + spreads)):
+                    raise ValueError(f"{name} is NaN or infinite in the log of {method}")
                 ax.errorbar(
                     list(points), means, spreads, fmt="o-", ms=3, lw=1, capsize=2, color=colour,
                     label=NAMES[name.split("_")[1]],

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from jeat._support.tensors import check_pixels
+
 __all__ = ["grid", "panels"]
 
 
@@ -18,12 +20,12 @@ def grid(
     Small images are enlarged by a whole factor, without smoothing, to ``least`` pixels or more.
 
     Raises:
-        ValueError: no image or no column.
+        ValueError: no image or no column, pixels outside of [0, 1], or NaN.
     """
     if not len(images) or columns < 1:
         raise ValueError(f"a grid needs images and columns, got {len(images)} and {columns}")
     zoom = -(-least // images.shape[-1])
-    x = (images.detach().float().clamp(0, 1) * 255).round().byte().cpu().numpy()
+    x = (check_pixels(images).detach().float() * 255).round().byte().cpu().numpy()
     x = x.repeat(zoom, axis=2).repeat(zoom, axis=3).transpose(0, 2, 3, 1)
     if x.shape[3] == 1:
         x = x.repeat(3, axis=3)

@@ -1,6 +1,7 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
 import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Literal
@@ -9,20 +10,26 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, is_whole, plainly, quoted
 from jeat._support.files import whole_file
 from jeat._support.plugins import Part
 from jeat._support.sealed import load_sealed, save_sealed
+from jeat._support.tensors import check_pixels
 from jeat._support.words import flags
-from jeat.data import load_data
+from jeat.data import Data, load_data
+from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
 from jeat.jobs.sample import Own, sample, sampler_for
 from jeat.nets import Precision, spec_of
 from jeat.nets.places import digest
 from jeat.runs.buffer import load_buffer
-from jeat.samplers import Start, start_of, start_without_images
+from jeat.samplers import Sampler, Start, start_of, start_without_images
 
-__all__ = ["Drawing", "draw", "draw_to", "load_images", "save_images"]
+__all__ = [
+    "Drawing", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",
+]  # fmt: skip
+
+Show = Callable[[str, int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -63,16 +70,46 @@ class Drawing:
         return shlex.join(words)
 
 
-def draw(d: Drawing) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W) in [0, 1], class after class, and their labels.
+def drawer(command: str) -> str:
+    """The net that a command of :meth:`Drawing.command` draws from."""
+    words = shlex.split(command)
+    return words[2] if len(words) > 2 else command
+
+
+def check_ready(d: Drawing, data: Data) -> None:
+    """Raise where a net that will be trained on ``data`` cannot be drawn from like this.
+
+    Raises:
+        ValueError: an unknown class, sampler or start, or settings that they do not take.
+    """
+    if d.number < 1:
+        raise SettingError(f"--number must be at least 1, got {d.number}")
+    if unknown := [name for name in d.classes if name not in data.classes]:
+        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
+    how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
+    sampler = sampler_for(nn.Identity(), sampler=d.sampler, **how)
+    sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
+    if d.start not in ("own", "buffer"):
+        start_of(d.start, data)
+
+
+def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
+    """Images (N, C, H, W), class after class, and their labels.
+
+    Clamped to [0, 1], where a sampler of one's own lets its chains roam.
 
     The processes of a launcher share them; each has all of them.
+
+    Args:
+        d: what to draw.
+        show: told ("drawing", done, total, "") after each step of the chains, in images of this
+            process: half of its steps count as half an image.
 
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
     """
-    if d.number < 1:
-        raise SettingError(f"--number must be at least 1, got {d.number}")
+    if not is_whole(d.number, 1):
+        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
     net = net_of(d.net)
     spec = spec_of(net)
     names = d.classes or spec.classes
@@ -84,6 +121,8 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
     sampler = sampler_for(
         net, sampler=d.sampler, steps=d.steps, step_size=d.step_size, noise=d.noise
     )
+    mine = len(labels[processes.mine(len(labels))])
+    sampler = _told(sampler, mine, show)
     start = _start(d, net)
     images = processes.split(
         len(labels),
@@ -91,7 +130,21 @@ def draw(d: Drawing) -> tuple[Tensor, Tensor]:
             net, labels[part], sampler=sampler, energy=d.energy, start=start, precision=d.precision
         ).cpu(),
     )
-    return torch.cat(images), labels
+    return torch.cat(images).clamp(0, 1), labels
+
+
+def _told(sampler: Sampler, images: int, show: Show) -> Sampler:
+    """A sampler that tells how far all its chains are, by the steps it was given."""
+    steps, made = getattr(sampler, "keywords", {}).get("steps", 1), 0
+
+    def told(E: Energy, x: Tensor) -> Iterator[Tensor]:
+        nonlocal made
+        for state in sampler(E, x):
+            made += len(x)
+            show("drawing", min(made // steps, images), images, "")
+            yield state
+
+    return told
 
 
 def _start(d: Drawing, net: nn.Module) -> Start | None:
@@ -117,8 +170,12 @@ def draw_to(file: Path, d: Drawing) -> None:
 
 
 def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
-    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came."""
-    tensors = {"images": (images.clamp(0, 1) * 255).round().byte(), "labels": labels}
+    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came.
+
+    Raises:
+        ValueError: images outside of [0, 1], or NaN.
+    """
+    tensors = {"images": (check_pixels(images) * 255).round().byte(), "labels": labels}
     with whole_file(file) as part:
         save_sealed(part, _about(file, d), tensors)
 
@@ -128,6 +185,7 @@ def _about(file: Path, d: Drawing) -> dict[str, str]:
     return {"command": d.command(str(file)), "what": what, "net_sha256": digest(d.net)}
 
 
+@plainly()
 def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
     """Images (N, C, H, W) in [0, 1], labels, and how they came.
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.plugins import check_named_by_file
 from jeat.data import Data, load_data
 from jeat.metrics import Subject
@@ -44,8 +44,8 @@ def seed_all(seed: int) -> None:
     Raises:
         ValueError: a seed that it does not take.
     """
-    if not 0 <= seed < 2**63:
-        raise SettingError(f"--seed must lie in 0..2^63 - 1, got {seed}")
+    if not is_whole(seed, 0):
+        raise SettingError(f"--seed must lie in 0..2^63 - 1, got {quoted(seed)}")
     torch.manual_seed(processes.seed_of(seed))
 
 
@@ -76,8 +76,8 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
     Raises:
         ValueError: images or classes that the net was not made for.
     """
-    if number < 1:
-        raise SettingError(f"--number must be at least 1, got {number}")
+    if not is_whole(number, 1):
+        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(number)}")
     seed_all(seed)
     net = net_of(name)
     found = load_data(data_of(net) if data is None else data)

@@ -1,6 +1,5 @@
 """Figures of a net, as ``jeat measure`` finds them: a value that knows its command line."""
 
-import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -11,15 +10,17 @@ from typing import Any, get_args
 from torch import Tensor
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, doubts, is_whole, quoted
 from jeat._support.files import rewritten
 from jeat._support.plugins import constant_of, part_name, short_name
 from jeat._support.provenance import provenance
 from jeat._support.signatures import signature_of
 from jeat._support.words import flags
-from jeat.data import Data, load_data
-from jeat.jobs.drawing import load_images
+from jeat.data import Data
+from jeat.jobs._founding import Found, of_another_net, read, written
+from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
+from jeat.jobs.needs import check_metrics, outside_data
 from jeat.metrics import Subject, find, means_over_images, outside_of, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
 from jeat.metrics.out_of_distribution import Outside
@@ -28,15 +29,7 @@ from jeat.nets.places import digest
 Drawn = tuple[Tensor, Tensor, dict[str, str]]
 """Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
 
-__all__ = ["Measurement", "measure", "measure_to"]
-
-_FLAGS = {
-    "samples": "--samples, a file of jeat sample NET FILE.safetensors",
-    "sample_labels": "--samples, a file of jeat sample NET FILE.safetensors",
-    "judge": "--judge, another net",
-    "outside": f"--outside, a data set or one of {', '.join(get_args(Outside))}",
-}
-
+__all__ = ["Measurement", "check_ready", "measure", "measure_to", "written"]
 
 _MASKING = part_name(measure_masking, "metrics")
 
@@ -52,7 +45,7 @@ class Measurement:
         data: data set; None is the one that the net was trained on.
         number: of test images, spread evenly over the test split.
         seed: of attacks and probes; each metric starts from it.
-        samples: file of images that ``jeat sample`` drew from the net.
+        samples: file of images that ``jeat sample`` drew, best from the net.
         judge: another net, which looks at the samples.
         outside: the out-of-distribution set: a data set, or a kind of
             :func:`jeat.metrics.outside_of`.
@@ -101,8 +94,9 @@ def measure(
 ) -> dict[str, Any]:
     """The figures, with all that says how they were found, ready for JSON.
 
-    The processes of a launcher share the work; the first has the figures. ``warnings`` are those of
-    :func:`jeat.metrics.signs_of_masking`.
+    The processes of a launcher share the work; the first has the figures. ``counts`` says on how
+    many images each was found, ``drawn_by`` which net drew the samples; ``warnings`` are of samples
+    of another net, of the metrics, and of :func:`jeat.metrics.signs_of_masking`.
 
     Args:
         m: what to measure.
@@ -112,26 +106,24 @@ def measure(
 
     Raises:
         ValueError: an unknown metric, one that needs what was not given, or things that do not fit.
+        NotFiniteError: a figure that is NaN or infinite; a ValueError.
     """
-    for metric in m.metrics:
-        find(metric)
-        for need in constant_of("metrics", metric, "needs") or ():
-            if need in _FLAGS and getattr(m, need.replace("sample_labels", "samples")) is None:
-                raise SettingError(f"{metric} needs {_FLAGS[need]}")
-    if m.compared is not None and m.compared < 1:
-        raise SettingError(f"--compared must be at least 1, got {m.compared}")
+    check_ready(m)
     inputs, drawn = _inputs(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m, drawn)
-    figures: dict[str, float] = {}
-    for i, metric in enumerate(m.metrics):
-        show("measuring", i, len(m.metrics), metric)
-        run = partial(find(metric), **m.settings.get(metric, {}))
-        found = shared(run, subject, seed=m.seed, means=means_over_images(metric))
-        if odd := sorted(k for k in figures.keys() & found.keys() if figures[k] != found[k]):
-            raise SettingError(f"{metric} gives {odd[0]} another value than a metric before it")
-        figures |= found
-    masking = _masking(m, subject) if check else {}
+    found, masking = Found(subject), Found(subject)
+    with doubts() as said:
+        for i, metric in enumerate(m.metrics):
+            show("measuring", i, len(m.metrics), metric)
+            run = partial(find(metric), **m.settings.get(metric, {}))
+            figures = shared(run, subject, seed=m.seed, means=means_over_images(metric))
+            found.add(metric, figures)
+        if check:
+            masking.add(_MASKING, _masking(m, subject))
+    drew = None if drawn is None else drawer(drawn[2]["command"])
+    if drew is not None:
+        said[:0] = of_another_net(m.net, drew, inputs)
     show("measuring", len(m.metrics), len(m.metrics), "done")
     return {
         "command": m.command(),
@@ -148,12 +140,28 @@ def measure(
         "outside": m.outside,
         "compared": m.compared,
         "drawing": None if drawn is None else drawn[2]["command"],
+        "drawn_by": drew,
         "inputs": inputs,
-        "figures": figures,
-        "masking": masking,
-        "warnings": signs_of_masking(figures | masking),
+        "figures": found.figures,
+        "masking": masking.figures,
+        "counts": found.counts | masking.counts,
+        "of_samples": found.of_samples,
+        "warnings": [*said, *signs_of_masking(found.figures | masking.figures)],
         "made_with": provenance(),
     }
+
+
+def check_ready(m: Measurement) -> None:
+    """Raise where no net could be measured like this, before work that would be lost.
+
+    Raises:
+        ValueError: as :func:`jeat.jobs.needs.check_metrics`.
+    """
+    check_metrics(m.metrics, m.settings, samples=m.samples, judge=m.judge, outside=m.outside)
+    if m.compared is not None and not is_whole(m.compared, 1):
+        raise SettingError(
+            f"--compared must be at least 1 and below 2^63, got {quoted(m.compared)}"
+        )
 
 
 def _masking(m: Measurement, subject: Subject) -> dict[str, float]:
@@ -207,7 +215,8 @@ def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None)
 def _outside(subject: Subject, name: str, number: int) -> Tensor:
     if name in get_args(Outside):
         return outside_of(subject.x, subject.y, kind=name)  # type: ignore[arg-type]
-    return load_data(name).test.floats(number)[0].to(subject.x)
+    shape = tuple(subject.x.shape[1:])
+    return outside_data(name, shape).test.floats(number)[0].to(subject.x)
 
 
 def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
@@ -217,11 +226,11 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
         What the file holds.
     """
     try:
-        kept: dict[str, Any] = json.loads(file.read_text())
+        kept = read(file.read_text())
         if kept["inputs"] == _inputs(m)[0]:
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass
     found = measure(m, check=False)
-    rewritten(file, json.dumps(found, indent=1) + "\n")
+    rewritten(file, written(found))
     return found

@@ -6,9 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
+from jeat._support.passes import bare
 from jeat._support.plugins import Part
-from jeat._support.tensors import check_labels
+from jeat._support.tensors import check_finite, check_labels
 from jeat.energy import energy_of, loss_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
@@ -30,7 +31,7 @@ def sample(
     start: Start | None = None,
     precision: Precision = "fp32",
 ) -> Float[Tensor, "b c h w"]:
-    """Images of the given classes, in [0, 1].
+    """Images of the given classes, in [0, 1], where a given sampler keeps its states there.
 
     ``x <- x - step_size * grad E + noise * N(0, I)``, clamped to [0, 1], with E = E(x, y)
     (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
@@ -52,32 +53,42 @@ def sample(
 
     Raises:
         ValueError: labels outside the net's classes, an unknown energy, bad chain settings,
-            settings beside a sampler that has its own.
+            settings beside a sampler that has its own; images that are NaN or infinite, as those of
+            a net that diverged.
     """
     if energy not in ("joint", "cross-entropy"):
-        raise SettingError(f"unknown energy {energy!r}: use 'joint' or 'cross-entropy'")
+        raise SettingError(f"unknown energy {quoted(energy)}: use 'joint' or 'cross-entropy'")
     if start is not None and not callable(start):
-        raise SettingError(f"start takes labels to images, as jeat.samplers.Uniform, got {start!r}")
+        raise SettingError(
+            f"start takes labels to images, as jeat.samplers.Uniform, got {quoted(start)}"
+        )
     given: dict[str, Any] = {"steps": steps, "step_size": step_size, "noise": noise}
     if sampler is None:
         sampler = sampler_for(net, **given)
     elif named := [k for k, v in given.items() if v != "own"]:
         raise SettingError(f"the sampler has settings of its own: bind {named[0]} in it")
     check_labels(labels)
-    if start is None or hasattr(net, "spec"):
+    own = bare(net)
+    if start is None or hasattr(own, "spec"):
         spec = spec_of(net)
         known = set(range(len(spec.classes)))
         if not len(labels) or not known.issuperset(labels.tolist()):
             raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
         shape = spec.channels, spec.size, spec.size
-        start = start or getattr(net, "start", None) or Uniform(shape)
-    labels = labels.to(next(net.parameters()).device)
+        start = start or getattr(own, "start", None) or Uniform(shape)
+    if not len(labels):
+        raise ValueError("no image was asked for: labels must be one or more")
+    labels = labels.to(next(net.parameters(), labels).device)
     finished = []
-    with autocast(precision, labels.device), evaluating(net):
+    with autocast(precision, labels.device, net), evaluating(net):
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
             finished.append(last(sampler(E, start(y))))
-    return torch.cat(finished)
+    images = torch.cat(finished)
+    check_finite(
+        images, "chains ended in NaN or infinity at {} images: lower step_size, or try another net"
+    )
+    return images
 
 
 def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) -> Sampler:
@@ -88,7 +99,7 @@ def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) ->
         sampler: another than the file's, by name, with settings.
         given: ``steps``, ``step_size`` and ``noise``, or ``"own"``.
     """
-    own = getattr(net, "chain", None) or Chain()
+    own = getattr(bare(net), "chain", None) or Chain()
     usual = {"steps": own.steps, "step_size": own.step_size, "noise": own.noise}
     usual |= {k: v for k, v in given.items() if v != "own"}
     part = {**own.settings, "name": own.sampler} if sampler == "own" else sampler

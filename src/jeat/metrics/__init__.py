@@ -16,9 +16,11 @@ in eval mode, in fp32, in pieces. Constants of the file say the rest:
   be measured at their end.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
+from jeat._support.checks import DoubtWarning, NotFiniteError
 from jeat._support.plugins import constant_of, known_parts, locate
 from jeat._support.plugins import find as _find
 from jeat.metrics._column import Column
@@ -40,11 +42,12 @@ from jeat.metrics.sample_quality import sample_quality
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
-    "Column", "Metric", "NaNLogitsError", "Subject", "accuracy", "auto_attack", "axis",
-    "calibration_error", "columns_of", "curvature", "energies", "energy_on_plane", "find",
-    "fisher_score", "fisher_terms", "gradient_masking", "judge_accuracy", "means_over_images",
-    "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
-    "robust_accuracy", "sample_quality", "shared", "signs_of_masking", "zero_gradient",
+    "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
+    "auto_attack", "axis", "calibration_error", "check_settings", "columns_of", "curvature",
+    "energies", "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
+    "judge_accuracy", "means_over_images", "memorisation", "minimum", "names", "nearest",
+    "out_of_distribution", "outside_of", "plane", "robust_accuracy", "sample_quality", "shared",
+    "signs_of_masking", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
@@ -63,6 +66,18 @@ def find(name: str) -> Callable[..., dict[str, float]]:
     """
     measure: Callable[..., dict[str, float]] = _find("metrics", name, "metric")
     return measure
+
+
+def check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    """Raise where a metric could not be measured with these settings, as its file's ``check`` says.
+
+    Raises:
+        SettingError: no such metric.
+        Exception: of its ``check``.
+    """
+    module = import_module(locate("metrics", name, "metric").module)
+    if hasattr(module, "check"):
+        module.check(settings)
 
 
 def means_over_images(name: str) -> bool:

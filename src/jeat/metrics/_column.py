@@ -15,9 +15,11 @@ class Column:
         label: its heading.
         note: what it is, in a few words.
         better: which direction is better; "" where neither is.
+        by_count: whether it depends on the number of images, and compares at one number only.
     """
 
     name: str
     label: str
     note: str
     better: Literal["higher", "lower", ""] = ""
+    by_count: bool = False

@@ -9,16 +9,41 @@ import torch
 from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
-from jeat._support.tensors import check_pixels
+from jeat._support.checks import SettingError, quoted
+from jeat._support.passes import normal, repeatable
+from jeat._support.tensors import check_finite, check_pixels
 from jeat.attacks import Norm
-from jeat.metrics._subject import pieces
+from jeat.metrics._subject import logits_of, pieces
 from jeat.nets import autocast, evaluating
 
-__all__ = ["STANDARD", "classes_of", "left_by_ensemble", "standard_attacks"]
+__all__ = ["STANDARD", "classes_of", "left_by_ensemble", "square_fits", "standard_attacks"]
 
 _LEAST_CLASSES = {"apgd-ce": 2, "apgd-dlr": 3, "apgd-t": 4, "fab-t": 2, "square": 2}
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
+
+
+class Finite(nn.Module):
+    """f, which is refused where its logits or input gradients are not finite.
+
+    pyautoattack takes no heed: the sign of NaN is 0, so its attacks would stand still.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad:
+            x = x.view_as(x)
+            x.register_hook(self._check)
+        return logits_of(self.net, x).to(x.dtype)
+
+    @staticmethod
+    def _check(gradient: Tensor) -> None:
+        check_finite(
+            gradient,
+            "the net's input gradients are NaN or infinite at {} images: no attack can follow them",
+        )
 
 
 def left_by_ensemble(
@@ -40,22 +65,42 @@ def left_by_ensemble(
     """
     classes = classes_of(net, x, y)
     names = _runnable(attacks, classes)
-    _check(x, y, eps, norm, classes)
-    if norm == "l2" and "square" in names and min(x.shape[2:]) < 5:
-        raise ValueError("square in l2 takes images of at least 5 pixels: leave it out")
+    x = _check(x, y, eps, norm, classes)
+    if "square" in names and not square_fits(x, norm):
+        others = [name for name in standard_attacks(classes) if name != "square"]
+        raise ValueError(
+            "square in l2 takes images of at least 5 pixels a side, and begins with squares that "
+            f"do not fit {x.shape[2]} x {x.shape[3]}: leave it out, by attacks {'+'.join(others)}"
+        )
     if queries is not None and queries < 1:
         raise SettingError(f"square makes at least 1 query, got queries={queries}")
     if seed is None:
         seed = int(torch.randint(2**31, ()))
-    with autocast("fp32", x.device), evaluating(net), _undisturbed(x.device):
-        ensemble = AutoAttack(net, norm=norm.capitalize(), eps=eps, seed=seed, device=x.device)
+    x, y = normal(x).contiguous(), normal(y).long()
+    with autocast("fp32", x.device), evaluating(net), repeatable(), _undisturbed(x.device):
+        ensemble = AutoAttack(
+            Finite(net), norm=norm.capitalize(), eps=eps, seed=seed, device=x.device
+        )
         ensemble.attacks_to_run = names
         targets = min(9, classes - 1)
         ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = targets
         if queries is not None:
             ensemble.square.n_queries, ensemble.square.rescale_schedule = queries, True
-        _, said = ensemble.run_standard_evaluation(x, y.long(), batch_size=batch_size)
+        _, said = ensemble.run_standard_evaluation(x, y, batch_size=batch_size)
     return torch.as_tensor(said == y)
+
+
+def square_fits(x: Tensor, norm: str) -> bool:
+    """Whether Square can start in such images: in l2, by whole squares of a fifth of the height."""
+    if norm != "l2":
+        return True
+    height, width = x.shape[2:]
+    side = height // 5
+    if not side:
+        return False
+    first = (height - 5 * side) // 2
+    within = (first + length // side * side <= length for length in (height, width))
+    return side == 1 or all(within)
 
 
 @torch.no_grad()
@@ -63,7 +108,7 @@ def classes_of(net: nn.Module, x: Tensor, y: Tensor) -> int:
     """How many logits the net has, seen on the first image."""
     ((first, _), *_) = pieces(x, y, 1)
     with autocast("fp32", x.device), evaluating(net):
-        return int(net(first).shape[1])
+        return logits_of(net, first).shape[1]
 
 
 def standard_attacks(classes: int) -> tuple[str, ...]:
@@ -81,7 +126,9 @@ def _runnable(attacks: Sequence[str] | None, classes: int) -> list[str]:
     names = list(dict.fromkeys(attacks if attacks is not None else standard_attacks(classes)))
     for name in names:
         if name not in _LEAST_CLASSES:
-            raise SettingError(f"unknown attack {name!r}: attacks are {', '.join(_LEAST_CLASSES)}")
+            raise SettingError(
+                f"unknown attack {quoted(name)}: attacks are {', '.join(_LEAST_CLASSES)}"
+            )
         if classes < _LEAST_CLASSES[name]:
             raise ValueError(
                 f"{name} needs {_LEAST_CLASSES[name]} classes and the net has {classes}: "
@@ -92,14 +139,16 @@ def _runnable(attacks: Sequence[str] | None, classes: int) -> list[str]:
     return names
 
 
-def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> None:
-    check_pixels(x)
+def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> Tensor:
+    """The images, when all is as it should be."""
+    x = check_pixels(x)
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
     if norm not in ("linf", "l2"):
-        raise SettingError(f"unknown norm {norm!r}: use 'linf' or 'l2'")
+        raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
     if not 0 <= eps <= (1 if norm == "linf" else 1e6):
         raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
+    return x
 
 
 @contextmanager

@@ -32,14 +32,14 @@ def left_by_pgd(
         random_start=random_start,
     )  # fmt: skip
     for a, b in pieces(x, y, 250):
-        with autocast(precision, a.device), evaluating(net):
+        with autocast(precision, a.device, net), evaluating(net):
             x_adv = attack(a, b, early_exit=True)
         robust = _right(net, x_adv, b, "fp32")
         early = robust & (precision != "fp32")
         if early.any():
             early[robust] = ~_right(net, x_adv[robust], b[robust], precision)
         if early.any():
-            with autocast(precision, a.device), evaluating(net):
+            with autocast(precision, a.device, net), evaluating(net):
                 x_adv = attack(a[early], b[early])
             robust[early] = _right(net, x_adv, b[early], "fp32")
         left.append(robust)
@@ -48,5 +48,5 @@ def left_by_pgd(
 
 @torch.no_grad()
 def _right(net: nn.Module, x: Tensor, y: Tensor, precision: Precision) -> Tensor:
-    with autocast(precision, x.device), evaluating(net):
+    with autocast(precision, x.device, net), evaluating(net):
         return right(net, x, y)

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jeat._support.checks import SettingError
-from jeat.energy import energy_of
+from jeat._support.tensors import check_pixels
+from jeat.metrics._subject import finite_energy_of
 from jeat.nets import autocast, evaluating
 
 __all__ = ["axis", "energy_on_plane", "plane"]
@@ -19,7 +20,11 @@ def plane(x: Float[Tensor, "b c h w"], *, seed: int) -> Directions:
 
     Gaussian draws made orthogonal and of length 1 in the L2 norm of pixels in [0, 1]. They are
     drawn on the CPU and apart from the global generator: the same on every device.
+
+    Raises:
+        ValueError: no image, or images outside of [0, 1].
     """
+    check_pixels(x)
     draws = torch.randn(len(x), 2, x[0].numel(), generator=torch.Generator().manual_seed(seed))
     u, v = draws.unbind(1)
     u = F.normalize(u)
@@ -67,8 +72,10 @@ def energy_on_plane(
 
     Raises:
         ValueError: a radius that is not positive, points that are not odd, directions of another
-            shape than the images, or not one label an image.
+            shape than the images, or not one label an image, images outside of [0, 1], logits that
+            are NaN or infinite.
     """
+    x = check_pixels(x)
     t = axis(radius, points).to(x)
     u, v = directions
     if not u.shape == v.shape == x.shape or (y is not None and len(y) != len(x)):
@@ -78,6 +85,6 @@ def energy_on_plane(
         for at in torch.arange(len(x) * points**2, device=x.device).split(500):
             i, row, column = at // points**2, at // points % points, at % points
             a, b = (t[k].view(-1, 1, 1, 1) for k in (column, row))
-            energy = energy_of(net, None if y is None else y[i])
+            energy = finite_energy_of(net, None if y is None else y[i])
             E.append(energy(x[i] + a * u[i] + b * v[i]))
     return torch.cat(E).view(len(x), points, points)

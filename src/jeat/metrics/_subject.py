@@ -7,10 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
-from jeat._support.tensors import check_labels, check_logits, check_pixels
+from jeat._support.checks import NotFiniteError, SettingError
+from jeat._support.passes import logits_of as given_by
+from jeat._support.tensors import check_finite, check_labels, check_pixels
+from jeat.energy import Energy, joint_energy, marginal_energy
 
-__all__ = ["Subject", "given", "pieces", "spread"]
+__all__ = ["Subject", "finite_energy_of", "given", "logits_of", "pieces", "right", "spread"]
+
+NaNLogitsError = NotFiniteError  # its name in version 0.1
 
 
 @dataclass(frozen=True)
@@ -36,41 +40,46 @@ class Subject:
     judge: nn.Module | None = None
 
 
-def pieces(x: Tensor, y: Tensor, size: int, *, box: bool = False) -> list[tuple[Tensor, Tensor]]:
+def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N.
 
     Raises:
-        ValueError: no image, not as many labels as images, images that are not finite floats, or
-            not in [0, 1] where ``box``, labels that are not whole numbers.
+        ValueError: no image, not as many labels as images, images that are not floats in [0, 1],
+            labels that are not whole numbers.
     """
     check_labels(y)
     if not isinstance(x, Tensor):
         check_pixels(x)
     if not len(x) or len(x) != len(y):
-        raise ValueError(f"a metric needs as many labels as images, got {len(x)} and {len(y)}")
-    check_pixels(x, box=box)
+        raise ValueError(
+            f"a metric needs images, and as many labels as images, got {len(x)} and {len(y)}"
+        )
+    x = check_pixels(x)
     return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
 
 
-class NaNLogitsError(ValueError):
-    """The net's logits are NaN, so no accuracy is defined."""
-
-
-def logits_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Logits (B, classes) by which it can be said whether images are classified as ``y``.
+def logits_of(net: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
+    """Logits (B, classes) on which a figure can be founded, such as whether they say ``y``.
 
     Raises:
         ValueError: what the net gives is no logits, or labels outside of its classes.
-        NaNLogitsError: a logit is NaN.
+        NotFiniteError: a logit is NaN or infinite; a ValueError.
     """
-    logits: Tensor = net(x)
-    check_logits(logits)
-    check_labels(y, logits)
-    if logits.isnan().any():
-        raise NaNLogitsError(
-            "the net gives logits that are NaN, on which no accuracy can be counted"
-        )
+    logits = given_by(net, x)
+    if y is not None:
+        check_labels(y, logits)
+    check_finite(
+        logits,
+        "the net's logits are NaN or infinite at {} images: no accuracy and no energy can be found",
+    )
     return logits
+
+
+def finite_energy_of(net: nn.Module, y: Tensor | None = None) -> Energy:
+    """As :func:`jeat.energy.energy_of`; errors as :func:`logits_of`."""
+    if y is None:
+        return lambda x: marginal_energy(logits_of(net, x))
+    return lambda x: joint_energy(logits_of(net, x, y), y)
 
 
 def right(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
@@ -86,7 +95,7 @@ def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """
     if most < 1:
         raise SettingError(f"a metric needs at least 1 image, got images={most}")
-    pieces(x, y, 1)
+    pieces(x, y, len(x))
     n = min(most, len(x))
     at = torch.arange(n, device=x.device) * len(x) // n
     return x[at], y[at]

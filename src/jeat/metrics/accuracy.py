@@ -21,9 +21,9 @@ def accuracy(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
 
     Raises:
         ValueError: images outside of [0, 1], not as many labels as images, or labels outside of the
-            classes; logits that are NaN.
+            classes; logits that are NaN or infinite.
     """
-    parts = pieces(x, y, 500, box=True)
+    parts = pieces(x, y, 500)
     with autocast("fp32", x.device), evaluating(net):
         count = sum(int(right(net, a, b).sum()) for a, b in parts)
     return count / len(y)

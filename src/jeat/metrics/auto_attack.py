@@ -56,7 +56,8 @@ def auto_attack(
     Raises:
         ValueError: images outside [0, 1], labels that do not fit, ``eps`` negative or infinite or
             above 1 in linf, an unknown norm or attack, one that needs more classes than the net
-            has, or images that ``square`` in l2 is not made for, below 5 pixels.
+            has, or images in which ``square`` cannot start in l2, below 5 pixels or of 24 x 24.
+        NotFiniteError: logits or gradients that are NaN or infinite; a ValueError.
     """
     stay = left_by_ensemble(
         net, x, y, eps=eps, norm=norm, attacks=attacks, batch_size=batch_size, seed=seed

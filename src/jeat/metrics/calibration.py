@@ -10,7 +10,7 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["calibration_error", "measure"]
 
-columns = (Column("ece", "ECE", "15 bins", "lower"),)
+columns = (Column("ece", "ECE", "15 bins", "lower", by_count=True),)
 
 
 @torch.no_grad()
@@ -22,12 +22,12 @@ def calibration_error(
     Between 0 and 1; net in eval mode, fp32. It has a bias upwards of the order of sqrt(bins / N).
 
     Raises:
-        ValueError: no image, images outside of [0, 1], labels that do not fit, logits that are NaN,
-            or ``bins`` below 1.
+        ValueError: no image, images outside of [0, 1], labels that do not fit, logits that are NaN
+            or infinite, or ``bins`` below 1.
     """
     from torchmetrics.functional.classification import multiclass_calibration_error
 
-    parts = pieces(x, y, 500, box=True)
+    parts = pieces(x, y, 500)
     with autocast("fp32", x.device), evaluating(net):
         p = torch.cat([logits_of(net, a, b).softmax(1) for a, b in parts])
     p = p.clamp(max=1 - 2**-24)  # torchmetrics has a bin of its own for exactly 1

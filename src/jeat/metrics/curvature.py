@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jeat._support.tensors import check_finite
 from jeat.metrics._column import Column
 from jeat.metrics._plane import axis, energy_on_plane, plane
 from jeat.metrics._subject import Subject, spread
@@ -17,6 +18,8 @@ columns = (
     Column("curvature_drop", "drop to minimum", "energy"),
 )
 
+NOT_FINITE = "energies are NaN or infinite around {} images: they have no curvature, no minimum"
+
 
 def curvature(E: Float[Tensor, "b p p"], *, radius: float) -> Float[Tensor, "b 2"]:
     """[E(x + r d) + E(x - r d) - 2 E(x)] / r^2 for each image along both directions d of its plane.
@@ -27,7 +30,11 @@ def curvature(E: Float[Tensor, "b p p"], *, radius: float) -> Float[Tensor, "b 2
     Args:
         E: energies on planes, of :func:`energy_on_plane`.
         radius: r, that of the grid.
+
+    Raises:
+        ValueError: an energy that is NaN or infinite.
     """
+    check_finite(E, NOT_FINITE)
     half = E.shape[1] // 2
     u, v = E[:, half, [0, half, -1]], E[:, [0, half, -1], half]
     line = torch.stack([u, v], 1)
@@ -45,7 +52,11 @@ def minimum(
     Args:
         E: energies on planes, of :func:`energy_on_plane`.
         radius: that of the grid.
+
+    Raises:
+        ValueError: an energy that is NaN or infinite.
     """
+    check_finite(E, NOT_FINITE)
     half = E.shape[1] // 2
     t = axis(radius, E.shape[1]).to(E)
     drop = E[:, half, half] - E.amin((1, 2))

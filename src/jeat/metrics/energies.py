@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from jeat.energy import joint_energy, marginal_energy
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._subject import Subject, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["energies", "measure"]
@@ -22,9 +22,14 @@ means_over_images = True
 
 @torch.no_grad()
 def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) -> dict[str, float]:
-    """Mean E(x, y), E(x) and cross-entropy (Eq. 12, 13), and accuracy; net in eval mode, fp32."""
+    """Mean E(x, y), E(x) and cross-entropy (Eq. 12, 13), and accuracy; net in eval mode, fp32.
+
+    Raises:
+        ValueError: no image, images outside of [0, 1], labels that do not fit, logits that are NaN
+            or infinite.
+    """
     with autocast("fp32", x.device), evaluating(net):
-        logits = torch.cat([net(a) for a, _ in pieces(x, y, 500)])
+        logits = torch.cat([logits_of(net, a, b) for a, b in pieces(x, y, 500)])
     E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
     return {
         "accuracy": int((logits.argmax(1) == y).sum()) / len(y),

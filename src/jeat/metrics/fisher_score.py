@@ -7,6 +7,7 @@ Fisher divergence (Eq. 21, 22) less what does not depend on the net.
 A score is in [0, 1] pixels; it is 4 times smaller in [-1, 1].
 """
 
+import warnings
 from collections.abc import Iterator
 
 import torch
@@ -14,11 +15,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from jeat._support.checks import SettingError, is_whole
-from jeat._support.tensors import check_pixels
-from jeat.energy import Energy, energy_of
+from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
+from jeat._support.passes import leaf, twice_differentiable
+from jeat._support.tensors import check_finite, check_pixels
+from jeat.energy import Energy
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._subject import Subject, finite_energy_of, logits_of, pieces
 from jeat.nets import autocast, evaluating, is_piecewise_linear
 
 __all__ = ["fisher_score", "fisher_terms", "measure"]
@@ -34,6 +36,8 @@ columns = (
 
 means_over_images = True
 
+MANY = 1000  # products an image, of an exact score
+
 
 def fisher_score(
     net: nn.Module,
@@ -46,14 +50,16 @@ def fisher_score(
 
     Args:
         net: takes images in [0, 1]; it is run in eval mode.
-        x: images.
+        x: images in [0, 1].
         y: labels, or None for the marginal score.
         probes: None is exact: C backward passes where the net is known to be piecewise linear
-            (tr Hess f_y = 0 almost everywhere), else one Hessian-vector product per pixel.
+            (tr Hess f_y = 0 almost everywhere), else one Hessian-vector product per pixel, with a
+            warning and a bar where these are more than 1000.
             A number is Hutchinson's estimate with that many Rademacher probes.
 
     Raises:
-        ValueError: ``probes`` below 1, images that are not finite floats, labels that do not fit.
+        ValueError: ``probes`` below 1, images outside of [0, 1], labels that do not fit, logits
+            or derivatives that are NaN or infinite, a net that autograd cannot differentiate twice.
     """
     gradient, trace = fisher_terms(net, x, y, probes=probes)
     return gradient - trace
@@ -67,13 +73,21 @@ def fisher_terms(
     probes: int | None = None,
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
     """The two terms of J, 1/2 ||grad E||^2 and tr Hess E, per sample; as :func:`fisher_score`."""
-    if probes is not None and not is_whole(probes, 1):
-        raise SettingError(f"Hutchinson's estimate takes at least 1 probe, got probes={probes!r}")
-    check_pixels(x, box=False)
-    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
-        if probes is None and is_piecewise_linear(net):
-            return _closed_form(net, x, y)
-        return _by_products(energy_of(net, y), x, probes)
+    if probes is not None and not is_whole(probes, 1, MOST_STEPS):
+        raise SettingError(
+            f"Hutchinson's estimate takes at least 1 probe and at most 1e9, got "
+            f"probes={quoted(probes)}"
+        )
+    x = check_pixels(x)
+    with autocast("fp32", x.device), evaluating(net), twice_differentiable():
+        if probes is None and is_piecewise_linear(net, x):
+            terms = _closed_form(net, x, y)
+        else:
+            terms = _by_products(finite_energy_of(net, y), x, probes)
+    check_finite(
+        torch.stack(terms, 1), "derivatives of the energy are NaN or infinite at {} images"
+    )
+    return terms
 
 
 def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -82,11 +96,11 @@ def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, T
     E(x, y) has gradient -g_y and no Hessian; E(x) has gradient -m and
     tr Hess = -(sum_k p_k ||g_k||^2 - ||m||^2).
     """
-    x = x.detach().requires_grad_()
+    x = leaf(x)
     if y is not None:
-        (g,) = torch.autograd.grad(energy_of(net, y)(x).sum(), x)
+        (g,) = torch.autograd.grad(finite_energy_of(net, y)(x).sum(), x)
         return _half_square(g), x.new_zeros(len(x))
-    logits = net(x)
+    logits = logits_of(net, x)
     p = logits.detach().softmax(1)
     m, mean_square = torch.zeros_like(x), x.new_zeros(len(x))
     for k in range(logits.shape[1]):
@@ -98,11 +112,11 @@ def _closed_form(net: nn.Module, x: Tensor, y: Tensor | None) -> tuple[Tensor, T
 
 def _by_products(E: Energy, x: Tensor, probes: int | None) -> tuple[Tensor, Tensor]:
     """Any energy: tr Hess as a sum over pixels, or over random probes v, of v^T Hess v."""
-    x = x.detach().requires_grad_()
+    x = leaf(x)
     (g,) = torch.autograd.grad(E(x).sum(), x, create_graph=True)
     trace = x.new_zeros(len(x))
     if g.requires_grad:  # else E is linear in x
-        for v in _directions(x, probes):
+        for v in _shown(_directions(x, probes), x, probes):
             (Hv,) = torch.autograd.grad(
                 g, x, v, retain_graph=True, allow_unused=True, materialize_grads=True,
                 is_grads_batched=True,
@@ -112,17 +126,40 @@ def _by_products(E: Energy, x: Tensor, probes: int | None) -> tuple[Tensor, Tens
 
 
 def _directions(x: Tensor, probes: int | None) -> Iterator[Tensor]:
-    """Directions (m, B, C, H, W): each pixel's in turn, or ``probes`` of random signs.
-
-    m B is about 128: enough to fill a machine, little enough for its caches.
-    """
+    """Directions (m, B, C, H, W): each pixel's in turn, or ``probes`` of random signs."""
     d = x[0].numel()
-    for some in torch.arange(probes or d, device=x.device).split(max(1, 128 // len(x))):
+    for some in torch.arange(probes or d, device=x.device).split(_at_once(x)):
         if probes is None:
             v = F.one_hot(some, d).to(x.dtype).view(-1, 1, *x.shape[1:])
             yield v.expand(-1, *x.shape)
         else:
             yield torch.randint(2, (len(some), *x.shape), device=x.device).to(x.dtype) * 2 - 1
+
+
+def _shown(directions: Iterator[Tensor], x: Tensor, probes: int | None) -> Iterator[Tensor]:
+    """The directions; where they are each of many pixels, with a warning before and a bar."""
+    d = x[0].numel()
+    if probes is not None or d <= MANY:
+        return directions
+    warnings.warn(
+        f"the net is not known to be piecewise linear: its exact Fisher score takes {d} "
+        f"Hessian-vector products an image, {d * len(x)} in all; probes=10 estimates it by 10",
+        stacklevel=1,
+    )
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    seen = console.is_terminal or console.is_jupyter
+    total = -(-d // _at_once(x))
+    return iter(track(directions, "Fisher score", total, console=console, disable=not seen))
+
+
+def _at_once(x: Tensor) -> int:
+    """How many directions: with all images about 128 products, enough to fill a machine, little
+    enough for its caches.
+    """
+    return max(1, 128 // len(x))
 
 
 def _half_square(g: Tensor) -> Tensor:
@@ -141,8 +178,8 @@ def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
     with evaluating(subject.net):
         if (
             probes is None
-            and subject.x.shape[1:].numel() > 1000
-            and not is_piecewise_linear(subject.net)
+            and subject.x.shape[1:].numel() > MANY
+            and not is_piecewise_linear(subject.net, subject.x[:1])
         ):
             probes = 10
     figures: dict[str, float] = {"fisher_probes": float(probes or 0)}

@@ -1,16 +1,19 @@
 """Signs of gradient masking: attacks that should be stronger than others, and are not."""
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.passes import logits_of
 from jeat.attacks import Norm
-from jeat.energy import loss_of, score
+from jeat.energy import loss_of
 from jeat.metrics._column import Column
-from jeat.metrics._ensemble import left_by_ensemble
+from jeat.metrics._ensemble import left_by_ensemble, square_fits
+from jeat.metrics._gradient import zeros_and_faults
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject, pieces, spread
 from jeat.nets import autocast, evaluating
@@ -23,7 +26,7 @@ columns = (
     Column("masking_scaled", "PGD-20, one scale", "of logits divided by their own spread"),
     Column("masking_fgsm", "one step", "of eps, from the image"),
     Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1"),
-    Column("masking_zero_gradient", "zero gradients", "of the cross-entropy, in fp32"),
+    Column("masking_zero_gradient", "zero gradients", "of the cross-entropy, in fp32, or NaN ones"),
 )
 
 expensive = True
@@ -49,10 +52,25 @@ class Scaled(nn.Module):
         self.net = net
 
     def forward(self, x: Tensor) -> Tensor:
-        f: Tensor = self.net(x)
+        f = logits_of(self.net, x)
         top = f.detach().topk(min(3, f.shape[1]), 1).values
         gap = top[:, :1] - top[:, -1:]
         return f / gap.where(gap > 0, 1)
+
+
+class Stalled(nn.Module):
+    """f, with 0 for what is not finite in its input gradient: attacks stand still there."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad:
+            x = x.view_as(x)
+            x.register_hook(lambda g: g.nan_to_num(0, 0, 0))
+        f: Tensor = self.net(x)
+        return f
 
 
 def gradient_masking(
@@ -70,15 +88,15 @@ def gradient_masking(
     an attack astray: a black box beats the white box, one step beats many, and an attack without
     bound does not succeed. Large logits make cross-entropy saturate in fp32 (Carlini and Wagner
     2016; Croce and Hein 2020), which logits of one scale do not. All in fp32, in eval mode; PGD
-    takes steps of eps / 4.
+    takes steps of eps / 4, and none where the gradient is NaN or infinite.
 
     Args:
         net: takes images in [0, 1], gives logits; it must not be random.
         x, y: images and their labels.
         eps: radius of the ball, in pixel units.
         norm: ``"linf"`` or ``"l2"``.
-        queries: of Square (Andriushchenko et al. 2020). In l2, it is left out for images below 5
-            pixels, which it is not made for.
+        queries: of Square (Andriushchenko et al. 2020). In l2, its first stripes do not fit images
+            of some sizes, such as 24 x 24: it is left out there.
 
     Returns:
         ``masking_pgd``: accuracy under PGD-20 from a random start.
@@ -86,40 +104,52 @@ def gradient_masking(
         logits of one scale (:class:`Scaled`), and under one step of eps from the image.
         ``masking_square_only``, ...: share of images which that attack fools and PGD does not.
         ``masking_unbounded``: accuracy under PGD-20 from the image in a ball that holds all images.
-        ``masking_zero_gradient``: share of images whose gradient of cross-entropy is exactly zero.
+        ``masking_zero_gradient``: share of images whose gradient of cross-entropy is exactly zero,
+        or NaN or infinite; ``masking_nan_gradient``: NaN or infinite.
         ``masking_images``: how many images.
 
     Raises:
-        ValueError: as :func:`jeat.metrics.auto_attack`, and for ``queries`` below 1.
+        ValueError: as :func:`jeat.metrics.auto_attack`, and for ``queries`` below 1; but not for
+            gradients that are not finite.
     """
+    parts = pieces(x, y, 250)
     whole = 1.0 if norm == "linf" else x[0].numel() ** 0.5
 
     def left(by: nn.Module, eps: float = eps, steps: int = 20, start: bool = True) -> Tensor:
         step = eps / min(4, steps)
         return left_by_pgd(
-            by, x, y, eps=eps, steps=steps, step_size=step, norm=norm, random_start=start
+            Stalled(by), x, y, eps=eps, steps=steps, step_size=step, norm=norm, random_start=start
         )
 
+    stands, faults = (torch.cat(t) for t in zip(*[_still(net, *p) for p in parts], strict=True))
     found = {
         "pgd": left(net),
         "scaled": left(Scaled(net)),
         "fgsm": left(net, steps=1, start=False),
         "unbounded": left(net, whole, start=False),
-        "zero_gradient": torch.cat([_zero_gradient(net, *piece) for piece in pieces(x, y, 250)]),
+        "zero_gradient": stands,
+        "nan_gradient": faults,
     }
-    if norm == "linf" or min(x.shape[2:]) >= 5:
+    if square_fits(x, norm):
         found["square"] = left_by_ensemble(
             net, x, y, eps=eps, norm=norm, attacks=["square"], queries=queries
+        )
+    else:
+        warnings.warn(
+            f"Square in l2 cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs of "
+            "gradient masking are looked for without it",
+            stacklevel=1,
         )
     only = {f"{k}_only": found["pgd"] & ~found[k] for k in _OTHERS if k in found}
     shares = {f"masking_{k}": int(v.sum()) / len(y) for k, v in (found | only).items()}
     return shares | {"masking_images": float(len(y))}
 
 
-def _zero_gradient(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+def _still(net: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Where an attack on cross-entropy stands still, and where as its gradient is not finite."""
     with autocast("fp32", x.device), evaluating(net):
-        gradient = score(loss_of(net, y), x)
-    return (gradient == 0).flatten(1).all(1)
+        zero, fault = zeros_and_faults(loss_of(net, y), x)
+    return (zero == 1) | fault, fault
 
 
 def signs_of_masking(figures: Mapping[str, float]) -> list[str]:
@@ -128,11 +158,12 @@ def signs_of_masking(figures: Mapping[str, float]) -> list[str]:
     A share of images counts where it is above 0.01 by more than three standard errors. Those of a
     share p of n images are sqrt(p / n); of how far an attack is ahead of PGD-20, on the same
     images, sqrt((b + c) / n), b and c being the shares that only one of the two fools (McNemar
-    1947). Nothing is said of fewer than 10 images.
+    1947). Nothing is said of fewer than 10 images, but for gradients that are not finite.
 
     - Square, PGD-20 on logits of one scale, or one step is ahead of PGD-20;
     - PGD-20 without bound leaves images right;
-    - the gradient of cross-entropy is exactly zero.
+    - the gradient of cross-entropy is exactly zero;
+    - it is NaN or infinite, which is no matter of chance: one image counts.
 
     Args:
         figures: of a net; none where it has none of these.
@@ -152,11 +183,14 @@ def signs_of_masking(figures: Mapping[str, float]) -> list[str]:
         ahead = pgd - left
         if counts(ahead, max(only, 2 * only - ahead)):  # b + c, as ahead is b - c
             found.append(f"{what} leaves {left:.3g} of {n:.0f} images right, PGD-20 {pgd:.3g}")
-    unbounded, zero = figures["masking_unbounded"], figures["masking_zero_gradient"]
+    nan = figures.get("masking_nan_gradient", 0.0)  # measured before there was such a figure
+    unbounded, zero = figures["masking_unbounded"], figures["masking_zero_gradient"] - nan
     if counts(unbounded, unbounded):
         found.append(f"PGD-20 without bound leaves {unbounded:.3g} of {n:.0f} images right")
     if counts(zero, zero):
         found.append(f"the gradient is exactly zero at {zero:.3g} of {n:.0f} images")
+    if nan > 0:
+        found.append(f"the gradient is NaN or infinite at {nan:.3g} of {n:.0f} images")
     return [f"gradients look masked: {sign}" for sign in found]
 
 

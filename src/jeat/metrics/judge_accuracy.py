@@ -28,7 +28,8 @@ def judge_accuracy(
     The net that drew the samples is no judge of them: chains descend its own energy.
 
     Raises:
-        ValueError: images that are not finite floats, labels that do not fit, logits that are NaN.
+        ValueError: images outside of [0, 1], labels that do not fit, logits that are NaN or
+            infinite.
     """
     with autocast("fp32", samples.device), evaluating(judge):
         count = sum(int(right(judge, a, b).sum()) for a, b in pieces(samples, labels, 500))

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from jeat._support.checks import quoted
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, given
@@ -51,14 +52,14 @@ def nearest(
         Distances or similarities, and indices into ``train``.
 
     Raises:
-        ValueError: no image, images of other shapes, pixels that are not finite, a k that is not in
-            1..n, an unknown distance.
+        ValueError: no image, images of other shapes or outside of [0, 1], a k that is not in 1..n,
+            an unknown distance.
     """
-    check_images(images, train)
+    images, train = check_images(images, train)
     if not 1 <= k <= len(train):
         raise ValueError(f"there are 1 to {len(train)} nearest training images, not k={k}")
     if distance not in ("l2", "ssim"):
-        raise ValueError(f"unknown distance {distance!r}: use 'l2' or 'ssim'")
+        raise ValueError(f"unknown distance {quoted(distance)}: use 'l2' or 'ssim'")
     return _by_l2(images, train, k) if distance == "l2" else _by_ssim(images, train, k)
 
 
@@ -111,6 +112,9 @@ def memorisation(
         (0.01 for real images, 1 for copies);
         ``auroc``, P(d(image) < d(held out)), where ties count half (1/2 for real images, 1 for
         copies).
+
+    Raises:
+        ValueError: no image, images of other shapes or outside of [0, 1].
     """
     d, real = (nearest(x, train, k=1)[0][:, 0] for x in (images, held_out))
     real = real.sort().values

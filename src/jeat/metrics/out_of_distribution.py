@@ -6,9 +6,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from jeat._support.checks import quoted
+from jeat._support.passes import differentiable, leaf
+from jeat._support.tensors import check_finite, check_pixels
 from jeat.energy import marginal_energy
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._subject import Subject, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["Outside", "auroc", "inside_scores", "measure", "out_of_distribution", "outside_of"]
@@ -32,14 +35,16 @@ def out_of_distribution(
     1 is perfect, 0.5 is chance, below 0.5 the score takes ``outside`` for more typical than ``x``.
 
     Raises:
-        ValueError: no image on one side, or images of another shape.
+        ValueError: no image on one side, images of another shape or outside of [0, 1], logits or
+            gradients that are NaN or infinite.
     """
     if not (len(x) and len(outside)) or x.shape[1:] != outside.shape[1:]:
         raise ValueError(
             f"two sets of images of one shape are told apart, got {tuple(x.shape)} and "
             f"{tuple(outside.shape)}"
         )
-    inner, outer = inside_scores(net, x), inside_scores(net, outside.to(x))
+    x, outside = check_pixels(x), check_pixels(outside).to(x)
+    inner, outer = inside_scores(net, x), inside_scores(net, outside)
     return {f"ood_auroc_{name}": auroc(inner[name], outer[name]) for name in inner}
 
 
@@ -52,19 +57,25 @@ def inside_scores(net: nn.Module, x: Float[Tensor, "b c h w"]) -> dict[str, Floa
     - ``gradient``: :math:`-\|\nabla_x E(x)\|_2`, which is 0 at a mode.
 
     Net in eval mode, fp32.
+
+    Raises:
+        ValueError: images outside of [0, 1], logits or gradients that are NaN or infinite.
     """
+    x = check_pixels(x)
     found: dict[str, list[Tensor]] = {"energy": [], "confidence": [], "gradient": []}
-    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
-        for a in torch.split(x.detach(), 250):
-            a.requires_grad_()
-            logits = net(a)
+    with autocast("fp32", x.device), evaluating(net), differentiable():
+        for a in torch.split(x, 250):
+            a = leaf(a)
+            logits = logits_of(net, a)
             E = marginal_energy(logits)
             (g,) = torch.autograd.grad(E.sum(), a)
             top, others = _top_and_others(logits.detach())
             found["energy"].append(-E.detach())
             found["confidence"].append(top - others.logsumexp(1))
             found["gradient"].append(-g.flatten(1).norm(dim=1))
-    return {name: torch.cat(scores) for name, scores in found.items()}
+    scores = {name: torch.cat(parts) for name, parts in found.items()}
+    check_finite(torch.stack([*scores.values()], 1), "scores are NaN or infinite at {} images")
+    return scores
 
 
 def _top_and_others(logits: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,7 +84,12 @@ def _top_and_others(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def auroc(inside: Float[Tensor, " b"], outside: Float[Tensor, " n"]) -> float:
-    """P(a score of ``inside`` > one of ``outside``), a tie counting half, by torchmetrics."""
+    """P(a score of ``inside`` > one of ``outside``), a tie counting half, by torchmetrics.
+
+    Raises:
+        ValueError: a score that is NaN or infinite: it would count as above all others.
+    """
+    check_finite(torch.cat([inside, outside]), "scores are NaN or infinite at {} images")
     from torchmetrics.functional.classification import binary_auroc
 
     # Ranks in [0, 1]: torchmetrics puts other scores through a sigmoid, which makes ties of them.
@@ -95,14 +111,17 @@ def outside_of(
     Figures against such a set are of that set; they do not say how another data set would do.
 
     Raises:
-        ValueError: an unknown kind, or images of only one class to interpolate.
+        ValueError: an unknown kind, images outside of [0, 1], or of only one class to interpolate.
     """
+    x = check_pixels(x)
     if kind == "uniform":
         return torch.rand_like(x)
     if kind == "inverted":
         return 1 - x
     if kind != "interpolated":
-        raise ValueError(f"unknown kind {kind!r}: use 'uniform', 'interpolated' or 'inverted'")
+        raise ValueError(
+            f"unknown kind {quoted(kind)}: use 'uniform', 'interpolated' or 'inverted'"
+        )
     if (y == y[:1]).all():
         raise ValueError("interpolated images are of two classes, got images of one")
     other = torch.randint(len(y), y.shape, device=y.device)

@@ -42,6 +42,10 @@ def robust_accuracy(
     Args:
         net, x, y, eps, steps, step_size, norm, loss, random_start: as :func:`jeat.attacks.pgd`.
         precision: of the attack's gradients; predictions are always in fp32.
+
+    Raises:
+        ValueError: as :func:`jeat.attacks.pgd`; logits or gradients that are NaN or infinite among
+            them, as no attack was made then.
     """
     stay = left_by_pgd(
         net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,

@@ -2,33 +2,37 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from jeat._support.checks import SettingError
+from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
+from jeat.metrics._features import Pixels, Seen, checked
 from jeat.metrics._subject import Subject, given
-from jeat.nets import evaluating
+from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "reference_inception", "sample_quality"]
 
+_HIGHER, _LOWER = (partial(Column, better=way, by_count=True) for way in ("higher", "lower"))
 columns = (
-    Column("is", "IS", "Inception Score, higher is better", "higher"),
-    Column("fid", "FID", "Inception's, lower is better", "lower"),
-    Column("kid", "KID", "lower is better", "lower"),
-    Column("precision", "precision", "in Inception's features", "higher"),
-    Column("recall", "recall", "in Inception's features", "higher"),
-    Column("judge_is", "judge-IS", "in the judge's probabilities, higher is better", "higher"),
-    Column("judge_fid", "judge-FID", "in the judge's features, lower is better", "lower"),
-    Column("judge_kid", "judge-KID", "in the judge's features, lower is better", "lower"),
-    Column("judge_precision", "judge-precision", "in the judge's features", "higher"),
-    Column("judge_recall", "judge-recall", "in the judge's features", "higher"),
+    _HIGHER("is", "IS", "Inception Score, higher is better"),
+    _LOWER("fid", "FID", "Inception's, lower is better"),
+    _LOWER("kid", "KID", "lower is better"),
+    _HIGHER("precision", "precision", "in Inception's features"),
+    _HIGHER("recall", "recall", "in Inception's features"),
+    _HIGHER("judge_is", "judge-IS", "in the judge's probabilities, higher is better"),
+    _LOWER("judge_fid", "judge-FID", "in the judge's features, lower is better"),
+    _LOWER("judge_kid", "judge-KID", "in the judge's features, lower is better"),
+    _HIGHER("judge_precision", "judge-precision", "in the judge's features"),
+    _HIGHER("judge_recall", "judge-recall", "in the judge's features"),
 )
 
 needs = ("samples", "train")
@@ -73,22 +77,28 @@ def sample_quality(
             Inception, which sees grey images as RGB. In eval mode, fp32.
 
     Raises:
-        ValueError: fewer than 4 images, images of other shapes, pixels that are not finite, a net
-            that does not end in a linear layer, a file that does not hold the weights.
+        ValueError: fewer than 4 images, images of other shapes or outside of [0, 1], a net that
+            does not end in a linear layer, a file that does not hold the weights, features that are
+            the same for all real images, a figure that is NaN or infinite.
+
+    Warns:
+        DoubtWarning: there are fewer images than features.
     """
     from torch_fidelity import calculate_metrics  # type: ignore[import-untyped]
 
-    check_images(samples, train)
+    samples, train = check_images(samples, train)
     if min(len(samples), len(train)) < 4:
         raise ValueError(
             f"sample_quality takes at least 4 images of each kind, got {len(samples)} samples and "
             f"{len(train)} training images"
         )
     inception = not isinstance(extractor, nn.Module)
-    with _inception(extractor) if inception else _judging(extractor) as how:
+    seen = Seen()
+    how_to = _inception(extractor) if inception else _judging(extractor, seen)
+    with autocast("fp32", samples.device), how_to as how, np.errstate(all="ignore"):
         found = calculate_metrics(
-            input1=_Pixels(samples, rgb=inception),
-            input2=_Pixels(train, rgb=inception),
+            input1=Pixels(samples, rgb=inception),
+            input2=Pixels(train, rgb=inception),
             isc=True, fid=True, kid=True, prc=True,
             isc_splits=10 if len(samples) >= 1000 else 1,
             kid_subset_size=min(1000, len(samples), len(train)),
@@ -98,21 +108,8 @@ def sample_quality(
             verbose=False,
             **how,
         )  # fmt: skip
-    return {name: float(found[key]) for name, key in _FIGURES.items()}
-
-
-class _Pixels(Dataset[Tensor]):
-    """Images in [0, 1] as torch-fidelity takes them: uint8 (C, H, W)."""
-
-    def __init__(self, x: Tensor, *, rgb: bool) -> None:
-        x = (x.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
-        self.x = x.expand(-1, 3, -1, -1) if rgb else x
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, at: int) -> Tensor:
-        return self.x[at]
+    seen.check(len(samples), len(train))
+    return checked({name: float(found[key]) for name, key in _FIGURES.items()})
 
 
 @contextmanager
@@ -153,20 +150,21 @@ def reference_inception() -> Path:
 
 
 @contextmanager
-def _judging(judge: Any) -> Iterator[dict[str, Any]]:
+def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
     """Arguments of ``calculate_metrics`` for a judge, registered for as long."""
     from torch_fidelity import FeatureExtractorBase, register_feature_extractor
     from torch_fidelity.registry import (  # type: ignore[import-untyped]
         FEATURE_EXTRACTORS_REGISTRY,
     )
 
+    judge = bare(judge)
     if not isinstance(judge, nn.Sequential) or not isinstance([judge, *judge][-1], nn.Linear):
         raise ValueError(
             "a judge is layers in sequence, the last one linear, as those of jeat.nets.build, not "
             f"a {type(judge).__name__}"
         )
     *body, head = judge
-    device = next(judge.parameters()).device
+    device = next(head.parameters()).device
 
     class Judge(FeatureExtractorBase):  # type: ignore[misc]
         def __init__(self, name: str, features: list[str], **_: Any) -> None:
@@ -184,6 +182,7 @@ def _judging(judge: Any) -> Iterator[dict[str, Any]]:
             x = x.to(device).float() / 255
             for layer in body:
                 x = layer(x)
+            seen.see(x)
             logits = head(x)  # of less than e^-745, a class's probability is 0, and 0 log 0 nan
             logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
             found = {"features": x, "logits": logits}
@@ -192,7 +191,7 @@ def _judging(judge: Any) -> Iterator[dict[str, Any]]:
     name = f"jeat-judge-{id(judge)}"
     register_feature_extractor(name, Judge)
     try:
-        with evaluating(judge):
+        with autocast("fp32", device), evaluating(judge):
             yield {"feature_extractor": name, "batch_size": 500}
     finally:
         del FEATURE_EXTRACTORS_REGISTRY[name]
@@ -219,13 +218,17 @@ def measure(subject: Subject, *, inception: str | None = None) -> dict[str, floa
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raise where the file of Inception's weights that the settings name is not there.
+    """Raise where the file of Inception's weights that the settings name is not there or not that.
 
     Raises:
-        FileNotFoundError: it is not, or cannot be fetched.
+        FileNotFoundError: it is not there, or cannot be fetched.
+        ValueError: it holds something else.
     """
     inception = settings.get("inception")
-    if inception == "reference":
-        reference_inception()
-    elif inception is not None and not Path(inception).is_file():
+    if inception is None:
+        return
+    file = reference_inception() if inception == "reference" else Path(inception)
+    if not file.is_file():
         raise FileNotFoundError(f"no file of Inception's weights at {inception}")
+    with _inception(str(file)):
+        pass

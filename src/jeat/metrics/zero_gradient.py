@@ -4,15 +4,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.energy import cross_entropy, joint_energy
+from jeat._support.passes import repeatable
+from jeat.energy import energy_of, joint_energy, loss_of
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, pieces
+from jeat.metrics._gradient import zeros_and_faults
+from jeat.metrics._subject import Subject, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "zero_gradient"]
 
 columns = (
-    Column("zero_gradient_share", "zero gradients", "of the cross-entropy, in fp32"),
+    Column("zero_gradient_share", "zero gradients", "of the cross-entropy, in fp32, or NaN ones"),
     Column("logit_margin", "margin", "of the label's logit, mean"),
 )
 
@@ -29,32 +31,35 @@ def zero_gradient(
     which is :math:`-\nabla_x f_y`, does not vanish with p.
 
     Returns:
-        ``zero_gradient_share``: share of images whose gradient of cross-entropy is exactly zero.
+        ``zero_gradient_share``: share of images at which an attack on cross-entropy stands still,
+        its gradient being exactly zero, or NaN or infinite.
+        ``nan_gradient_share``: share of images whose gradient of cross-entropy is NaN or infinite.
         ``zero_gradient_pixels``: share of the values of that gradient which are exactly zero.
-        ``zero_gradient_share_energy``: share of images whose gradient of E(x, y) is exactly zero.
+        ``zero_gradient_share_energy``: the first, for the gradient of E(x, y).
         ``logit_margin``: mean of f(x)[y] less the largest other logit.
 
     Raises:
-        ValueError: no image, images outside of [0, 1], or labels that do not fit.
+        ValueError: no image, images outside of [0, 1], labels that do not fit, logits that are NaN
+            or infinite.
     """
-    parts = pieces(x, y, 250, box=True)
-    zero, zero_energy, margins = [], [], []
-    with autocast("fp32", x.device), evaluating(net), torch.enable_grad():
-        for a, b in parts:
-            a = a.detach().requires_grad_()
-            logits = net(a)
-            (g,) = torch.autograd.grad(cross_entropy(logits, b).sum(), a, retain_graph=True)
-            (g_energy,) = torch.autograd.grad(joint_energy(logits, b).sum(), a)
-            zero.append((g == 0).flatten(1).float().mean(1))
-            zero_energy.append((g_energy == 0).flatten(1).all(1))
-            others = logits.detach().scatter(1, b.long()[:, None], -torch.inf).amax(1)
-            margins.append(-joint_energy(logits.detach(), b) - others)
-    return {
-        "zero_gradient_share": float((torch.cat(zero) == 1).float().mean()),
-        "zero_gradient_pixels": float(torch.cat(zero).mean()),
-        "zero_gradient_share_energy": float(torch.cat(zero_energy).float().mean()),
-        "logit_margin": float(torch.cat(margins).mean()),
-    }
+    found: dict[str, list[Tensor]] = {}
+    with autocast("fp32", x.device), evaluating(net), repeatable():
+        for a, b in pieces(x, y, 250):
+            with torch.no_grad():
+                logits = logits_of(net, a, b)
+            zero, nan = zeros_and_faults(loss_of(net, b), a)
+            zero_energy, nan_energy = zeros_and_faults(energy_of(net, b), a)
+            others = logits.scatter(1, b.long()[:, None], -torch.inf).amax(1)
+            parts = {
+                "zero_gradient_share": (zero == 1) | nan,
+                "nan_gradient_share": nan,
+                "zero_gradient_pixels": zero,
+                "zero_gradient_share_energy": (zero_energy == 1) | nan_energy,
+                "logit_margin": -joint_energy(logits, b) - others,
+            }
+            for name, values in parts.items():
+                found.setdefault(name, []).append(values)
+    return {name: float(torch.cat(values).float().mean()) for name, values in found.items()}
 
 
 def measure(subject: Subject) -> dict[str, float]:

@@ -9,10 +9,10 @@ logits fits: a classifier, an energy net of one pass a class, a flow that knows 
 ``places.py`` finds that file.
 """
 
+from jeat._support.shipped import shipped
 from jeat.nets._linear import is_piecewise_linear
 from jeat.nets.checkpoint import load, load_net, load_weights, save_net
 from jeat.nets.modes import Precision, autocast, evaluating, in_bf16
-from jeat.nets.places import shipped
 from jeat.nets.spec import Spec, build, net_settings, spec_of
 
 __all__ = [

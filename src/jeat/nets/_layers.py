@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 
 __all__ = [
     "Activation", "Normalisation", "Normalize", "PerChannel", "activation_layer", "norm_layer",
@@ -49,7 +49,7 @@ def activation_layer(name: Activation) -> nn.Module:
             return nn.LeakyReLU(0.2)
         case "silu":
             return nn.SiLU()
-    raise SettingError(f"unknown activation {name!r}: use relu, leaky_relu or silu")
+    raise SettingError(f"unknown activation {quoted(name)}: use relu, leaky_relu or silu")
 
 
 def norm_layer(name: Normalisation, channels: int) -> nn.Module:
@@ -61,4 +61,4 @@ def norm_layer(name: Normalisation, channels: int) -> nn.Module:
             return nn.BatchNorm2d(channels)
         case "group":
             return nn.GroupNorm(max(1, channels // 8), channels)
-    raise SettingError(f"unknown norm {name!r}: use none, batch or group")
+    raise SettingError(f"unknown norm {quoted(name)}: use none, batch or group")

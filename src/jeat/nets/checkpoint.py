@@ -8,6 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from jeat._support.checks import plainly
+from jeat._support.passes import bare
 from jeat._support.plugins import check_named_by_file, find, part_name
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.nets.places import file_of
@@ -34,7 +36,7 @@ def save_net(
     rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     Uniform noise, from which every net draws that knows no other start, is not written.
     """
-    tensors = {f"net.{k}": v for k, v in net.state_dict().items()}
+    tensors = {f"net.{k}": v for k, v in bare(net).state_dict().items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
     if chain:
         header["chain"] = asdict(chain)
@@ -49,6 +51,7 @@ def save_net(
     save_sealed(file, header, tensors)
 
 
+@plainly()
 def load(name_or_path: str | Path) -> nn.Module:
     """A net in eval mode, taking images in [0, 1].
 
@@ -73,6 +76,8 @@ def load_net(file: Path) -> nn.Module:
     """
     try:
         header, tensors = load_sealed(file)
+        if "spec" not in header:
+            raise ValueError(f"it holds no net, but {', '.join(sorted(tensors))}")
         said, about = header["spec"], dict(header["about"])
         spec = Spec(**said | {"classes": tuple(said["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None
@@ -86,7 +91,8 @@ def load_net(file: Path) -> nn.Module:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
     net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
-    return net.to(memory_format=torch.channels_last).eval()
+    with torch.inference_mode(False):
+        return net.to(memory_format=torch.channels_last).eval()
 
 
 def _chain(kept: dict[str, Any]) -> Chain:
@@ -126,7 +132,7 @@ def load_weights(net: nn.Module, source: nn.Module) -> None:
     own, other = (_plain(spec_of(n)) for n in (net, source))
     if odd := [f"{k} {other.get(k)} and not {own[k]}" for k in own if own[k] != other.get(k)]:
         raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
-    net.load_state_dict(source.state_dict())
+    bare(net).load_state_dict(bare(source).state_dict())
 
 
 def _plain(spec: Spec) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.fx import GraphModule
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 
 __all__ = ["Precision", "autocast", "evaluating", "in_bf16"]
 
@@ -22,31 +23,67 @@ def evaluating(net: nn.Module) -> Iterator[None]:
     :func:`autocast` to bf16, convolutions and linear layers meanwhile hold copies of their weights
     in bf16: autocast would cast frozen weights anew at every pass, to the same values. What is to
     be in fp32 has its own ``with autocast("fp32", ...), evaluating(net):``, not inside of this one.
+
+    Raises:
+        ValueError: no module, or one that was exported in train mode.
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"a net is a torch.nn.Module, got a {type(net).__name__}")
-    training = [m for m in net.modules() if m.training]
-    thawed = [p for p in net.parameters() if p.requires_grad]
-    full = _cast_by_autocast(net)
+    training = [m for m in net.modules() if getattr(m, "training", False)]  # frozen code has none
+    full = _made_in_inference_mode(net) + _cast_by_autocast(net)
+    thawed = [p for p in net.parameters() if p.requires_grad and not p.is_inference()]
     try:
-        net.eval().requires_grad_(False)
-        for m, name, p in full:  # another parameter: hooks and optimisers keep the one they know
-            low = p.detach().to(torch.get_autocast_dtype(p.device.type))
-            m.register_parameter(name, nn.Parameter(low, requires_grad=False))
+        _to_eval(net)
+        for p in thawed:
+            p.requires_grad = False
+        for m, name, t, dtype in full:  # another one: hooks and optimisers keep the one they know
+            with torch.inference_mode(False), torch.no_grad():
+                copy = t.detach().to(dtype, copy=True)
+                setattr(m, name, nn.Parameter(copy, False) if isinstance(t, nn.Parameter) else copy)
         yield
     finally:
-        for m, name, p in full:
-            m.register_parameter(name, p)
+        for m, name, t, _ in full:
+            setattr(m, name, t)
         for m in training:
             m.training = True
         for p in thawed:
             p.requires_grad = True
 
 
-def _cast_by_autocast(net: nn.Module) -> list[tuple[nn.Module, str, nn.Parameter]]:
-    """The weights that autocast casts, each with its module and name; none outside of autocast."""
+def _to_eval(net: nn.Module) -> None:
+    """``net.eval()``; an exported net, which has one mode, stays in it."""
+    try:
+        net.eval()
+    except NotImplementedError as error:
+        if any(map(_trains, net.modules())):
+            raise ValueError("the net was exported in train mode: export net.eval()") from error
+
+
+def _trains(m: nn.Module) -> bool:
+    """Whether it is the graph of an exported net that drops out, or normalises by the batch."""
+    nodes = m.graph.nodes if isinstance(m, GraphModule) else ()
+    flags = {"aten::dropout": 2, "aten::batch_norm": 5}  # where ``training`` stands
+    named = [(getattr(getattr(n.target, "_schema", None), "name", ""), n.args) for n in nodes]
+    return any(name in flags and args[flags[name]] is True for name, args in named)
+
+
+_Held = tuple[nn.Module, str, Tensor, torch.dtype]
+
+
+def _made_in_inference_mode(net: nn.Module) -> list[_Held]:
+    """The weights and buffers that autograd cannot keep, each with its module, name and dtype."""
     return [
-        (m, name, p)
+        (m, name, t, t.dtype)
+        for m in net.modules()
+        for name, t in (*m.named_parameters(recurse=False), *m.named_buffers(recurse=False))
+        if t.is_inference()
+    ]
+
+
+def _cast_by_autocast(net: nn.Module) -> list[_Held]:
+    """The weights that autocast casts, each with its module, name and what it is cast to."""
+    return [
+        (m, name, p, torch.get_autocast_dtype(p.device.type))
         for m in net.modules()
         if type(m) in (nn.Conv2d, nn.Linear)
         for name, p in m.named_parameters(recurse=False)
@@ -57,11 +94,14 @@ def _cast_by_autocast(net: nn.Module) -> list[tuple[nn.Module, str, nn.Parameter
 
 
 @contextmanager
-def autocast(precision: Precision, device: torch.device) -> Iterator[None]:
+def autocast(
+    precision: Precision, device: torch.device, net: nn.Module | None = None
+) -> Iterator[None]:
     """A context in which nets multiply in bf16, or in fp32 whatever is around it.
 
     Logits come out in bf16 and :mod:`jeat.energy` takes them to fp32; images, chains and
     gradients with respect to images stay in fp32. On a GPU, fp32 that is asked for is no TF32.
+    ``net`` is which, for :func:`in_bf16`.
     """
     kinds: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
     allowed = [kind.allow_tf32 for kind in kinds]
@@ -69,22 +109,34 @@ def autocast(precision: Precision, device: torch.device) -> Iterator[None]:
     try:
         for kind, tf32 in zip(kinds, allowed, strict=True):
             kind.allow_tf32 = tf32 and not exact
-        with torch.autocast(device.type, torch.bfloat16, enabled=in_bf16(precision, device)):
+        bf16 = in_bf16(precision, device, net)
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             yield
     finally:
         for kind, tf32 in zip(kinds, allowed, strict=True):
             kind.allow_tf32 = tf32
 
 
-def in_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether nets multiply in bf16: ``"auto"`` does where the device has instructions for it.
+def in_bf16(precision: Precision, device: torch.device, net: nn.Module | None = None) -> bool:
+    """Whether ``net`` multiplies in bf16: ``"auto"`` does where that is faster.
 
-    A CPU without them emulates it, twenty times slower than fp32.
+    The device must have instructions for it: a CPU without them emulates it, twenty times slower
+    than fp32. A CPU with them is up to thirty times slower at convolutions in groups of few
+    channels: a net that has one runs in fp32 there.
     """
     if precision not in get_args(Precision):
-        raise SettingError(f"unknown precision {precision!r}: use {', '.join(get_args(Precision))}")
+        raise SettingError(
+            f"unknown precision {quoted(precision)}: use {', '.join(get_args(Precision))}"
+        )
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return fast and not (net and _has_thin_groups(net))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def _has_thin_groups(net: nn.Module) -> bool:
+    """Whether a convolution sees few channels at once, as depthwise ones do."""
+    found = ((getattr(m, "groups", 1), getattr(m, "in_channels", None)) for m in net.modules())
+    return any(groups > 1 and channels and channels // groups < 16 for groups, channels in found)

@@ -1,11 +1,12 @@
 """Where nets lie: in a run's checkpoints, in a file, in this package, on the hub."""
 
-from importlib.resources import files
 from pathlib import Path
 
-from jeat._support.files import expanded
+from jeat._support.checks import quoted
+from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
 from jeat._support.sealed import file_sum
+from jeat._support.shipped import shipped
 
 __all__ = ["checkpoint_of", "checkpoints", "digest", "file_of", "newest", "shipped"]
 
@@ -15,11 +16,13 @@ def file_of(name_or_path: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: nothing of that name.
+        SettingError: the home folder, or one that holds it.
     """
     if not isinstance(name_or_path, str | Path) or not str(name_or_path):
         raise FileNotFoundError(
-            f"{name_or_path!r} names no net; shipped nets: {', '.join(shipped()) or 'none'}"
+            f"{quoted(name_or_path)} names no net; shipped nets: {', '.join(shipped()) or 'none'}"
         )
+    check_not_home("a net", name_or_path)
     path = expanded(name_or_path)
     if (path / "net.safetensors").is_file():
         return path / "net.safetensors"
@@ -57,7 +60,9 @@ def digest(name_or_path: str | Path) -> str:
 
 def checkpoints(run: Path) -> list[Path]:
     """The checkpoints of a run directory, in order."""
-    return sorted(p for p in (run / "checkpoints").glob("*") if p.name.isdecimal())
+    return sorted(
+        p for p in (run / "checkpoints").glob("*") if p.name.isascii() and p.name.isdecimal()
+    )
 
 
 def newest(run: Path) -> Path | None:
@@ -74,9 +79,3 @@ def checkpoint_of(run: Path) -> Path:
     if (found := newest(run)) is None:
         raise FileNotFoundError(f"{run} is no run directory: it holds no checkpoint")
     return found
-
-
-def shipped() -> dict[str, Path]:
-    """The checkpoints inside the package, by name."""
-    folder = Path(str(files("jeat") / "weights"))
-    return {f.stem: f for f in sorted(folder.glob("*.safetensors"))}

@@ -1,6 +1,7 @@
 """What a net is, in values that a file can hold, and the net of it."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, check_kind
+from jeat._support.checks import SettingError, check_kind, quoted
+from jeat._support.passes import bare
 from jeat._support.plugins import find
 from jeat._support.signatures import GIVEN, complete
 
 __all__ = ["Spec", "build", "net_settings", "spec_of"]
+
+_NUMBER = re.compile("0|[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, init=False)
@@ -49,7 +53,7 @@ class Spec:
         for f in fields(self)[:4]:
             check_kind(f.name, getattr(self, f.name), f.type)
         if not all(isinstance(k, str) for k in classes) or len(set(classes)) < len(classes):
-            raise ValueError(f"classes must be names that differ, got {classes}")
+            raise ValueError(f"classes must be names that differ, got {quoted(classes)}")
         if min(channels, size) < 1:
             raise ValueError(f"no image is {channels} x {size} x {size}")
 
@@ -66,20 +70,21 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
         ValueError: images it cannot see, or fewer than 2 classes.
     """
     if not isinstance(spec, Spec):
-        raise SettingError(f"a net is built by a jeat.nets.Spec, got {spec!r}")
+        raise SettingError(f"a net is built by a jeat.nets.Spec, got {quoted(spec)}")
     if len(spec.classes) < 2:
         raise ValueError(f"a classifier needs at least 2 classes, got {len(spec.classes)}")
     make, numbers = _architecture(spec.name, by_file=by_file)
     settings = _complete(make, spec.name, dict(spec.settings))
     given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
     try:
-        net: nn.Module = make(*numbers, **given, **settings)
+        with torch.inference_mode(False):  # else autograd could not keep its weights
+            net: nn.Module = make(*numbers, **given, **settings)
     except (ValueError, TypeError, RuntimeError) as error:  # the last where memory is short
         raise SettingError(
             f"net {spec.name!r} cannot be built: {str(error).splitlines()[0]}"
         ) from error
     if not isinstance(net, nn.Module):
-        raise SettingError(f"net {spec.name!r} must make a torch.nn.Module, not {net!r}")
+        raise SettingError(f"net {spec.name!r} must make a torch.nn.Module, not {quoted(net)}")
     whole = Spec(spec.name, spec.channels, spec.size, spec.classes, settings)
     net.spec = whole  # type: ignore[assignment]  # a plain value on a module
     net.register_forward_pre_hook(_check_images)
@@ -107,15 +112,19 @@ def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[in
     make: Any = find("nets", stem, "net", by_file=by_file)
     takes = inspect.signature(make).parameters.values()
     names = [p.name for p in takes if p.kind is p.POSITIONAL_OR_KEYWORD]
-    if len(numbers) > len(names) or not all(n.isdecimal() and len(n) < 5 for n in numbers):
+    if len(numbers) > len(names) or not all(map(_NUMBER.fullmatch, numbers)):
         raise SettingError(
-            f"net {name!r} cannot be built: it is {'-'.join([stem, *names])}, up to 9999"
+            f"net {name!r} cannot be built: it is {'-'.join([stem, *names])}, in digits, up to 9999"
         )
     return make, [int(n) for n in numbers]
 
 
-def _check_images(net: nn.Module, given: tuple[Tensor]) -> None:
-    """Check that images are what ``net`` was built for, and where it is."""
+def _check_images(net: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
+    """Check that images are what ``net`` was built for, and where it is.
+
+    Returns:
+        A copy of them, as a first layer may work in place.
+    """
     (x,), spec = given, spec_of(net)
     takes = (spec.channels, spec.size, spec.size)
     got = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
@@ -130,6 +139,7 @@ def _check_images(net: nn.Module, given: tuple[Tensor]) -> None:
         raise ValueError(
             f"the images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to()"
         )
+    return (x.clone(),)
 
 
 def spec_of(net: nn.Module) -> Spec:
@@ -138,7 +148,7 @@ def spec_of(net: nn.Module) -> Spec:
     Raises:
         ValueError: a net that :func:`build` did not make.
     """
-    spec = getattr(net, "spec", None)
+    spec = getattr(bare(net), "spec", None)
     if not isinstance(spec, Spec):
         raise ValueError(
             f"a {type(net).__name__} has no spec: make nets with jeat.nets.build, or give "

@@ -1,10 +1,10 @@
 """What a person looks at: tables and pages, from plain values. It knows no method by name."""
 
+from jeat._support.table import table
 from jeat.figures import grid, panels
 from jeat.metrics import Column
 from jeat.report.page import Figure, Table, markdown, page, write_csv
 from jeat.report.summary import Cell, Summary, ordering, summarise
-from jeat.report.table import table
 
 __all__ = [
     "Cell", "Column", "Figure", "Summary", "Table", "grid", "markdown", "ordering", "page",

@@ -4,13 +4,13 @@ import base64
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from jeat._support.table import table as as_markdown
 from jeat.metrics import Column
 from jeat.report.summary import Summary
-from jeat.report.table import table as as_markdown
 
 __all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
 
@@ -89,20 +89,33 @@ def _shown(tables: Sequence[Table], summary: Summary) -> list[dict[str, Any]]:
 
 
 def _filled(table: Table, summary: Summary) -> dict[str, Any]:
-    """A table's rows and columns that anybody has, and labels by command."""
+    """A table's rows and columns that anybody has, and labels by command.
+
+    The number of images stands in the heading of a column that depends on it, or in its cells,
+    where they differ.
+    """
+    numbers = {c.name: _numbers(c, table.methods, summary) for c in table.columns}
 
     def cell(method: str, column: Column) -> dict[str, str]:
         ours = summary.get(method, {}).get(column.name)
         paper = table.paper(column.name, method)
+        n = ""
+        if ours is not None and len(numbers[column.name]) > 1:
+            n = f" (n = {', '.join(map(str, ours.images))})"
         return {
-            "ours": "" if ours is None else str(ours),
+            "ours": "" if ours is None else f"{ours}{n}",
             "paper": "" if paper is None else f"{paper:.4g}",
         }
 
     def has(method: str, column: Column) -> bool:
         return any(cell(method, column).values())
 
-    columns = [c for c in table.columns if any(has(m, c) for m in table.methods)]
+    columns = [
+        replace(c, label=f"{c.label}, n = {numbers[c.name][0]}")
+        if len(numbers[c.name]) == 1 else c
+        for c in table.columns
+        if any(has(m, c) for m in table.methods)
+    ]  # fmt: skip
     methods = [m for m in table.methods if any(has(m, c) for c in columns)]
     commands: dict[str, list[str]] = {}
     for m in methods:
@@ -112,6 +125,14 @@ def _filled(table: Table, summary: Summary) -> dict[str, Any]:
                 commands.setdefault(command, []).append(f"{m} {c.label}")
     rows = [{"method": m, "cells": [cell(m, c) for c in columns]} for m in methods]
     return vars(table) | {"columns": columns, "rows": rows, "commands": commands}
+
+
+def _numbers(column: Column, methods: Sequence[str], summary: Summary) -> list[int]:
+    """The numbers of images of a column that depends on them, each different one once."""
+    if not column.by_count:
+        return []
+    cells = (summary.get(m, {}).get(column.name) for m in methods)
+    return sorted({n for cell in cells if cell is not None for n in cell.images})
 
 
 def markdown(tables: Sequence[Table], summary: Summary) -> str:
@@ -134,21 +155,25 @@ def _beside(ours: str, paper: str) -> str:
 
 
 def write_csv(file: Path, tables: Sequence[Table], summary: Summary) -> None:
-    """One line a number: table, method, column, mean, std, seeds, paper, note, commands."""
+    """One line a number: table, method, column, mean, std, seeds, images, paper, note, commands."""
     with file.open("w", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(
-            ["table", "method", "column", "mean", "std", "seeds", "paper", "note", "commands"]
-        )
+            [
+                "table", "method", "column", "mean", "std", "seeds", "images", "paper", "note",
+                "commands",
+            ]
+        )  # fmt: skip
         for table in tables:
             for method in table.methods:
                 for c in table.columns:
                     cell = summary.get(method, {}).get(c.name)
                     paper = table.paper(c.name, method)
-                    ours = ["", "", 0]
+                    ours = ["", "", 0, ""]
                     if cell is not None:
                         std = "" if math.isnan(cell.std) else cell.std
-                        ours = [cell.mean, std, len(cell.values)]
+                        images = " and ".join(map(str, cell.images))
+                        ours = [cell.mean, std, len(cell.values), images]
                     elif paper is None:
                         continue
                     commands = "\n".join(cell.commands.values()) if cell else ""

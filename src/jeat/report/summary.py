@@ -4,7 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 __all__ = ["Cell", "Summary", "ordering", "summarise"]
@@ -19,12 +19,19 @@ class Cell:
         std: sample standard deviation over seeds; nan for one.
         values: by seed.
         commands: by seed, what recomputes the value, images and all.
+        counts: by seed, on how many images it was found; none where that is not known.
     """
 
     mean: float
     std: float
     values: dict[int, float]
     commands: dict[int, str]
+    counts: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def images(self) -> tuple[int, ...]:
+        """The numbers of images, each different one once."""
+        return tuple(sorted({*self.counts.values()}))
 
     def __str__(self) -> str:
         places = _places(self.mean)
@@ -38,20 +45,25 @@ Summary = dict[str, dict[str, Cell]]
 def summarise(records: Iterable[Mapping[str, object]]) -> Summary:
     """Records with ``method``, ``seed``, ``column``, ``value`` and ``command`` -> cells.
 
-    Where a record has a ``drawing``, the command that drew its images, that comes first.
+    Where a record has a ``drawing``, the command that drew its images, that comes first. Its
+    ``images`` are how many it was found on.
     """
     values: dict[tuple[str, str], dict[int, float]] = {}
     commands: dict[tuple[str, str], dict[int, str]] = {}
+    counts: dict[tuple[str, str], dict[int, int]] = {}
     for r in records:
         key, seed = (str(r["method"]), str(r["column"])), int(str(r["seed"]))
         values.setdefault(key, {})[seed] = float(str(r["value"]))
+        if "images" in r:
+            counts.setdefault(key, {})[seed] = int(str(r["images"]))
         steps = (r.get("drawing"), r["command"])
         commands.setdefault(key, {})[seed] = " && ".join(str(s) for s in steps if s)
     found: Summary = {}
     for (method, column), by_seed in values.items():
         several = list(by_seed.values())
         std = statistics.stdev(several) if len(several) > 1 else math.nan
-        cell = Cell(statistics.fmean(several), std, by_seed, commands[method, column])
+        key = method, column
+        cell = Cell(statistics.fmean(several), std, by_seed, commands[key], counts.get(key, {}))
         found.setdefault(method, {})[column] = cell
     return found
 
@@ -59,18 +71,23 @@ def summarise(records: Iterable[Mapping[str, object]]) -> Summary:
 def ordering(summary: Summary, column: str, claim: str) -> tuple[int, int] | None:
     """In how many seeds ``column`` was ordered as claimed, and how many have all of it.
 
+    Figures that were found on different numbers of images are not compared.
+
     Args:
         summary: of :func:`summarise`.
         column: what is compared.
         claim: methods in order, such as ``"jeat >= jem > at"``.
 
     Returns:
-        The two numbers, or None where no seed has the column for each method.
+        The two numbers, or None where no seed has the column for each method on as many images.
     """
     methods, relations = re.split(" >=? ", claim), re.findall(">=?", claim)
     cells = [summary.get(m, {}).get(column) for m in methods]
     values = [{} if cell is None else cell.values for cell in cells]
-    seeds = set.intersection(*map(set, values))
+    numbers = [{} if cell is None else cell.counts for cell in cells]
+    seeds = {
+        s for s in set.intersection(*map(set, values)) if len({n.get(s) for n in numbers}) == 1
+    }
     if not seeds:
         return None
     held = sum(

@@ -15,13 +15,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.optim import AdamW
 
 from jeat._support import processes
 from jeat._support.files import contents
-from jeat._support.sealed import bytes_sum, file_sum, summed, unsummed
+from jeat._support.sealed import bytes_sum, file_sum, save_tensors, summed, unsummed
 from jeat.samplers import ReplayBuffer
 from jeat.training.iteration import State, Training
 
@@ -43,13 +43,13 @@ def save_state(training: Training, folder: Path) -> None:
     if processes.rank() == 0:
         tensors = {k: v for k, v in state.items() if not k.startswith(_OWN)}
         tensors |= {f"optimizer.{k}": v for k, v in _moments(training).items()}
-        save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors")
+        save_tensors(tensors, folder / "model.safetensors")
     own = {k: v.clone().contiguous() for k, v in state.items() if k.startswith(_OWN)}
     own["random"] = torch.get_rng_state()
     if torch.cuda.is_available():
         own["random_cuda"] = torch.cuda.get_rng_state()
     buffers = {"buffers": json.dumps([*_buffers(training.state)])}
-    save_file(own, folder / f"process-{processes.rank()}.safetensors", metadata=buffers)
+    save_tensors(own, folder / f"process-{processes.rank()}.safetensors", buffers)
 
 
 def write_manifest(folder: Path, log: bytes, *, rollbacks: int) -> None:

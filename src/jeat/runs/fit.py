@@ -12,6 +12,7 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +20,8 @@ from pathlib import Path
 import torch
 
 from jeat._support import processes
-from jeat._support.checks import SettingError, check_kind
-from jeat._support.files import expanded, rewritten
+from jeat._support.checks import SettingError, check_kind, quoted
+from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
 from jeat.data import Data, load_data
@@ -31,7 +32,7 @@ from jeat.runs.checkpoints import load_state
 from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
 from jeat.runs.rollbacks import Rollback, changed, check_recovery, roll_back, rollbacks_of
 from jeat.runs.save import any_process, holds_net, save
-from jeat.runs.sweep import drop_stale
+from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
 from jeat.training.begin import Begun, begin
 from jeat.training.deltas import watch
 from jeat.training.evaluation import accuracy_under_attack, evaluate
@@ -39,7 +40,7 @@ from jeat.training.health import DivergenceError
 from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
 
-__all__ = ["fit"]
+__all__ = ["check_run", "fit"]
 
 
 @dataclass(frozen=True)
@@ -94,16 +95,14 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    check_kind("plan", plan, Plan)
-    check_kind("resume", resume, bool)
-    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
-        raise SettingError(f"out must name a folder, got {out!r}")
-    out, plan = expanded(out), _completed(plan)
-    check_place(out, plan, resume)
+    plan, out = check_run(plan, out, resume=resume)
     data = load_data(plan.data)
     check_data(out, data)
     run = Run(out, plan, data, [], newest(out))
     if run.is_finished():
+        if leftovers(out) and processes.rank() == 0:
+            with suppress(OSError), only_writer(out):  # a finished run may be read only
+                drop_leftovers(out)
         return
     run = run.read_again()
     begun = run.begin(fresh=run.newest is None)
@@ -132,6 +131,22 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 return
 
 
+def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
+    """What :func:`fit` refuses before it reads data; the plan with all its settings, and ``out``.
+
+    Raises:
+        FileExistsError, FileNotFoundError, ValueError: as :func:`fit`.
+    """
+    check_kind("plan", plan, Plan)
+    check_kind("resume", resume, bool)
+    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
+        raise SettingError(f"out must name a folder, got {quoted(out)}")
+    check_not_home("out", out)
+    out, plan = expanded(out), _completed(plan)
+    check_place(out, plan, resume)
+    return plan, out
+
+
 def _completed(plan: Plan) -> Plan:
     """A plan with all settings of its net and objective, and the whole path of its first weights.
 
@@ -144,8 +159,10 @@ def _completed(plan: Plan) -> Plan:
         objective=complete(plan.method, plan.objective),
     )
     check_recovery(plan)
-    if plan.init is not None and Path(plan.init).exists():
-        plan = replace(plan, init=str(Path(plan.init).resolve()))
+    if plan.init is not None:
+        check_not_home("init", plan.init)
+        if (place := expanded(plan.init)).exists():
+            plan = replace(plan, init=str(place.resolve()))
     return plan
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +13,8 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from jeat._support import processes
-from jeat._support.files import system_number
+from jeat._support.checks import plainly
+from jeat._support.files import UNSUPPORTED, say_unsupported, system_number
 from jeat.data import Data
 from jeat.nets.places import digest
 from jeat.training.plan import Plan
@@ -50,6 +52,7 @@ def read_plan(out: str | Path) -> dict[str, Any]:
     return plan
 
 
+@plainly()
 def check_place(out: Path, plan: Plan, resume: bool) -> None:
     """Refuse a folder that holds something else than the run to be resumed.
 
@@ -114,11 +117,19 @@ def only_writer(out: Path) -> Iterator[None]:
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / _LOCK)
     try:
-        lock.acquire(blocking=False)
+        with warnings.catch_warnings(record=True, action="always") as soft:
+            lock.acquire(blocking=False)
+        if soft:  # it is one by the file's being there
+            raise NotImplementedError(str(soft[0].message))
     except Timeout as error:
         raise BlockingIOError(
             f"another process trains into {out}: wait for it, or choose another folder"
         ) from error
+    except (OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno not in UNSUPPORTED:
+            raise
+        then = "start no other process that trains into the same folder"
+        say_unsupported("flock", out.stat().st_dev, then)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from jeat.nets.places import checkpoints, newest
 from jeat.runs.checkpoints import manifest_of
 from jeat.runs.rollbacks import rollbacks_of
 
-__all__ = ["drop_stale"]
+__all__ = ["drop_leftovers", "drop_stale", "leftovers"]
 
 
 def drop_stale(out: Path) -> None:
@@ -20,11 +20,7 @@ def drop_stale(out: Path) -> None:
     Raises:
         ValueError: a record, or a log up to that checkpoint, that is not as it was written.
     """
-    for part in (out / "checkpoints").glob("*.part"):
-        if part.is_dir() and not part.is_symlink():
-            shutil.rmtree(part)
-        else:
-            part.unlink()
+    drop_leftovers(out)
     for record in ("run.json", "log.jsonl", "rollbacks.jsonl"):
         for part in parts_of(out / record):
             part.unlink()
@@ -50,6 +46,22 @@ def drop_stale(out: Path) -> None:
     for folder in stale:
         removed(folder)
     _cut(out / "log.jsonl", newest(out))
+
+
+def leftovers(out: Path) -> list[Path]:
+    """Checkpoints that a kill left half written or half removed, and those before the last two."""
+    return [*(out / "checkpoints").glob("*.part"), *checkpoints(out)[:-2]]
+
+
+def drop_leftovers(out: Path) -> None:
+    """Remove :func:`leftovers`."""
+    for place in leftovers(out):
+        if place.suffix != ".part":
+            removed(place)
+        elif place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place)
+        else:
+            place.unlink()
 
 
 def _cut(log: Path, checkpoint: Path | None) -> None:

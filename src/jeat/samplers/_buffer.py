@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, is_whole, quoted
 
 __all__ = ["ReplayBuffer"]
 
@@ -34,8 +34,11 @@ class ReplayBuffer(nn.Module):
         self, restart: Callable[[int], Tensor], *, size: int = 10_000, rho: float = 0.05
     ) -> None:
         super().__init__()
-        if size < 1:
-            raise SettingError(f"a replay buffer needs at least 1 slot, got size={size}")
+        if not is_whole(size, 1):
+            raise SettingError(
+                f"a replay buffer needs at least 1 slot, a whole number below 2^63, got "
+                f"size={quoted(size)}"
+            )
         if not 0 <= rho <= 1:
             raise SettingError(f"the restart probability must lie in [0, 1], got rho={rho}")
         self.restart, self.rho = restart, rho

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import find
 from jeat.data import Data
 
@@ -23,6 +23,10 @@ class Stored:
     """x0 drawn at random from ``states`` (N, C, H, W), such as a replay buffer's, for any label."""
 
     states: Float[Tensor, "n c h w"]
+
+    def __post_init__(self) -> None:
+        if not len(self.states):
+            raise ValueError("chains cannot start from stored states where there are none")
 
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
         return self.states[torch.randint(len(self.states), (len(y),))].to(y.device)
@@ -79,6 +83,6 @@ def _kind(name: str) -> Any:
     found = find("samplers/starts", name, "start")
     if not (is_dataclass(found) and hasattr(found, "of")):
         raise SettingError(
-            f"start {name!r} must be a dataclass with of(data), which a file can keep"
+            f"start {quoted(name)} must be a dataclass with of(data), which a file can keep"
         )
     return found

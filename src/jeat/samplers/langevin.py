@@ -8,7 +8,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._support.checks import SettingError, check_not_negative, is_fp32, is_whole
+from jeat._support.checks import (
+    MOST_STEPS,
+    SettingError,
+    check_not_negative,
+    is_fp32,
+    is_whole,
+    quoted,
+)
+from jeat._support.learning import is_learning
+from jeat._support.tensors import check_finite
 from jeat.energy import Energy, score
 
 __all__ = ["langevin"]
@@ -47,20 +56,29 @@ def langevin(
     Raises:
         ValueError: ``steps`` below 1, ``step_size`` not positive, ``noise`` negative, ``bounds``
             that are no interval, first states that are not finite floats.
+        NotFiniteError: at a state that is not finite, or whose energy or gradient is not; a
+            ValueError. Only in the steps of a training, which counts it as diverged, the chain goes
+            on with NaN.
     """
-    if not is_whole(steps, 1):
-        raise SettingError(f"a chain takes at least 1 step, a whole number, got steps={steps!r}")
+    if not is_whole(steps, 1, MOST_STEPS):
+        raise SettingError(
+            f"a chain takes at least 1 step and at most 1e9, a whole number, got "
+            f"steps={quoted(steps)}"
+        )
     if not (is_fp32(step_size) and step_size > 0):
-        raise SettingError(f"step_size must be positive and finite, got {step_size!r}")
+        raise SettingError(f"step_size must be positive and finite, got {quoted(step_size)}")
     if noise is not None:
         check_not_negative(noise=noise)
     if bounds is not None and not _is_interval(bounds):
-        raise SettingError(f"bounds must be an interval, such as (0, 1), got {bounds!r}")
+        raise SettingError(f"bounds must be an interval, such as (0, 1), got {quoted(bounds)}")
     if not callable(E):
-        raise ValueError(f"an energy is a function of images, got {E!r}: use jeat.energy.energy_of")
+        raise ValueError(
+            f"an energy is a function of images, got {quoted(E)}: use jeat.energy.energy_of"
+        )
     if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
         raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
     sigma = math.sqrt(2 * step_size) if noise is None else noise
+    learning = is_learning()
 
     def chain(x: Tensor) -> Iterator[Tensor]:
         for _ in range(steps):
@@ -68,6 +86,12 @@ def langevin(
             if sigma > 0:
                 # not randn_like, which is slow where memory is not in the order of the axes
                 x.add_(torch.randn(x.shape, device=x.device, dtype=x.dtype), alpha=sigma)
+            if not learning:
+                check_finite(
+                    x,
+                    "an energy, its gradient or a step is NaN or infinite in {} chains: lower "
+                    "step_size, or look whether the net is sound",
+                )
             if bounds is not None:
                 x.clamp_(*bounds)
             yield x

@@ -13,7 +13,7 @@ from jeat.samplers import numbers_stored
 from jeat.suites.suite import Suite, drawings, runs
 from jeat.training.plan import Plan
 
-__all__ = ["cost"]
+__all__ = ["cost", "disk"]
 
 SUSTAINED = 1e14  # FLOP/s: a guess at a modern GPU in bf16, to turn arithmetic into hours
 
@@ -57,6 +57,20 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     return [_shown(row) for row in rows]
 
 
+def disk(suite: Suite, out: Path, *, seeds: int) -> int:
+    """Bytes that a suite takes: two checkpoints a run, a third while it is written, and images."""
+    sizes: dict[tuple[str, str], int] = {}
+    checkpoints = []
+    for plan in runs(suite, out, seeds=seeds).values():
+        if _net_of(plan) not in sizes:
+            with torch.random.fork_rng():
+                net = build(_spec(suite, plan))
+            sizes[_net_of(plan)] = sum(p.numel() for p in net.parameters())
+        checkpoints.append(of_checkpoint(suite, plan, sizes[_net_of(plan)]))
+    images = len(drawings(suite, out, seeds=seeds)) * suite.per_class * suite.classes
+    return 2 * sum(checkpoints) + max(checkpoints) + images * torch.Size(suite.shape).numel()
+
+
 def _shown(row: dict[str, Any]) -> dict[str, object]:
     flops, disk = row.pop("FLOP"), row.pop("disk")
     told = {k: f"{v:,}" if isinstance(v, int) else v for k, v in row.items()}
@@ -85,12 +99,17 @@ def _net_of(plan: Plan) -> tuple[str, str]:
 def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
     """FLOPs of one forward pass of one image, and how many weights the net has."""
     channels, size, _ = suite.shape
-    classes = tuple(map(str, range(suite.classes)))
     with torch.device("meta"):
-        net = build(Spec(plan.net, channels, size, classes, plan.architecture))
+        net = build(_spec(suite, plan))
         with FlopCounterMode(display=False) as counter:
             net(torch.zeros(1, channels, size, size))
     return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())
+
+
+def _spec(suite: Suite, plan: Plan) -> Spec:
+    channels, size, _ = suite.shape
+    classes = tuple(map(str, range(suite.classes)))
+    return Spec(plan.net, channels, size, classes, plan.architecture)
 
 
 def of_checkpoint(suite: Suite, plan: Plan, parameters: int) -> int:

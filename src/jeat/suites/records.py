@@ -38,7 +38,7 @@ def records(
                 "seed": m["seed"],
                 "column": column,
                 "value": value,
-                "images": m["samples"] or m["images"],
+                "images": m.get("counts", {}).get(figure, m["samples"] or m["images"]),
                 "command": m["command"],
                 "drawing": m["drawing"],
                 "file": str(file.relative_to(out)),

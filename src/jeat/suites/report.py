@@ -48,7 +48,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         "summary": _plain(summary),
         "records": found,
     }  # fmt: skip
-    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    (out / "results.json").write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
     write_csv(out / "tables.csv", tables, summary)
     said = [f"{claim}: held in {held} of {of} seeds" for claim, (held, of) in claims.items()]
     parts = {
@@ -62,11 +62,15 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     (out / "tables.md").write_text("\n".join([markdown(tables, summary), *lists]))
 
 
-def _plain(summary: Summary) -> dict[str, dict[str, dict[str, float | None]]]:
+def _plain(summary: Summary) -> dict[str, dict[str, dict[str, Any]]]:
     """Means and deviations as JSON has them: none for one seed, where JSON has no NaN."""
     return {
         method: {
-            column: {"mean": cell.mean, "std": None if math.isnan(cell.std) else cell.std}
+            column: {
+                "mean": cell.mean,
+                "std": None if math.isnan(cell.std) else cell.std,
+                "images": list(cell.images),
+            }
             for column, cell in row.items()
         }
         for method, row in summary.items()

@@ -8,6 +8,7 @@ from jeat._support.checks import SettingError
 from jeat.jobs import drawing, measurement
 from jeat.runs.fit import fit
 from jeat.suites.cards import write_models
+from jeat.suites.rehearsal import rehearse
 from jeat.suites.report import write
 from jeat.suites.suite import Suite, drawings, measurements, runs
 
@@ -40,15 +41,16 @@ def reproduce(suite: Suite, out: Path, *, seeds: int) -> Iterator[Progress]:
     A second call neither trains, draws nor measures what is there; it writes the report anew.
 
     Raises:
-        ValueError: fewer than 1 seed, or a file where the folder should be.
-        FileNotFoundError: what a measurement needs is not there; nothing is trained then.
+        ValueError: fewer than 1 seed, a file where the folder should be, or what
+            :func:`jeat.suites.rehearsal.rehearse` finds wanting; nothing is trained then.
+        FileNotFoundError: what a measurement needs is not there; nothing is trained then, either.
     """
     if seeds < 1:
         raise SettingError(f"--seeds must be at least 1, got {seeds}")
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: give --out a folder")
     out = _as_seen_from_here(out)
-    suite.comparison.check()
+    rehearse(suite, out, seeds=seeds)
     training = runs(suite, out, seeds=seeds)
     for i, (name, plan) in enumerate(training.items()):
         for log in fit(plan, out / name, resume=True):

@@ -1,6 +1,7 @@
 """A training at its beginning."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -42,6 +43,10 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
     Raises:
         FileNotFoundError, ValueError: a plan that cannot be carried out.
     """
+    if not torch.is_grad_enabled():
+        raise ValueError(
+            "nothing is learnt within torch.no_grad() or torch.inference_mode(): train outside"
+        )
     o = plan.optimisation
     torch.manual_seed(o.seed)
     channels, size, _ = data.shape
@@ -100,22 +105,26 @@ def _rehearse(
     others: dict[str, Images],
     o: Optimisation,
 ) -> None:
-    """Two images through copies.
+    """Two images through copies; one where an iteration has no more.
 
     Raises:
         ValueError: settings that cannot work, or an objective with state in plain attributes.
     """
+    branches = getattr(objective, "branches", {})
 
-    def two(images: Images) -> Batch:
-        x, y = images.floats(2)
+    def few(images: Images, size: int | None) -> Batch:
+        x, y = images.floats(min(2, (size or o.batch_size) // processes.world() or 1))
         return Batch(augment(x, pad=o.pad, flip=o.flip), y)
 
     with torch.random.fork_rng():
-        first, copy = two(images), deepcopy(objective)
+        first, copy = few(images, o.batch_size), deepcopy(objective)
         _check_classes(deepcopy(net), first.x)
         plain, held = _plain_state(copy), _shapes(copy)
-        batch = Batch(first.x, first.y, others={k: two(v) for k, v in others.items()})
-        _check_loss(copy(deepcopy(net), batch), type(objective).__name__)
+        further = {k: few(v, branches[k].batch_size) for k, v in others.items()}
+        batch = Batch(first.x, first.y, others=further)
+        with _explained_norms():
+            found = copy(deepcopy(net), batch)
+        _check_loss(found, type(objective).__name__)
     now = _plain_state(copy)
     if changed := [k for k in plain.keys() | now.keys() if plain.get(k) != now.get(k)]:
         raise SettingError(
@@ -146,6 +155,20 @@ def _check_classes(net: nn.Module, x: Tensor) -> None:
         raise SettingError(
             f"net {spec.name!r} must give a logit a class, {right} for {len(x)} images, got {shape}"
         )
+
+
+@contextmanager
+def _explained_norms() -> Iterator[None]:
+    """Say what is wrong where torch cannot normalise, as one value a channel has no variance."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise SettingError(
+            "the net normalises over the images of a batch where one pixel is left, which takes at "
+            "least 2 images an iteration in each process: raise batch_size, or change its norm"
+        ) from error
 
 
 def _check_loss(found: object, name: str) -> None:

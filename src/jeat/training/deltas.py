@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from jeat._support.passes import logits_of
 from jeat.attacks import fgsm_rs
 from jeat.data import Batch
 from jeat.energy import joint_energy, marginal_energy
@@ -56,5 +57,5 @@ def watch(net: nn.Module, batch: Batch, *, eps: float) -> Callable[[], dict[str,
 @torch.no_grad()
 def _energies(net: nn.Module, x: Tensor, y: Tensor) -> dict[str, Tensor]:
     with autocast("fp32", x.device), evaluating(net):
-        logits = net(x)
+        logits = logits_of(net, x)
     return {"E_y": joint_energy(logits, y), "E": marginal_energy(logits)}

@@ -1,7 +1,6 @@
 """An iteration of training: what goes on from one to the next, and the update that one makes."""
 
 import math
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError
+from jeat._support.learning import learning
 from jeat._support.plugins import name_of
 from jeat.data import Batch
 from jeat.nets import in_bf16
@@ -27,8 +27,8 @@ from jeat.training.plan import Optimisation, Recovery
 
 __all__ = ["State", "Training", "iterate", "mean_over_processes", "prepare", "rate"]
 
-ANY = sys.float_info.max
-UNLIMITED = Recovery(max_energy=ANY, max_gap=ANY, max_gradient=ANY, max_saturated=ANY)
+ANY = 1e38  # more than fp32 holds with room to spare
+UNLIMITED = Recovery(max_energy=ANY, max_gap=ANY, max_gradient=ANY, max_saturated=1)
 
 
 class State(nn.Module):
@@ -127,7 +127,7 @@ def prepare(
     AcceleratorState._reset_state()  # else a second run in one process keeps the first's precision
     accelerator = Accelerator(
         cpu=device.type == "cpu",  # else the ranks of a launcher on CPUs stay apart
-        mixed_precision="bf16" if in_bf16(o.precision, device) else "no",
+        mixed_precision="bf16" if in_bf16(o.precision, device, net) else "no",
     )
     state = State(net, objective, ema=o.ema, limits=limits).to(memory_format=torch.channels_last)
     parameters = [p for p in state.parameters() if p.requires_grad]
@@ -185,7 +185,8 @@ def _gradient(training: Training, batch: Batch) -> Gradient:
     (group,) = training.optimizer.param_groups
 
     def gradient() -> dict[str, float]:
-        loss, parts = training.forward(batch, again=bool(asked))
+        with learning():
+            loss, parts = training.forward(batch, again=bool(asked))
         training.optimizer.zero_grad()
         training.accelerator.backward(loss)
         gradients = [p.grad for p in group["params"] if p.grad is not None]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from jeat._support import processes
+from jeat._support.learning import learning
 from jeat.data import Batch, Images, augment, batch_at, batches
 from jeat.training.health import check_finite
 from jeat.training.iteration import Training, iterate, mean_over_processes
@@ -81,10 +82,13 @@ def train(
                 _augmented(batch, o, logged=logged),
                 others={k: _other(training, k, v, i - 1) for k, v in others.items()},
             )
-            changes = watch(state.net, batch) if watch and watched else None
+            with learning():
+                changes = watch(state.net, batch) if watch and watched else None
             metrics = iterate(training, batch)
             if changes is not None:  # measured after the update: Eq. 15 compares with before
-                metrics |= mean_over_processes(training, changes())
+                changed = mean_over_processes(training, changes())
+                check_finite(changed, i)
+                metrics |= changed
             metrics["epoch"] = i / per_epoch
             looked = last or _is_due(i, state.health.limits.check_every) or i % o.save_every == 0
             if held_out and looked:

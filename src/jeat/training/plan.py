@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from jeat._support.checks import SettingError, check_kind
+from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.plugins import Part, name_of
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
@@ -73,6 +73,8 @@ class Optimisation:
         return max(1, round(self.epochs * (images // self.batch_size)))
 
     def __post_init__(self) -> None:
+        if any(isinstance(v, int | float) and v > 1e9 for v in (self.epochs, self.lr)):
+            raise SettingError("epochs and lr must be at most 1e9")
         _check_kinds(self)
         for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
             if getattr(self, name) <= 0:
@@ -80,18 +82,14 @@ class Optimisation:
         for name in ("weight_decay", "warmup", "pad", "evaluate_every", "deltas_every", "seed"):
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} must not be negative, got {getattr(self, name)}")
-        if max(self.epochs, self.lr) > 1e9:
-            raise SettingError("epochs and lr must be at most 1e9")
         if self.ema is not None and not 0 <= self.ema < 1:
             raise SettingError(f"ema must lie in [0, 1), got {self.ema}")
         if self.clip is not None and self.clip <= 0:
             raise SettingError(f"clip must be positive, got {self.clip}")
         if not isinstance(self.step, str) and "name" not in self.step:
-            raise SettingError(f"the settings of step need a name, got {self.step!r}")
+            raise SettingError(f"the settings of step need a name, got {quoted(self.step)}")
         if not name_of(self.step):
             raise SettingError("step must be named")
-        if self.seed >= 2**63:
-            raise SettingError(f"seed must be below 2^63, got {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,10 @@ class Recovery:
                 raise SettingError(f"recovery.{name} must not be negative, got {value}")
             if value == 0 and (name == "patience" or name in limits):
                 raise SettingError(f"recovery.{name} must be positive, got {value}")
-        if not 0 < self.lr <= 1:
-            raise SettingError(f"recovery.lr is a factor in (0, 1], got {self.lr}")
+        for name in ("lr", "max_saturated"):
+            if (share := getattr(self, name)) is not None and not 0 < share <= 1:
+                what = "factor" if name == "lr" else "share"
+                raise SettingError(f"recovery.{name} is a {what} in (0, 1], got {share}")
 
     def limit(self, name: str) -> float:
         """The limit ``max_energy``, ``max_gap``, ``max_gradient`` or ``max_saturated``."""
@@ -201,6 +201,8 @@ class Plan:
             raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
         if not self.data:
             raise SettingError("data must name a data set")
+        if self.init == "":
+            raise SettingError("init must name a net, such as a run directory, or be null")
 
 
 def _merge(values: Any, group: str, short: Mapping[str, Any]) -> None:

@@ -1,18 +1,24 @@
 """A data set of Hugging Face's ``datasets``: of the hub, or a local folder of images or parquet."""
 
 import json
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jeat._support.files import expanded
 from jeat._support.hub import pinned
-from jeat.data.decode import decoded, image_files, line
+from jeat._support.kinds import kind_of
+from jeat.data.decode import coloured, decoded, image_files, line
+from jeat.data.folders import check_tables, splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
 
 __all__ = ["key", "read", "reads"]
 
 takes_the_rest = True
+
+_PLAIN = ("string", "large_string", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 
 
 def reads(source: str, path: Path) -> bool:
@@ -23,7 +29,8 @@ def reads(source: str, path: Path) -> bool:
 def key(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
     if path.is_file():
-        raise ValueError(f"{source} is a file, but no .npz: {SOURCES}")
+        kind = kind_of(path) or "of an unknown kind"
+        raise ValueError(f"{source} is a file, {kind}, and no .npz: give its folder, or {SOURCES}")
     if not path.exists():
         if (hub := pinned(source)) is None:
             raise FileNotFoundError(f"no data at {source}: {SOURCES}")
@@ -39,8 +46,9 @@ def key(source: str, path: Path) -> str:
     files = sorted(path.rglob("*"))
     if linked := next((f for f in files if f.is_symlink() and f.is_dir()), None):
         raise ValueError(f"{linked} is a link to a folder, which is not followed: put it in place")
+    splits = splits_of(path, files)
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-    return json.dumps([str(path.resolve()), stats])
+    return json.dumps([str(path.resolve()), stats, splits])
 
 
 def read(source: str, path: Path) -> Data:
@@ -49,11 +57,45 @@ def read(source: str, path: Path) -> Data:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     datasets.disable_progress_bars()
+    splits = _splits(source, path)
+    features = next(iter(splits.values())).features
+    image = _column(source, features, datasets.Image, "image")
+    label = _column(source, features, datasets.ClassLabel, "label")
+    classes = tuple(features[label].names)
+    train, test = _train_and_test(source, splits, label)
+    fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
+    folders = [path] if path.exists() else [expanded(place) for place in fetched]
+    seen: dict[tuple[int, int], Path] = {}
+    names = [name for name in (train, test) if name]
+    pixels = [decoded(image_files(splits[name], image, *folders, seen=seen)) for name in names]
+    parts = []
+    for name, x in zip(names, coloured(pixels), strict=True):
+        try:
+            parts.append(from_arrays(x, np.array(splits[name][label]), classes))
+        except ValueError as error:
+            raise ValueError(
+                f"split {name!r} of {source} (columns {image}, {label}): {error}"
+            ) from error
+    return Data(parts[0], parts[1], classes) if test else Data.held_out(parts[0], classes)
+
+
+def _splits(source: str, path: Path) -> Any:
+    """The data set by split.
+
+    Raises:
+        FileNotFoundError: no such data set, or the hub cannot be reached.
+        ValueError: it cannot be read, or a file is of two splits.
+    """
+    import datasets
+
     try:
+        if images := path.is_dir() and splits_of(path, sorted(path.rglob("*")), say=False):
+            return datasets.load_dataset("imagefolder", data_files=images)
         # in full: a relative "imagefolder" would be taken for a reader of that name, of all here
         local = (str(path.resolve()), None)
         name, commit = local if path.exists() else pinned(source) or (source, None)
-        splits = datasets.load_dataset(name, revision=commit)
+        found = datasets.load_dataset(name, revision=commit)
+        read = datasets.load_dataset_builder(name).config.data_files if path.exists() else {}
     except datasets.exceptions.DatasetNotFoundError as error:
         raise FileNotFoundError(
             f"no folder and no hub data set is named {source!r}: {SOURCES}"
@@ -66,29 +108,62 @@ def read(source: str, path: Path) -> Data:
         raise ValueError(
             f"{source} cannot be read as a data set: {line(error.__cause__ or error)}; {SOURCES}"
         ) from error
-    features = next(iter(splits.values())).features
-    image = [k for k, f in features.items() if isinstance(f, datasets.Image)]
-    label = [k for k, f in features.items() if isinstance(f, datasets.ClassLabel)]
-    if not image or not label:
+    check_tables(path, {str(name): list(files) for name, files in (read or {}).items()})
+    return found
+
+
+def _column(source: str, features: Any, kind: type, usual: str) -> str:
+    """The column of a kind; of several the one with the usual name, else the first, which is said.
+
+    Raises:
+        ValueError: there is none.
+    """
+    names = [k for k, f in features.items() if isinstance(f, kind)]
+    if not names:
+        kinds = ", ".join(f"{k} ({getattr(f, 'dtype', f)})" for k, f in features.items())
+        plain = [k for k, f in features.items() if getattr(f, "dtype", "") in _PLAIN]
+        remedy = (
+            f"column {plain[0]!r} holds no class names: cast it to datasets.ClassLabel(names=...)"
+            if plain and kind.__name__ == "ClassLabel"
+            else SOURCES
+        )
         raise ValueError(
             f"{source} needs an image and a class-label column (of 2 classes or more), it has: "
-            f"{', '.join(features)}; {SOURCES}"
+            f"{kinds}; {remedy}"
         )
-    classes = tuple(features[label[0]].names)
-    if len(splits) > 1 and "train" not in splits:
+    chosen = usual if usual in names else names[0]
+    others = [k for k in features if k != chosen and (k in names or k == usual)]
+    if others:
+        warnings.warn(
+            f"{source}: {usual}s are of column {chosen!r}, not of {', '.join(map(repr, others))}",
+            stacklevel=1,
+        )
+    return chosen
+
+
+def _train_and_test(source: str, splits: Any, label: str) -> tuple[str, str | None]:
+    """The splits to train and to test on; None where a part of the first is held out.
+
+    Raises:
+        ValueError: none to train on, or one to test on that has no labels.
+    """
+    names = [str(name) for name in splits]
+    if len(names) == 1:
+        return names[0], None
+    if "train" not in names:
+        raise ValueError(f"{source} has no split named 'train', only: {', '.join(names)}")
+    if left := [name for name in names if name not in ("train", "test", "validation")]:
+        warnings.warn(f"{source}: splits are left out: {', '.join(left)}", stacklevel=1)
+    tests = [name for name in ("test", "validation") if name in names]
+    labelled = [name for name in tests if any(k not in (None, -1) for k in splits[name][label])]
+    if tests and not labelled:
         raise ValueError(
-            f"{source} has no split named 'train', only: {', '.join(map(str, splits))}"
+            f"split {tests[0]!r} of {source} has no labels: column {label!r} holds "
+            f"{splits[tests[0]][label][0]}; remove the split, so that a part of 'train' is held out"
         )
-    fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
-    folders = [path] if path.exists() else [expanded(place) for place in fetched]
-    parts = {
-        name: from_arrays(
-            decoded(image_files(split, image[0], *folders)), np.array(split[label[0]]), classes
+    if labelled and labelled[0] != tests[0]:
+        warnings.warn(
+            f"{source}: split {tests[0]!r} has no labels, so {labelled[0]!r} stands in",
+            stacklevel=1,
         )
-        for name, split in splits.items()
-        if name in ("train", "test", "validation") or len(splits) == 1
-    }
-    test = parts.get("test", parts.get("validation"))
-    if len(parts) == 1 or test is None:
-        return Data.held_out(next(iter(parts.values())), classes)
-    return Data(parts["train"], test, classes)
+    return "train", labelled[0] if labelled else None

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
-from jeat._support.plugins import locate
 from jeat.data import load_data
+from jeat.figures import check_drawing
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
-from jeat.metrics import columns_of, names
+from jeat.metrics import columns_of
 from jeat.recipes.paper.figures import FIGURES, Shown
 from jeat.recipes.paper.tables import CLAIMS, further_tables, tables
 from jeat.recipes.paper.words import words
@@ -70,11 +69,8 @@ class Paper:
     pictures: Sequence[Callable[[Shown], Figure | None]] = FIGURES
 
     def check(self) -> None:
-        """Raise where a metric could not be measured, such as for want of Inception's weights."""
-        for metric in (*names(), *self.further):
-            module = import_module(locate("metrics", metric, "metric").module)
-            if hasattr(module, "check"):
-                module.check(self.settings.get(metric, {}))
+        """Raise where its pictures could not be drawn."""
+        check_drawing()
 
     def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:
         """Images by Eq. 17, and of some methods by Eq. 16, from the same starts."""

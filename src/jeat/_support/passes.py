@@ -1,0 +1,108 @@
+"""Passes of nets of any kind: wrapped, compiled or exported, in place or in inference mode."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.optim.swa_utils import AveragedModel
+
+from jeat._support.tensors import check_logits
+
+__all__ = [
+    "bare", "differentiable", "leaf", "logits_of", "normal", "repeatable", "twice_differentiable",
+]  # fmt: skip
+
+_WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
+
+_SAID = {  # what autograd and exported nets say, and what to do
+    r"Inference tensors cannot be saved": "the net was made in torch.inference_mode(), where "
+    "autograd cannot follow it: make it outside, or take copy.deepcopy(net) there",
+    r"use_reentrant=True": "the net's checkpoints give no gradient of its images: use "
+    "torch.utils.checkpoint with use_reentrant=False",
+    r"derivative for '?(?:aten::)?(\w+)_backward'? is not implemented": "autograd knows no second "
+    "derivative of the net's {}: use another layer, or jeat.metrics.curvature, which needs none",
+    r"derivative for '?(?:aten::)?(\w+)'? is not implemented": "autograd knows no derivative of "
+    "the net's {}: use another layer",
+    r"Guard failed: .*size\(\)\[0\]|Expected input.* shape\[0\]": "the net was exported for "
+    "batches of one size: export it with dynamic_shapes for the first dimension",
+}
+
+
+def bare(net: nn.Module) -> nn.Module:
+    """The net inside of DataParallel, DistributedDataParallel, an average or torch.compile."""
+    while isinstance(net, _WRAPPERS) or hasattr(net, "_orig_mod"):
+        net = net.module if isinstance(net, _WRAPPERS) else net._orig_mod  # type: ignore[assignment]
+    return net
+
+
+def logits_of(net: nn.Module, x: Tensor) -> Tensor:
+    """The net's logits (B, classes) of images (B, ...).
+
+    The net is given a copy, as its first layer may work in place. DistributedDataParallel is left
+    out: its processes would wait for each other at every pass.
+
+    Raises:
+        ValueError: what the net gives is no logits, one row an image.
+    """
+    inner = bare(net)
+    local = isinstance(net, nn.parallel.DistributedDataParallel)
+    given = x.clone() if isinstance(x, Tensor) else x
+    with _explained():
+        logits: Tensor = (inner if local else net)(given)
+    check_logits(logits)
+    if len(logits) != len(x):
+        raise ValueError(f"logits must have a row an image, got {len(logits)} for {len(x)} images")
+    return logits
+
+
+def normal(t: Tensor) -> Tensor:
+    """A tensor that autograd can keep: a copy, where it was made in ``torch.inference_mode()``."""
+    return t.clone() if t.is_inference() else t
+
+
+def leaf(x: Tensor) -> Tensor:
+    """Images of which gradients can be taken, in :func:`differentiable`."""
+    return normal(x).detach().requires_grad_()
+
+
+@contextmanager
+def differentiable() -> Iterator[None]:
+    """Autograd records, whatever is around; what it cannot do is said in one line.
+
+    Raises:
+        ValueError: a net that has no such gradient.
+    """
+    with _explained(), torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        for pattern, said in _SAID.items():
+            if found := re.search(pattern, str(error)):
+                raise ValueError(said.format(*found.groups())) from error
+        raise
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """:func:`differentiable` more than once by the same graph, which compiled code is not."""
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:  # else nothing was compiled
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(differentiable())
+        yield
+
+
+@contextmanager
+def twice_differentiable() -> Iterator[None]:
+    """:func:`repeatable`, with attention by its mathematics: fused, it has no second derivative."""
+    with sdpa_kernel(SDPBackend.MATH), repeatable():
+        yield

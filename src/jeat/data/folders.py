@@ -1,0 +1,175 @@
+"""The splits of a folder of images: a split is a top folder of a known name, a class is a folder.
+
+::
+
+    train/cat/1.png  test/cat/2.png     two splits
+    cat/1.png        train/2.png        no split: the classes cat and train
+"""
+
+import glob
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path, PurePath
+
+__all__ = ["check_tables", "splits_of"]
+
+_WORDS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+_SPLIT = {word: split for split, words in _WORDS.items() for word in words}
+_LIKE = re.compile(rf"(?:^|.*[-._ 0-9])(?:{'|'.join(_SPLIT)})(?:[-._ 0-9].*|$)", re.IGNORECASE)
+_IMAGES = {
+    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".tif", ".tiff", ".webp",
+}  # fmt: skip
+_TABLES = {".arrow", ".parquet", ".tar"}  # that hold images themselves
+_LABELLED = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # labels are in a table
+_RENAME = "name split folders train, validation and test, with one folder a class in each"
+
+Parts = tuple[str, ...]
+
+
+def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[str, str] | None:
+    """Split -> the pattern of its files, of a folder of images; None where tables say what is what.
+
+    Args:
+        folder: of a data set.
+        files: all that is in it.
+        say: warn of files that are left out.
+
+    Raises:
+        ValueError: images without class folders, or folders that may be splits as well as classes.
+    """
+    shown = [f.relative_to(folder).parts for f in files if f.is_file()]
+    shown = [p for p in shown if not any(word.startswith(".") for word in p)]
+    every = [p for p in shown if PurePath(p[-1]).suffix.lower() in _IMAGES]
+    images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
+    tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
+    card = folder / "README.md"
+    told = card.is_file() and "data_files:" in card.read_text(errors="replace")
+    if len(images) <= len(tables) or told or any(p[-1] in _LABELLED for p in shown):
+        return None
+    top = _top(images)
+    found = _splits(folder.joinpath(*top), [p[len(top) :] for p in images])
+    read = {top + name for name in found.values()}
+    used = [
+        p for p in images if any(p[: len(name)] == name and len(p) > len(name) for name in read)
+    ]
+    for name in read:
+        below = [p[len(name) :] for p in used if p[: len(name)] == name]
+        _check_nested(folder.joinpath(*name), below)
+    _check_depth(folder, used, read)
+    holds = {p[:-1] for p in used}
+    if say:
+        beside = {p for p in shown if p[:-1] in holds}
+        _warn(folder, {Path(*p) for p in {*every, *beside} - {*used}})
+    place = folder.resolve()
+    return {k: f"{glob.escape(str(place.joinpath(*top, *name)))}/**" for k, name in found.items()}
+
+
+def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a file of tables that is read twice; those that are not read are named in a warning.
+
+    Raises:
+        ValueError: there is one.
+    """
+    times = Counter(file for files in read.values() for file in files)
+    if twice := [file for file, n in times.items() if n > 1]:
+        where = ", ".join(split for split, files in read.items() if twice[0] in files)
+        raise ValueError(
+            f"{twice[0]} would be read twice ({where}), as its name has two words for a split: "
+            "rename it, such as train-00000-of-00001.parquet"
+        )
+    for split, files in read.items():
+        for file in files:
+            words = re.split(r"[-._ 0-9/]+", Path(file).relative_to(folder.resolve()).as_posix())
+            named = {_SPLIT[word.lower()] for word in words if _is_split(word)}
+            if named and split not in named:
+                raise ValueError(
+                    f"{file} would be read as of split {split!r}: rename it, such as "
+                    f"{min(named)}-00000-of-00001.parquet, in lower case"
+                )
+    suffixes = {Path(file).suffix for file in times}
+    there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
+    known = {Path(file).resolve() for file in times}
+    _warn(folder, {f.relative_to(folder) for f in there if f.resolve() not in known})
+
+
+def _warn(folder: Path, left: Set[Path]) -> None:
+    if left := {f for f in left if not any(word.startswith(".") for word in f.parts)}:
+        warnings.warn(
+            f"{folder}: {len(left)} files are left out, such as {min(left)}", stacklevel=1
+        )
+
+
+def _top(images: list[Parts]) -> Parts:
+    """The folder that holds the splits or classes: one alone in another is gone into."""
+    top: Parts = ()
+    while True:
+        names = {p[len(top) : len(top) + 1] for p in images}
+        (name,) = names if len(names) == 1 else [()]
+        if not name or _is_split(name[0]) or any(len(p) < len(top) + 3 for p in images):
+            return top
+        top += name
+
+
+def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
+    """Split -> its folder, ``()`` where there is one split only, of images below ``folder``.
+
+    Raises:
+        ValueError: folders that may be splits as well as classes.
+    """
+    tops, deep = ({p[0] for p in images if len(p) > n} for n in (1, 2))
+    splits = sorted(filter(_is_split, tops), key=lambda name: [*_SPLIT].index(name.lower()))
+    others = sorted(tops - set(splits))
+    if deep.isdisjoint(splits) and (others or not tops):
+        return {"train": ()}
+    if bare := [name for name in splits if name not in deep]:
+        raise ValueError(
+            f"no class folders in {' and '.join(bare)} of {folder}, so its images have no labels: "
+            "give each class a folder there, or move them elsewhere"
+        )
+    found: dict[str, Parts] = {_SPLIT[name.lower()]: (name,) for name in splits}
+    for split, words in _WORDS.items():
+        if len(twice := [name for name in splits if name.lower() in words]) > 1:
+            raise ValueError(
+                f"{' and '.join(twice)} of {folder} are one split, {split}: put them together, or "
+                "move one elsewhere"
+            )
+    alone = len(splits) == 1
+    for name in others:
+        if _LIKE.match(name) if name in deep else alone:
+            raise ValueError(
+                f"{folder} holds {splits[0]} and {name}, of which each may be a split or a class: "
+                f"{_RENAME}"
+            )
+    return found
+
+
+def _check_nested(folder: Path, images: list[Parts]) -> None:
+    """Refuse classes in folders of their own that may be splits themselves."""
+    for *above, own, _ in (p for p in images if len(p) > 2):
+        if odd := [word for word in above if _LIKE.match(word)] + [own] * _is_split(own):
+            raise ValueError(
+                f"{odd[0]} in {folder.joinpath(*above, own)} may be a split or a class: {_RENAME}"
+            )
+
+
+def _check_depth(folder: Path, used: list[Parts], read: set[Parts]) -> None:
+    """Refuse images that lie beside class folders, or below one."""
+    flat, deep = (end(used, key=len) for end in (min, max))
+    if len(flat) < len(deep):
+        raise ValueError(
+            f"images of {folder} lie at {Path(*flat)} and, deeper, at {Path(*deep)}: each class is "
+            "one folder, which holds its images: move one of them"
+        )
+    if flat[:-1] in read:
+        raise ValueError(f"no class folders in {folder}: give each class a folder of its images")
+
+
+def _is_split(name: str) -> bool:
+    return name.lower() in _SPLIT

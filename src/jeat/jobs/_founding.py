@@ -1,0 +1,84 @@
+"""What a figure rests on: finite numbers, how many images, and whose samples."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from jeat._support.checks import NotFiniteError, SettingError
+from jeat._support.plugins import constant_of
+from jeat.metrics import Subject
+
+__all__ = ["Found", "of_another_net", "read", "written"]
+
+
+@dataclass
+class Found:
+    """What metrics found of a subject.
+
+    Attributes:
+        subject: what they measured.
+        figures: by name.
+        counts: on how many images each was found.
+        of_samples: the names of those that are of samples rather than of test images.
+    """
+
+    subject: Subject
+    figures: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    of_samples: list[str] = field(default_factory=list)
+
+    def add(self, metric: str, figures: Mapping[str, float]) -> None:
+        """Take in the figures of a metric.
+
+        Raises:
+            NotFiniteError: one is NaN or infinite.
+            SettingError: a metric before gave another value for one.
+        """
+        if odd := [k for k in figures if figures[k] != self.figures.get(k, figures[k])]:
+            raise SettingError(f"{metric} gives {odd[0]} another value than a metric before it")
+        for name, value in figures.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise NotFiniteError(
+                    f"{metric} gives {name} {value}, which is no figure: look at the net, or leave "
+                    "it out of --metrics"
+                )
+        images = self.subject.y
+        if "samples" in (constant_of("metrics", metric, "needs") or ()):
+            self.of_samples += figures
+            images = self.subject.samples if self.subject.samples is not None else images
+        # a metric that looks at fewer images says at how many
+        own = [int(value) for name, value in figures.items() if name.endswith("_images")]
+        self.counts |= dict.fromkeys(figures, own[0] if own else len(images))
+        self.figures |= figures
+
+
+def of_another_net(net: str, drawer: str, inputs: Mapping[str, Any]) -> list[str]:
+    """A line where samples were drawn from another net than the one that is measured."""
+    drew = inputs["samples"]["net_sha256"]
+    if drew == inputs["net_sha256"]:
+        return []
+    return [
+        f"the samples are of another net than {net}: {drawer} drew them (SHA-256 {drew[:8]}), and "
+        "their figures are of it"
+    ]
+
+
+def written(record: Mapping[str, Any]) -> str:
+    """JSON, in which there is no NaN and no infinity."""
+    return json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+
+def read(text: str) -> dict[str, Any]:
+    """What :func:`written` wrote.
+
+    Raises:
+        ValueError: it is something else, or holds NaN or infinity, as earlier versions wrote.
+    """
+    found: dict[str, Any] = json.loads(text, parse_constant=_refuse)
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"a figure is {constant}")

@@ -1,0 +1,65 @@
+"""What a measurement needs beside a net and test images, looked at before it begins."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from jeat._support.checks import SettingError
+from jeat._support.plugins import constant_of
+from jeat.data import Data, load_data
+from jeat.metrics import check_settings, find
+from jeat.metrics.out_of_distribution import Outside
+
+__all__ = ["check_metrics", "check_outside", "outside_data"]
+
+_FLAGS = {
+    "samples": "--samples, a file of jeat sample NET FILE.safetensors",
+    "sample_labels": "--samples, a file of jeat sample NET FILE.safetensors",
+    "judge": "--judge, another net",
+    "outside": f"--outside, a data set or one of {', '.join(get_args(Outside))}",
+}
+
+
+def check_metrics(
+    metrics: Sequence[str], settings: Mapping[str, Mapping[str, Any]], **given: str | None
+) -> None:
+    """Raise where no net could be measured like this, before work that would be lost.
+
+    Args:
+        metrics: by name.
+        settings: of each, by name.
+        given: ``samples``, ``judge`` and ``outside``, by name.
+
+    Raises:
+        ValueError: an unknown metric, or one that needs what was not given.
+        Exception: of a metric's own ``check``, as where a file is not there.
+    """
+    for metric in metrics:
+        find(metric)
+        for need in constant_of("metrics", metric, "needs") or ():
+            if need in _FLAGS and given[need.replace("sample_labels", "samples")] is None:
+                raise SettingError(f"{metric} needs {_FLAGS[need]}")
+        check_settings(metric, settings.get(metric, {}))
+
+
+def check_outside(name: str | None, shape: tuple[int, ...]) -> None:
+    """Raise where there are no out-of-distribution images of this shape by that name.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if name is not None and name not in get_args(Outside):
+        outside_data(name, shape)
+
+
+def outside_data(name: str, shape: tuple[int, ...]) -> Data:
+    """The data set ``name``, whose images are of the net's shape (C, H, W).
+
+    Raises:
+        ValueError: no such data set, or images of another shape.
+    """
+    data = load_data(name)
+    if data.shape != shape:
+        raise ValueError(
+            f"--outside {name} has images of {data.shape}, those of the net are {shape}"
+        )
+    return data

@@ -1,0 +1,57 @@
+"""What a suite needs at its end, tried before anything is trained."""
+
+import shutil
+from pathlib import Path
+
+from jeat.data import load_data
+from jeat.jobs import drawing, measurement, needs
+from jeat.runs.fit import check_run
+from jeat.suites.cost import disk
+from jeat.suites.suite import Suite, drawings, measurements, runs
+
+__all__ = ["rehearse"]
+
+FOLDERS, FILES = ("figures", "models"), ("report.html", "results.json", "tables.csv", "tables.md")
+
+
+def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
+    """Raise, in one line and before hours of work, where a suite could not come to its end.
+
+    Looked at are the folder and its disk, every run that is begun there or will be, the data, the
+    settings of all drawings and measurements with the files and data sets that they name, and what
+    the comparison needs, such as fonts for its pictures.
+
+    Raises:
+        FileNotFoundError: what a measurement needs is not there.
+        ValueError: anything else.
+    """
+    _check_folder(suite, out, seeds=seeds)
+    for name, plan in runs(suite, out, seeds=seeds).items():
+        check_run(plan, out / name, resume=True)
+    suite.comparison.check()
+    data = load_data(suite.data)
+    for d in drawings(suite, out, seeds=seeds).values():
+        drawing.check_ready(d, data)
+    seen = set()
+    for m in measurements(suite, out, seeds=seeds).values():
+        measurement.check_ready(m)
+        if m.outside not in seen:
+            needs.check_outside(m.outside, data.shape)
+        seen.add(m.outside)
+
+
+def _check_folder(suite: Suite, out: Path, *, seeds: int) -> None:
+    for name in FOLDERS:
+        if (out / name).is_file():
+            raise ValueError(f"{out / name} is a file, where the report has a folder: move it")
+    for name in FILES:
+        if (out / name).is_dir():
+            raise ValueError(f"{out / name} is a folder, where the report has a file: move it")
+    there = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
+    needed = disk(suite, out, seeds=seeds) - there
+    free = shutil.disk_usage(next(p for p in (out, *out.absolute().parents) if p.exists())).free
+    if needed > free:
+        raise ValueError(
+            f"{out} needs {needed / 1e6:,.0f} MB more, and its disk has {free / 1e6:,.0f} MB left: "
+            "free some space, or give --out another disk"
+        )

@@ -1,0 +1,227 @@
+"""A file that is no net, no samples and no data set is said to be what it is, by its content."""
+
+import io
+import pickle
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+from torch import nn
+
+import jeat
+from jeat._support.kinds import kind_of
+from jeat.cli import main
+from jeat.jobs.drawing import load_images
+from jeat.training.plan import Plan
+
+pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets
+NET = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def written(write):
+    file = io.BytesIO()
+    write(file)
+    return file.getvalue()
+
+
+def zipped(*names):
+    def write(file):
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"x" * 99)
+
+    return written(write)
+
+
+def tarred(file):
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("net.pth"))
+
+
+def field(number, data):
+    """A field of a protobuf, of bytes or a small number."""
+    if isinstance(data, int):
+        return bytes([number << 3, data])
+    return bytes([number << 3 | 2, len(data) & 127 | 128, len(data) >> 7]) + data
+
+
+ONNX = field(1, 8) + field(2, b"pytorch") + field(3, b"2.5") + field(7, b"g" * 900)
+SAFE = save({"weight": torch.zeros(100)})
+KINDS = {
+    "torch": (written(lambda f: torch.save(NET.state_dict(), f)), "a pickle of torch.save"),
+    "torch, a module": (written(lambda f: torch.save(NET, f)), "a pickle of torch.save"),
+    "torch, before archives": (
+        written(lambda f: torch.save(NET.state_dict(), f, _use_new_zipfile_serialization=False)),
+        "a pickle of torch.save",
+    ),
+    "torchscript": (
+        zipped("net/data.pkl", "net/code/__torch__.py", "net/constants.pkl", "net/version"),
+        "a TorchScript archive",
+    ),
+    "exported": (
+        zipped("net/archive_format", "net/models/model.json", "net/data/weights/weight_0"),
+        "an exported program of PyTorch",
+    ),
+    "exported, before": (
+        zipped("serialized_exported_program.json", "serialized_state_dict.pt", "version"),
+        "an exported program of PyTorch",
+    ),
+    "onnx": (ONNX + field(8, b"\x10\x12"), "an ONNX model"),
+    "onnx, cut": (ONNX[:-500], "an ONNX model"),
+    **{f"pickle {p}": (pickle.dumps({"a": [1, 2]}, protocol=p), "a pickle") for p in range(6)},
+    "numpy": (written(lambda f: np.save(f, np.zeros(3))), "a bare array of numpy (.npy)"),
+    "arrays": (written(lambda f: np.savez(f, a=np.zeros(3))), "an .npz of arrays"),
+    "keras": (zipped("config.json", "model.weights.h5"), "a Keras archive"),
+    "zip": (zipped("a.png", "b.png"), "a zip archive"),
+    "zip, cut": (zipped("a.png")[:50], "a zip archive that is cut short: fetch or make it anew"),
+    "tar": (written(tarred), "a tar archive: unpack it"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a pointer of Git LFS"),
+    "html": (b"<!DOCTYPE html><html>not found</html>", "a web page"),
+    "text": (b"what is this", "a text file"),
+    "empty": (b"", "an empty file"),
+    "safetensors, cut in its header": (SAFE[:30], "a safetensors file that is cut short"),
+    "safetensors, cut": (SAFE[:-7], "a safetensors file that is cut short"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_file_is_known_by_its_content(tmp_path, kind, suffix):
+    data, said = KINDS[kind]
+    file = tmp_path / f"net{suffix}"
+    file.write_bytes(data)
+    assert (kind_of(file) or "").startswith(said)
+
+
+@pytest.mark.parametrize("data", [SAFE, bytes(range(256)) * 9, b"\x08\x08\x12" * 99, b"\x80\xff"])
+def test_a_file_of_which_nothing_is_known_is_said_to_be_nothing(tmp_path, data):
+    (tmp_path / "file").write_bytes(data)
+    assert kind_of(tmp_path / "file") is None
+
+
+@pytest.mark.parametrize("kind", ["torch", "torchscript", "onnx", "pickle 4", "html"])
+def test_a_net_or_samples_of_another_kind_are_refused_as_what_they_are(tmp_path, kind, capsys):
+    data, said = KINDS[kind]
+    file = tmp_path / "other.bin"
+    file.write_bytes(data)
+    for call in (jeat.load, load_images):
+        with pytest.raises(ValueError, match="jeat") as error:
+            call(file)
+        assert f"{file} " in str(error.value)
+        assert f"it is {said}; jeat reads .safetensors" in str(error.value)
+    drawn, net = str(tmp_path / "drawn.safetensors"), "digits-at"
+    net = next(iter(jeat.shipped()))
+    for words in (
+        ["attack", str(file)],
+        ["measure", str(file)],
+        ["sample", str(file), drawn],
+        ["landscape", str(file), str(tmp_path / "new.png")],
+        ["measure", net, "--data", "digits", "--metrics", "nearest", "--samples", str(file)],
+        ["train", "at", "--out", str(tmp_path / "new"), "--init", str(file), "--net", "convnet-4"],
+    ):
+        assert main(words) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert "header" not in error
+    assert not Path(drawn).exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_samples_are_no_net_and_a_net_no_samples(tmp_path):
+    net, drawn = next(iter(jeat.shipped().items()))[0], tmp_path / "drawn.safetensors"
+    assert main(["sample", net, str(drawn), "-n", "1", "--steps", "1"]) == 0
+    with pytest.raises(ValueError, match="it holds no net, but images, labels"):
+        jeat.load(drawn)
+    with pytest.raises(ValueError, match="was not made by jeat sample"):
+        load_images(jeat.shipped()[net])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        (
+            "paths.csv",
+            b"file,label\n1.png,0\n",
+            "a file, a table (csv), and no .npz: give its folder",
+        ),
+        ("net.pt", KINDS["torch"][0], "a file, a pickle of torch.save, and no .npz"),
+        ("set.zip", KINDS["zip"][0], "a file, a zip archive, and no .npz"),
+        ("set.npz", KINDS["torch"][0], "'images' and 'labels': it is a pickle of torch.save"),
+        ("set.npz", KINDS["arrays"][0], "'images' and 'labels': it holds a"),
+        ("set.npz", KINDS["zip, cut"][0], "'images' and 'labels': it is a zip archive that is cut"),
+    ],
+)
+def test_data_of_another_kind_are_refused_as_what_they_are(tmp_path, name, data, said):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ValueError, match="npz") as error:
+        jeat.load_data(tmp_path / name)
+    assert said in str(error.value)
+    assert str(tmp_path / name) in str(error.value)
+
+
+def test_an_npz_of_another_name_is_read(tmp_path):
+    arrays = {"images": np.zeros((30, 4, 4), np.uint8), "labels": np.arange(30) % 2}
+    for name in ("set.npz", "set.NPZ", "set.dat"):
+        with (tmp_path / name).open("wb") as file:
+            np.savez(file, **arrays)
+        assert len(jeat.load_data(tmp_path / name).train) == 28
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home folder that may not be walked, with a run's checkpoint in it."""
+    place = tmp_path / "home"
+    (place / "work").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.chdir(place / "work")
+
+    def walk(*_):
+        raise AssertionError("walked")
+
+    monkeypatch.setattr(Path, "rglob", walk)
+    for folder in (place, place / "work"):
+        (folder / "net.safetensors").write_bytes(b"no net")
+    return place
+
+
+@pytest.mark.parametrize("name", ["~", "~/", "/", "..", "../..", "~/work/.."])
+def test_the_home_folder_and_those_above_are_no_data_no_net_and_no_run(home, name, capsys):
+    train = ["train", "at", "--net", "convnet-4"]
+    for words in (
+        [*train, "--out", "new", "--data", name],
+        [*train, "--out", "new", "--init", name],
+        [*train, "--out", name],
+        [*train, "--out", name, "--resume"],
+        ["reproduce", "digits", "--out", name],
+        ["attack", name],
+        ["attack", "cifar10-at", "--data", name],
+        ["measure", name],
+    ):
+        try:
+            code = main(words)
+        except SystemExit as leave:
+            code = leave.code
+        said = capsys.readouterr().err
+        assert code == 2, (words, said)
+        assert "must not be" in said
+        assert len(said.splitlines()) == 1
+    with pytest.raises(ValueError, match="must not be"):
+        jeat.load(name)
+    assert not Path("new").exists()
+
+
+@pytest.mark.parametrize("name", [".", "./", "./."])
+def test_the_working_folder_is_no_data(home, name):
+    with pytest.raises(ValueError, match=r"must not be .* the working folder"):
+        jeat.load_data(name)
+
+
+def test_no_name_is_no_net_to_begin_from(home, capsys):
+    with pytest.raises(ValueError, match="init must name a net"):
+        Plan("at", init="")
+    assert main(["train", "at", "--out", "new", "--init", ""]) == 2
+    assert "init must name a net" in capsys.readouterr().err

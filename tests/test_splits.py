@@ -1,0 +1,402 @@
+"""A split is a top folder of a known name; labels that cannot be learnt or scored are named."""
+
+import os
+import warnings
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from jeat.cli import main
+from jeat.data import Data, Images, load_data
+
+pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets
+
+
+@pytest.fixture(autouse=True)
+def _caches(tmp_path, monkeypatch):
+    monkeypatch.setenv("JEAT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+
+
+def tree(root, *leaves, n=10, name="{}.png"):
+    """``n`` images a folder, all different, each with a byte of its folder's place in the list."""
+    for k, leaf in enumerate(leaves):
+        (root / leaf).mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            pixels = np.full((4, 4), i, np.uint8)
+            pixels[0, 0] = k
+            Image.fromarray(pixels).save(root / leaf / name.format(i))
+    return root
+
+
+def loaded(root):
+    """The classes; which folders of the list are trained on, and tested on, as often as they are.
+
+    What is warned of is an error.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        data = load_data(root)
+    places = (torch.bincount(s.x[:, 0, 0, 0].long()).tolist() for s in (data.train, data.test))
+    for split in (data.train, data.test):
+        for k in range(len(data.classes)):
+            assert len(split.x[split.y == k][:, 0, 0, 0].unique()) == 1  # a class is a folder
+    return data.classes, *places
+
+
+def refused(root):
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        load_data(root)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+SPLITS = [
+    ("train", "test"), ("train", "validation"), ("train", "val"), ("training", "valid"),
+    ("Train", "TEST"), ("train", "dev"), ("data/train", "data/test"), ("a/b/train", "a/b/eval"),
+]  # fmt: skip
+CLASSES = [
+    ("bus", "train"), ("beaker", "test-tube"), ("bullet_train", "cup"), ("control", "test"),
+    ("valid", "void"), ("dev", "val"), ("Train", "bus"), ("test", "train"), ("eval 2", "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("splits", "classes"),
+    [(SPLITS[0], classes) for classes in CLASSES] + [(splits, CLASSES[0]) for splits in SPLITS[1:]],
+)
+def test_a_class_folder_is_a_class_whatever_its_name(tmp_path, splits, classes):
+    root = tree(tmp_path / "set", *(f"{split}/{k}" for split in splits for k in classes))
+    assert loaded(root) == (classes, [10, 10], [0, 0, 10, 10])
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [("car", "plane", "train"), ("control", "test"), ("control-test", "x"), ("train-1", "val_2")],
+)
+@pytest.mark.parametrize("top", ["", "inner/"])
+def test_without_split_folders_every_folder_is_a_class(tmp_path, top, classes):
+    root = tree(tmp_path / "set", *(top + k for k in classes))
+    assert loaded(root) == (classes, [9] * len(classes), [1] * len(classes))
+
+
+@pytest.mark.parametrize("name", ["train_{}.png", "test{}.png", "{}-val.png", "train-test-{}.png"])
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_the_names_of_files_name_no_split(tmp_path, name, split):
+    root = tree(tmp_path / "set", f"{split}a", f"{split}b")
+    tree(root, f"{split}a", f"{split}b", name=name)
+    assert loaded(root) == (("a", "b"), [18, 18], [2, 2])
+
+
+def test_a_folder_that_is_named_by_its_glob_or_lies_in_a_test_folder_is_that_folder(tmp_path):
+    root = tree(tmp_path / "test" / "[set]*", "train/a", "train/b", "test/a", "test/b")
+    assert loaded(root) == (("a", "b"), [10, 10], [0, 0, 10, 10])
+
+
+def test_classes_in_folders_of_their_own_are_classes(tmp_path):
+    places = ("animals/cat", "animals/dog", "plants/oak")
+    root = tree(tmp_path / "set", *(f"{s}/{k}" for s in ("train", "test") for k in places))
+    assert loaded(root) == (("cat", "dog", "oak"), [10] * 3, [0, 0, 0, 10, 10, 10])
+
+
+AMBIGUOUS = {
+    "no class folders": (["train", "test"], "no class folders in train and test"),
+    "no class folders, one split": (["train"], "no class folders in train"),
+    "no class folders to test on": (["train/a", "train/b", "test"], "no class folders in test"),
+    "one split twice": (["train/a", "Train/b", "test/a"], "are one split, train"),
+    "one split by two words": (["val/a", "valid/b", "train/a"], "valid and val of"),
+    "a split in each class": (["a/train", "a/test", "b/train", "b/test"], "a split or a class"),
+    "years": (["train2017/a", "train2017/b", "val2017/a", "val2017/b"], "train2017"),
+    "a split beside classes": (["train/a", "train/b", "car", "bus"], "train and bus"),
+    "a second test split": (["train/a", "train/b", "test-2/a", "test-2/b"], "train and test-2"),
+    "other depths": (["a", "b", "b/more"], "deeper"),
+    "deeper to test": (["train/a", "train/b", "test/x/a", "test/x/b"], "deeper"),
+    "beside classes": (["a", "b", "."], "deeper"),
+}
+
+
+@pytest.mark.parametrize("kind", AMBIGUOUS)
+def test_folders_that_are_ambiguous_are_named(tmp_path, kind):
+    leaves, named = AMBIGUOUS[kind]
+    said = refused(tree(tmp_path / "set", *leaves))
+    assert named in said
+    assert "set" in said
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("place", ["test/a/x.png", "train/a/x.png"])
+def test_a_file_in_two_splits_or_twice_in_one_is_refused(tmp_path, place, link):
+    root = tree(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
+    getattr(root / place, link)(root / "train/a/3.png")
+    said = refused(root)
+    assert "3.png" in said
+    assert "x.png" in said
+
+
+@pytest.mark.parametrize(
+    ("leaves", "named"),
+    [
+        (["extra/a", "extra/b"], "10 files are left out, such as extra/a/0.png"),
+        (["unlabelled"], "files are left out, such as unlabelled/0.png"),
+        (["."], "left out, such as 0.png"),
+        (["__other__/a"], "left out, such as __other__/a/0.png"),
+    ],
+)
+def test_what_is_left_out_is_said_every_time(tmp_path, leaves, named):
+    root = tree(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
+    tree(root, *leaves, n=10 // len(leaves))
+    for _ in range(2):  # the second is cached
+        with pytest.warns(UserWarning, match=named):
+            data = load_data(root)
+        assert (len(data.train), len(data.test)) == (20, 20)
+
+
+@pytest.mark.filterwarnings("ignore:.*left out")
+def test_labels_beside_images_make_no_tables_of_them(tmp_path):
+    root = tree(tmp_path / "set", "train/bus", "train/train", "test/bus", "test/train")
+    for image in root.rglob("*.png"):
+        image.with_suffix(".json").write_text("{}")
+    data = load_data(root)
+    assert (data.classes, len(data.train), len(data.test)) == (("bus", "train"), 20, 20)
+
+
+@pytest.mark.parametrize("name", ["JEAT_CACHE", "JEAT_DATA"])
+def test_an_empty_variable_is_none(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tree(tmp_path / "cifar10", "train/a", "train/b", "test/a", "test/b"))
+    load_data(tmp_path / "cifar10")
+    assert sorted(p.name for p in (tmp_path / "cifar10").iterdir()) == ["test", "train"]
+    with pytest.raises(FileNotFoundError):
+        load_data("someone/train")
+
+
+@pytest.mark.parametrize("file", ["train/a/notes.txt", "train/b/x.heic", "test/a/x.npy"])
+def test_a_file_in_a_class_folder_that_is_no_image_is_said(tmp_path, file, capsys):
+    root = tree(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
+    (root / file).write_text("what is this")
+    words = ["--data", str(root), "--net", "convnet-4", "--epochs", "1", "--batch_size", "20"]
+    assert main(["train", "at", "--out", str(tmp_path / "run"), *words]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said == [f"jeat: warning: {root}: 1 files are left out, such as {file}"]
+
+
+def label(*names):
+    return datasets.ClassLabel(names=list(names))
+
+
+def parquet(root, splits, kinds=None, name="{}-00000-of-00001.parquet"):
+    """Splits of labels, or of rows of columns."""
+    kinds, k = kinds or {"label": label("a", "b", "c")}, 0
+    root.mkdir(exist_ok=True, parents=True)
+    for split, rows in splits.items():
+        columns = rows if isinstance(rows, dict) else {"label": rows}
+        n = len(next(iter(columns.values())))
+        images = [Image.fromarray(np.full((4, 4), k + i, np.uint8)) for i in range(n)]
+        k += n
+        features = datasets.Features({"image": datasets.Image()} | kinds)
+        made = datasets.Dataset.from_dict({"image": images} | columns, features=features)
+        made.to_parquet(root / name.format(split))
+    return root
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}-00000-of-00001.parquet", "data/{}-00000-of-00001.parquet", "{}.parquet",
+        "default/{}/0000.parquet", "my_{}.parquet",
+    ],
+)  # fmt: skip
+def test_tables_name_their_splits_as_those_of_the_hub(tmp_path, name):
+    (tmp_path / "set" / name).parent.mkdir(parents=True)
+    for split in ("train", "test"):
+        (tmp_path / "set" / name.format(split)).parent.mkdir(parents=True, exist_ok=True)
+    data = load_data(parquet(tmp_path / "set", {"train": [0, 1] * 9, "test": [0, 1]}, name=name))
+    assert (data.train.y.tolist(), data.test.y.tolist()) == ([0, 1] * 9, [0, 1])
+
+
+def test_a_table_whose_name_has_two_words_for_a_split_is_refused(tmp_path):
+    root = parquet(tmp_path / "set", {"train": [0, 1] * 9, "test-train": [0, 1]})
+    said = refused(root)
+    assert "test-train-00000-of-00001.parquet would be read twice" in said
+    assert "rename it" in said
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("TRAIN", "VAL"), ("a", "Test")])
+def test_tables_whose_splits_are_not_in_lower_case_are_refused(tmp_path, names):
+    root = parquet(tmp_path / "set", dict.fromkeys(names, [0, 1] * 9), name="{}.parquet")
+    said = refused(root)
+    assert f"{names[1]}.parquet would be read as of split 'train': rename it" in said
+
+
+def test_tables_and_splits_that_are_left_out_are_said(tmp_path):
+    root = parquet(tmp_path / "set", {"train": [0, 1] * 9, "test": [0, 1], "more": [0, 1]})
+    with pytest.warns(UserWarning, match=r"1 files are left out, such as more-00000"):
+        load_data(root)
+    root = parquet(tmp_path / "2/data", {"train": [0, 1] * 9, "test": [0, 1], "more": [0, 1]})
+    with pytest.warns(UserWarning, match="splits are left out: more"):
+        load_data(root.parent)
+
+
+# Labels
+
+
+def own(train=(0, 1), test=(0, 1), classes=("a", "b"), side=4, kind=torch.uint8):
+    x = torch.zeros(len(train), 1, 4, 4, dtype=kind), torch.zeros(len(test), 1, side, side)
+    return Data(
+        Images(x[0], torch.tensor(train)), Images(x[1].byte(), torch.tensor(test)), tuple(classes)
+    )
+
+
+def of_folders(root, train, test):
+    return tree(root, *(f"train/{k}" for k in train), *(f"test/{k}" for k in test))
+
+
+def of_tables(root, train, test):
+    names = sorted({*train, *test})
+    rows = {s: [names.index(k) for k in ks] for s, ks in (("train", train), ("test", test))}
+    return parquet(root, rows, {"label": label(*names)})
+
+
+def of_own(root, train, test, monkeypatch):
+    names = sorted({*train, *test})
+    made = own([names.index(k) for k in train], [names.index(k) for k in test], names)
+    monkeypatch.syspath_prepend(root.parent)
+    (root.parent / "mine.py").write_text("def made():\n    return DATA\n")
+    monkeypatch.delitem(__import__("sys").modules, "mine", raising=False)
+    import mine
+
+    mine.DATA = made
+    return "mine:made"
+
+
+@pytest.mark.parametrize("how", ["folders", "tables", "own"])
+@pytest.mark.parametrize(
+    ("train", "test", "named"),
+    [
+        ("ac", "abc", "class 'b' has no image to train on"),
+        ("ab", "c", "class 'c' has no image to train on"),
+        (("cat", "dog"), ("Cat", "Dog"), "classes 'Cat', 'Dog' have no image to train on"),
+    ],
+)
+def test_a_class_only_to_test_on_is_refused_by_name(tmp_path, monkeypatch, how, train, test, named):
+    if how == "own":
+        source = of_own(tmp_path / "set", train, test, monkeypatch)
+    else:
+        source = (of_folders if how == "folders" else of_tables)(tmp_path / "set", train, test)
+    assert named in refused(source)
+
+
+def test_classes_that_cannot_be_scored_or_hardly_told_are_said(tmp_path):
+    root = of_tables(tmp_path / "set", ["cat", "dog", "Cat"], ["cat", "dog"])
+    with pytest.warns(UserWarning, match="classes") as said:
+        assert load_data(root).classes == ("Cat", "cat", "dog")
+    assert [str(w.message).partition("classes ")[2] for w in said] == [
+        "have no test images: 'Cat'",
+        "differ in case or accents' spelling only: 'Cat', 'cat'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("splits", "named"),
+    [
+        ({"train": [0, 1, 2, None], "test": [0, 1]}, "'train'|'label|row 3|missing"),
+        ({"train": [0, 1, 2], "test": [0, None]}, "'test'|'label|row 1|missing"),
+        ({"train": [0, 1, 2], "test": [0, 1, -1]}, "'test'|-1 in row 2"),
+        ({"train": [0, -1, 2], "test": [0]}, "'train'|-1 in row 1"),
+        (
+            {"train": [0, 1, 2] * 20, "test": [-1] * 9},
+            "'test'|'label'|-1|remove the split",
+        ),
+        ({"train": [0, 1] * 20, "test": [None] * 9}, "'test'|'label'|None|remove the split"),
+    ],
+)
+def test_a_missing_label_is_named_by_split_and_row(tmp_path, splits, named):
+    said = refused(parquet(tmp_path / "set", splits))
+    for word in named.replace("'label|", "label|").split("|"):
+        assert word in said
+
+
+def test_validation_stands_in_for_a_test_split_whose_labels_are_hidden(tmp_path):
+    splits = {"train": [0, 1, 2] * 9, "validation": [0, 1, 2], "test": [-1] * 9}
+    with pytest.warns(UserWarning, match="'test' has no labels, so 'validation' stands in"):
+        data = load_data(parquet(tmp_path / "set", splits))
+    assert data.test.y.tolist() == [0, 1, 2]
+    assert torch.equal(data.test.x[:, 0, 0, 0], torch.tensor([27, 28, 29], dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("columns", "taken", "left"),
+    [
+        (("coarse", "label"), "label", "'coarse'"),
+        (("label", "coarse"), "label", "'coarse'"),
+        (("fine", "coarse"), "fine", "'coarse'"),
+    ],
+)
+def test_of_two_label_columns_label_wins_and_it_is_said(tmp_path, columns, taken, left):
+    kinds = {name: label(*(f"{name} {k}" for k in range(2))) for name in columns}
+    rows = dict.fromkeys(columns, [0, 1] * 5)
+    root = parquet(tmp_path / "set", {"train": rows, "test": rows}, kinds)
+    with pytest.warns(UserWarning, match=f"labels are of column '{taken}', not of {left}"):
+        assert load_data(root).classes == (f"{taken} 0", f"{taken} 1")
+
+
+@pytest.mark.parametrize(("kind", "values"), [("int64", [0, 1]), ("string", ["cat", "dog"])])
+def test_a_column_of_numbers_or_words_is_said_to_have_no_class_names(tmp_path, kind, values):
+    kinds = {"label": datasets.Value(kind)}
+    said = refused(parquet(tmp_path / "set", {"train": values * 5, "test": values}, kinds))
+    assert f"label ({kind})" in said
+    assert "column 'label' holds no class names: cast it to datasets.ClassLabel" in said
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ({"train": (0, 1, -1)}, "split 'train'|label -1 in row 2|0..1"),
+        ({"test": (0, 2)}, "split 'test'|label 2 in row 1|0..1"),
+        ({"side": 5}, "split 'test'|(2, 1, 5, 5)|one shape"),
+        ({"kind": torch.float32}, "split 'train'|uint8|float32"),
+        ({"train": (0.0, 1.0)}, "split 'train'|int64|float32"),
+    ],
+)
+def test_a_reader_of_ones_own_is_held_to_the_same(tmp_path, monkeypatch, made, named):
+    source = of_own(tmp_path / "set", "ab", "ab", monkeypatch)
+    import mine
+
+    mine.DATA = own(**made)
+    said = refused(source)
+    assert source in said
+    for word in named.split("|"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [
+        ([0, 1, np.nan] * 10, "a label is missing in row 2"),
+        ([0, 1, -1] * 10, "-1 in row 2"),
+        ([0, 1, 77] * 10, "77 in row 2"),
+    ],
+)
+def test_an_npz_names_the_row_of_a_label_that_is_none(tmp_path, labels, named):
+    np.savez(tmp_path / "set.npz", images=np.zeros((30, 4, 4), np.uint8), labels=np.array(labels))
+    assert named in refused(tmp_path / "set.npz")
+
+
+def test_one_colour_image_to_test_on_makes_both_splits_colour(tmp_path):
+    root = tree(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
+    Image.new("RGB", (4, 4), "red").save(root / "test/a/0.png")
+    data = load_data(root)
+    assert data.train.x.shape[1:] == data.test.x.shape[1:] == (3, 4, 4)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_folder_in_it_that_may_not_be_read_is_no_silent_gap(tmp_path):
+    root = tree(tmp_path / "set", "train/a", "train/b", "test/a", "test/b")
+    (root / "train/b").chmod(0)
+    with pytest.raises((ValueError, OSError)):
+        load_data(root)
+    (root / "train/b").chmod(0o700)
