@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Threads that wait sleep; where they spin, whatever else runs here slows all down by a multiple.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint docs bench soak build clean
+.PHONY: demo test lint docs bench soak build clean lowest newest
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1
@@ -13,6 +13,14 @@ demo: .venv/installed
 # Two processes of one thread each.
 test: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The tests with the lowest versions that pyproject.toml allows together, and with the newest there are.
+lowest newest:
+	$(PYTHON) -m venv .venv-$@
+	.venv-$@/bin/pip install -q uv
+	.venv-$@/bin/uv pip install -q --python .venv-$@ --upgrade \
+	  --resolution $(if $(filter lowest,$@),lowest-direct,highest) -e .[test]
+	OMP_NUM_THREADS=1 .venv-$@/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-test
 	$(BIN)/ruff check src tests docs benchmarks
@@ -33,7 +41,7 @@ build: .venv/installed-test
 	$(BIN)/python -m build
 
 clean:
-	rm -rf .venv dist docs/_build
+	rm -rf .venv .venv-lowest .venv-newest dist docs/_build
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

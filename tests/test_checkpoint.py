@@ -1,14 +1,17 @@
 """A net is one file, from which it comes back exactly or is refused in one line."""
 
+import errno
 from dataclasses import replace
 
 import huggingface_hub
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import jeat
+from jeat._support.files import whole_file
 from jeat._support.sealed import save_sealed
 from jeat.nets import Spec, build, load_net, load_weights, save_net, shipped
 from jeat.samplers import ClassGaussian, Uniform
@@ -205,7 +208,7 @@ def test_every_shipped_net_loads_and_says_what_it_is():
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_tied_weights_are_saved_under_each_name_and_loaded_into_one_tensor(tmp_path, precision):
-    net = build(Spec("tests.toys.tied:Tied", 1, 8, ("cat", "dog")))
+    net = build(Spec("tests.tied:Tied", 1, 8, ("cat", "dog")))
     net(torch.rand(4, 1, 8, 8))
     save_net(net, None, tmp_path / "tied", about={}, precision=precision)
     kept = load_file(tmp_path / "tied")
@@ -223,3 +226,20 @@ def test_a_file_of_a_net_without_tied_weights_is_byte_for_byte_what_it_was(tmp_p
     save_sealed(tmp_path / "a", {}, {"a": a, "b": b, "view": a[1]})
     save_sealed(tmp_path / "b", {}, {"a": a.clone(), "b": b.clone(), "view": a[1].clone()})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Error while serializing: IoError(Os { code: 28, kind: StorageFull, message: "No space" })',
+        "Error while serializing: I/O error: No space left on device (os error 28)",
+    ],
+    ids=["safetensors 0.5", "since 0.6"],
+)
+def test_a_full_disk_is_said_as_the_system_says_it(said, tmp_path):
+    with (
+        pytest.raises(OSError, match="No space left on device") as error,
+        whole_file(tmp_path / "net.safetensors"),
+    ):
+        raise SafetensorError(said)
+    assert error.value.errno == errno.ENOSPC

@@ -108,6 +108,8 @@ def test_a_net_or_samples_of_another_kind_are_refused_as_what_they_are(tmp_path,
     data, said = KINDS[kind]
     file = tmp_path / "other.bin"
     file.write_bytes(data)
+    with pytest.raises(ValueError, match=r"it is a folder; jeat reads .safetensors"):
+        load_images(tmp_path)
     for call in (jeat.load, load_images):
         with pytest.raises(ValueError, match="jeat") as error:
             call(file)

@@ -86,6 +86,16 @@ def test_the_window_of_ssim_is_11_or_the_largest_odd_number_that_fits(side, wind
         assert float(value) == pytest.approx(known, abs=1e-4)
 
 
+@pytest.mark.parametrize("distance", ["l2", "ssim"])
+def test_neighbours_are_found_in_fp32_also_under_autocast(distance):
+    x, train = torch.rand(9, 1, 8, 8), 0.5 + 1e-3 * torch.rand(300, 1, 8, 8)
+    found = []
+    for around in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=around):
+            found.append(nearest(x, train, k=3, distance=distance))
+    assert all(map(torch.equal, *found))
+
+
 def test_black_is_as_similar_to_black_as_can_be():
     assert nearest(torch.zeros(1, 1, 8, 8), torch.zeros(2, 1, 8, 8), k=1, distance="ssim")[0] == 1
 

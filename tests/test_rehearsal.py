@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import ImageFont
 
+from jeat._support.checks import SettingError
 from jeat.cli import main
 from jeat.data import Data, Images
 from jeat.recipes import digits
@@ -136,6 +137,8 @@ def test_a_measurement_looks_at_its_files_before_it_begins(tmp_path, monkeypatch
     from jeat.jobs.measurement import Measurement, measure
 
     monkeypatch.setattr("jeat.jobs.measurement.subject_of", raising)
+    with pytest.raises(SettingError, match="sample_quality needs --judge, or --sample"):
+        measure(Measurement("net", ("auto_attack", "sample_quality"), samples="drawn"))
     settings = {"sample_quality": {"inception": str(tmp_path / "nowhere.pth")}}
     m = Measurement("net", ("accuracy", "sample_quality"), settings, samples="drawn")
     with pytest.raises(FileNotFoundError, match="no file of Inception's weights"):

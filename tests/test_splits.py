@@ -232,6 +232,24 @@ def test_tables_whose_splits_are_not_in_lower_case_are_refused(tmp_path, names):
     assert f"{names[1]}.parquet would be read as of split 'train': rename it" in said
 
 
+def test_a_card_says_what_is_what_as_on_the_hub(tmp_path):
+    splits = {"test": [0, 1] * 9, "validation": [0, 1], "train": [1, 0]}
+    root = parquet(tmp_path / "set", splits, name="{}.parquet")
+    paths = {"train": "test.parquet", "test": "validation.parquet"}
+    lines = "".join(f"  - split: {k}\n    path: {v}\n" for k, v in paths.items())
+    (root / "README.md").write_text(f"---\nconfigs:\n- config_name: a\n  data_files:\n{lines}---\n")
+    with pytest.warns(UserWarning, match=r"1 files are left out, such as train.parquet"):
+        data = load_data(root)
+    assert (len(data.train), data.test.x[:, 0, 0, 0].tolist()) == (18, [18, 19])
+
+
+def test_a_split_of_the_hub_that_is_not_read_is_said(tmp_path):
+    root = parquet(tmp_path / "set/data", {"train": [0, 1] * 9, "dev": [0, 1], "test": [1]})
+    with pytest.warns(UserWarning, match="splits are left out: dev"):
+        data = load_data(root.parent)
+    assert (len(data.train), len(data.test)) == (18, 1)
+
+
 def test_tables_and_splits_that_are_left_out_are_said(tmp_path):
     root = parquet(tmp_path / "set", {"train": [0, 1] * 9, "test": [0, 1], "more": [0, 1]})
     with pytest.warns(UserWarning, match=r"1 files are left out, such as more-00000"):

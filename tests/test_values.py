@@ -204,6 +204,15 @@ def test_an_image_that_is_fooled_before_its_gradient_breaks_is_fooled():
     assert metrics.robust_accuracy(Coloured().eval(), X, wrong, eps=0.1) == 0
 
 
+def test_images_in_another_order_of_memory_and_none_are_as_good():
+    x = torch.rand(4, 3, 8, 8).to(memory_format=torch.channels_last)
+    net = build(Spec("convnet-4", 3, 8, DIGITS.classes)).eval()
+    assert pgd(net, x, torch.arange(4), **BALL).isfinite().all()
+    how = {"steps": 2, "step_size": 0.1, "noise": 0.0}
+    assert last(langevin(energy_of(net), x, **how)).isfinite().all()
+    assert last(langevin(lambda x: x.sum((1, 2, 3)), x[:0], **how)).shape == (0, 3, 8, 8)
+
+
 def test_an_energy_that_is_not_finite_has_no_score():
     E = lambda x: torch.where(torch.arange(len(x)) == 1, INF, 0) + x.flatten(1).sum(1)  # noqa: E731
     assert (score(E, X)[[0, 2]] == -1).all()
@@ -522,6 +531,11 @@ def test_the_number_of_images_stands_in_the_heading_of_what_depends_on_it():
     assert "(n =" not in text
     plain = Column("recall", "recall", "of real images", "higher")
     assert "n = " not in markdown([Table("T", "", (plain,), ("at", "jem"))], found)
+
+
+@pytest.mark.parametrize("value", [NAN, INF])
+def test_a_record_that_is_not_finite_makes_no_mean(value):
+    refused(lambda: summarise(records(("at", 3, value, 9))), "recall of at, seed 3, is (nan|inf)")
 
 
 def test_figures_of_different_numbers_of_images_are_told_apart_and_not_compared(tmp_path):

@@ -121,7 +121,9 @@ def system_number(error: BaseException) -> int | None:
     """The operating system's number of an error that it caused."""
     if isinstance(error, OSError):
         return error.errno
-    said = re.search(r"os error (\d+)", str(error)) if isinstance(error, SafetensorError) else None
+    if not isinstance(error, SafetensorError):
+        return None
+    said = re.search(r"(?:os error|code:) (\d+)", str(error))  # the latter up to version 0.5
     return int(said[1]) if said else None
 
 

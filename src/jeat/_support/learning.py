@@ -42,8 +42,8 @@ def warn_in_train_mode(net: nn.Module) -> None:
         m.training for m in net.modules() if isinstance(m, _NormBase | _DropoutNd)
     ):
         warnings.warn(
-            "the net is in train mode: its statistics of batch normalisation move and its dropout "
-            "stays; call net.eval() first, unless this is wanted",
+            "the net is in train mode, in which batch normalisation moves its statistics and "
+            "dropout is at work: call net.eval() first, unless this is wanted",
             DoubtWarning,
             stacklevel=3,
         )

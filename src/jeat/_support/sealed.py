@@ -110,7 +110,7 @@ def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     except KeyError as error:
         raise ValueError("it was not saved by jeat") from error
     except (SafetensorError, OSError, TypeError, ValueError, RecursionError) as error:
-        kind = kind_of(file) if file.is_file() else None
+        kind = "a folder" if file.is_dir() else kind_of(file) if file.is_file() else None
         said = f"it is {kind}; jeat reads .safetensors files that it wrote, as by save_net"
         raise ValueError(said if kind else " ".join(str(error).split())) from error
     if header.pop("sha256", None) != seal_of(header, tensors):

@@ -125,6 +125,6 @@ def check_finite(values: Tensor, said: str) -> None:
     Raises:
         NotFiniteError: they are not.
     """
-    finite = values.detach().isfinite().view(len(values), -1).all(1)
+    finite = values.detach().isfinite().reshape(len(values), math.prod(values.shape[1:])).all(1)
     if not finite.all():
         raise NotFiniteError(said.format(f"{int((~finite).sum())} of {len(finite)}"))

@@ -2,8 +2,9 @@
 
 An attack climbs an energy of the net inside a small ball around x (``attacks/balls.py``). It needs
 only the net's input gradient, leaves no gradient on the parameters and does not touch train/eval
-mode. ``eps`` is in pixel units whatever the net's normalisation. Bind settings with
-``functools.partial``.
+mode: outside of training it warns of train mode. ``eps`` is in pixel units whatever the net's
+normalisation. Gradients that are NaN or infinite are refused; in training, x_adv is NaN there, and
+counts as diverged. Bind settings with ``functools.partial``.
 """
 
 from collections.abc import Callable

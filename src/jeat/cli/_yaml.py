@@ -14,7 +14,7 @@ from jeat._support.files import expanded
 
 __all__ = ["DECIMAL", "ERRORS", "in_file", "is_other_number", "load", "number"]
 
-DECIMAL = "a number in decimal digits, such as 100, 0.5 or 1e-3"
+DECIMAL = "a number in decimal digits (100 at most), such as 100, 0.5 or 1e-3"
 
 ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
@@ -65,7 +65,7 @@ def is_other_number(text: str) -> bool:
     """Whether a text is a number to Python or YAML, but not in decimal digits: 0x10, 1_0, 1:30."""
     text = text.strip()
     if _DECIMAL.fullmatch(text) or not any(c.isdigit() for c in text):
-        return False
+        return len(text) > 100 and text[-1].isdigit()
     if _SIXTIETHS.fullmatch(text):
         return True
     for read in (float, partial(int, base=0)):

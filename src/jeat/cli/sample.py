@@ -98,7 +98,7 @@ def _parser(words: Sequence[str]) -> Parser:
         "--precision",
         type=Literal["fp32", "bf16", "auto"],
         default="fp32",
-        help="of the net's passes; auto is bf16 where the device has instructions for it",
+        help="of the net's passes; auto is bf16 where that is faster",
     )
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")
     return parser

@@ -49,9 +49,8 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     every = [p for p in shown if PurePath(p[-1]).suffix.lower() in _IMAGES]
     images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
     tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
-    card = folder / "README.md"
-    told = card.is_file() and "data_files:" in card.read_text(errors="replace")
-    if len(images) <= len(tables) or told or any(p[-1] in _LABELLED for p in shown):
+    labelled = any(p[-1] in _LABELLED for p in shown)
+    if len(images) <= len(tables) or labelled or _has_card(folder):
         return None
     top = _top(images)
     found = _splits(folder.joinpath(*top), [p[len(top) :] for p in images])
@@ -84,8 +83,9 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
             f"{twice[0]} would be read twice ({where}), as its name has two words for a split: "
             "rename it, such as train-00000-of-00001.parquet"
         )
-    for split, files in read.items():
-        for file in files:
+    named_by_files = [] if _has_card(folder) else [split for split in read if split in _WORDS]
+    for split in named_by_files:
+        for file in read[split]:
             words = re.split(r"[-._ 0-9/]+", Path(file).relative_to(folder.resolve()).as_posix())
             named = {_SPLIT[word.lower()] for word in words if _is_split(word)}
             if named and split not in named:
@@ -97,6 +97,12 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
     there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
     known = {Path(file).resolve() for file in times}
     _warn(folder, {f.relative_to(folder) for f in there if f.resolve() not in known})
+
+
+def _has_card(folder: Path) -> bool:
+    """Whether a README says which files are of which split, as on the hub."""
+    card = folder / "README.md"
+    return card.is_file() and "data_files:" in card.read_text(errors="replace")
 
 
 def _warn(folder: Path, left: Set[Path]) -> None:

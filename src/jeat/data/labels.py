@@ -32,7 +32,7 @@ def check_learnable(data: Data, source: str) -> None:
         others = [other for k in odd for other in alike.get(k, [])]
         raise ValueError(
             f"{named} no image to train on, but some in the test split of {source}"
-            + f" (of other classes: {_listed(others)})" * bool(others)
+            + f" (there are of {_listed(others)})" * bool(others)
             + ": add some, or remove these"
         )
     _warn(source, "have no test images", (k for k, n, to_test in counts if n and not to_test))

@@ -38,7 +38,12 @@ def check_metrics(
         for need in constant_of("metrics", metric, "needs") or ():
             if need in _FLAGS and given[need.replace("sample_labels", "samples")] is None:
                 raise SettingError(f"{metric} needs {_FLAGS[need]}")
-        check_settings(metric, settings.get(metric, {}))
+        own = settings.get(metric, {})
+        either = constant_of("metrics", metric, "needs_either") or ()
+        if either and not any(given.get(name) or own.get(name) for name in either):
+            flags = [f"--{name}" if name in given else f"--{metric}.{name}" for name in either]
+            raise SettingError(f"{metric} needs {', or '.join(flags)}")
+        check_settings(metric, own)
 
 
 def check_outside(name: str | None, shape: tuple[int, ...]) -> None:

@@ -48,8 +48,8 @@ def sample(
         energy: ``"joint"`` is Eq. 17, ``"cross-entropy"`` is Eq. 16.
         start: labels -> first states; by default what the net was trained to start from,
             uniform noise where it knows none.
-        precision: of the net's passes; chains stay in fp32. "auto" is bf16 where the device has
-            instructions for it, else fp32.
+        precision: of the net's passes; chains stay in fp32. "auto" is bf16 where that is
+            faster (:func:`jeat.nets.in_bf16`), else fp32.
 
     Raises:
         ValueError: labels outside the net's classes, an unknown energy, bad chain settings,

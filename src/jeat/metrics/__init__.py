@@ -2,10 +2,15 @@
 
 A file has ``measure(subject, *, ...)``, whose keyword-only arguments become the flags
 ``--FILE.NAME`` of ``jeat measure``, and mostly the metric as a plain function. Metrics run the net
-in eval mode, in fp32, in pieces. Constants of the file say the rest:
+in eval mode, in fp32, in pieces, on images in [0, 1]. They refuse what is not finite, by a
+:class:`NotFiniteError`, and say what makes a figure doubtful, by a :class:`DoubtWarning`. Constants
+of the file say the rest:
 
-- ``columns``: a :class:`Column` for each of its figures: heading, note, which direction is better.
+- ``columns``: a :class:`Column` for each of its figures: heading, note, which direction is better,
+  and whether it depends on the number of images. That is the number of test images, or of samples
+  where it needs those; a metric that looks at fewer says at how many, as a figure ``..._images``.
 - ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
+- ``needs_either = ("judge", ...)``: fields or settings of its own, one of which it needs.
 - ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where
   it is asked for by name.
 - ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the

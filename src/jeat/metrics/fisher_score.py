@@ -37,6 +37,9 @@ columns = (
 means_over_images = True
 
 MANY = 1000  # products an image, of an exact score
+DERIVATIVES = (
+    "derivatives of the energy are NaN or infinite at {} images: they have no Fisher score"
+)
 
 
 def fisher_score(
@@ -84,9 +87,7 @@ def fisher_terms(
             terms = _closed_form(net, x, y)
         else:
             terms = _by_products(finite_energy_of(net, y), x, probes)
-    check_finite(
-        torch.stack(terms, 1), "derivatives of the energy are NaN or infinite at {} images"
-    )
+    check_finite(torch.stack(terms, 1), DERIVATIVES)
     return terms
 
 

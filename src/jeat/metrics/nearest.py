@@ -10,6 +10,7 @@ from jeat._support.checks import quoted
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, given
+from jeat.nets import autocast
 
 __all__ = ["measure", "memorisation", "nearest"]
 
@@ -60,7 +61,8 @@ def nearest(
         raise ValueError(f"there are 1 to {len(train)} nearest training images, not k={k}")
     if distance not in ("l2", "ssim"):
         raise ValueError(f"unknown distance {quoted(distance)}: use 'l2' or 'ssim'")
-    return _by_l2(images, train, k) if distance == "l2" else _by_ssim(images, train, k)
+    with autocast("fp32", images.device):
+        return _by_l2(images, train, k) if distance == "l2" else _by_ssim(images, train, k)
 
 
 def _by_l2(images: Tensor, train: Tensor, k: int) -> tuple[Tensor, Tensor]:

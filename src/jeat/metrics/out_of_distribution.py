@@ -23,6 +23,7 @@ columns = (
 )
 
 needs = ("outside",)
+NO_RANK = "scores are NaN or infinite at {} images, which have no rank among others"
 
 Outside = Literal["uniform", "interpolated", "inverted"]
 
@@ -74,7 +75,7 @@ def inside_scores(net: nn.Module, x: Float[Tensor, "b c h w"]) -> dict[str, Floa
             found["confidence"].append(top - others.logsumexp(1))
             found["gradient"].append(-g.flatten(1).norm(dim=1))
     scores = {name: torch.cat(parts) for name, parts in found.items()}
-    check_finite(torch.stack([*scores.values()], 1), "scores are NaN or infinite at {} images")
+    check_finite(torch.stack([*scores.values()], 1), NO_RANK)
     return scores
 
 
@@ -89,7 +90,7 @@ def auroc(inside: Float[Tensor, " b"], outside: Float[Tensor, " n"]) -> float:
     Raises:
         ValueError: a score that is NaN or infinite: it would count as above all others.
     """
-    check_finite(torch.cat([inside, outside]), "scores are NaN or infinite at {} images")
+    check_finite(torch.cat([inside, outside]), NO_RANK)
     from torchmetrics.functional.classification import binary_auroc
 
     # Ranks in [0, 1]: torchmetrics puts other scores through a sigmoid, which makes ties of them.

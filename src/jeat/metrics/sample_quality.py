@@ -36,6 +36,7 @@ columns = (
 )
 
 needs = ("samples", "train")
+needs_either = ("judge", "inception")
 _HASH = "6726825d"  # with which the SHA-256 of the file begins
 _FILE = f"weights-inception-2015-12-05-{_HASH}.pth"
 _URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_FILE}"

@@ -132,7 +132,7 @@ def in_bf16(precision: Precision, device: torch.device, net: nn.Module | None = 
         return precision == "bf16"
     if device.type == "cpu":
         fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        return fast and not (net and _has_thin_groups(net))
+        return fast and (net is None or not _has_thin_groups(net))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 

@@ -47,13 +47,19 @@ def summarise(records: Iterable[Mapping[str, object]]) -> Summary:
 
     Where a record has a ``drawing``, the command that drew its images, that comes first. Its
     ``images`` are how many it was found on.
+
+    Raises:
+        ValueError: a value that is NaN or infinite.
     """
     values: dict[tuple[str, str], dict[int, float]] = {}
     commands: dict[tuple[str, str], dict[int, str]] = {}
     counts: dict[tuple[str, str], dict[int, int]] = {}
     for r in records:
         key, seed = (str(r["method"]), str(r["column"])), int(str(r["seed"]))
-        values.setdefault(key, {})[seed] = float(str(r["value"]))
+        value = float(str(r["value"]))
+        if not math.isfinite(value):
+            raise ValueError(f"{key[1]} of {key[0]}, seed {seed}, is {value}: measure it anew")
+        values.setdefault(key, {})[seed] = value
         if "images" in r:
             counts.setdefault(key, {})[seed] = int(str(r["images"]))
         steps = (r.get("drawing"), r["command"])

@@ -3,6 +3,7 @@
 An iterator replaces options: ``last(langevin(...))`` trains, ``itertools.islice`` thins,
 ``list`` is a trajectory and a ``for`` loop animates. A sampler's keyword-only arguments are its
 settings; ``steps``, ``step_size``, ``noise`` and ``bounds`` are named so wherever they are taken.
+Without ``bounds``, states may leave [0, 1]; a state that is NaN or infinite is refused.
 ``starts`` says where chains begin, :class:`ReplayBuffer` keeps them between iterations.
 """
 

@@ -28,7 +28,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     warnings = [
         f"{file.parents[1].name}, seed {m['seed']}: {sign}"
         for file, m in measured.items()
-        for sign in signs_of_masking(m["figures"])
+        for sign in dict.fromkeys((*m.get("warnings", ()), *signs_of_masking(m["figures"])))
     ]
     spent = sum(minutes(out / name) for name in runs(suite, out, seeds=seeds))
     how = suite.comparison.words(suite, measured, seeds=seeds)

@@ -33,7 +33,7 @@ class Optimisation:
         clip: largest gradient norm; null does not clip.
         ema: decay of the average of weights that is evaluated and saved; null keeps no average.
         precision: fp32, or bf16 autocast (energies stay in fp32); auto is bf16 where the device has
-            instructions for it, else fp32.
+            instructions for it, else fp32, and for convolutions in thin groups on a CPU.
         kept: dtype of net.safetensors, the net to use; fp16 halves the file. Resuming always uses
             fp32.
         pad: reflect-pad by this number of pixels and crop back at random; 0 does not.

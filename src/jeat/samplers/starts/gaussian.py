@@ -74,8 +74,11 @@ class ClassGaussian:
         """Fit to training images.
 
         Raises:
-            ValueError: ``grain`` does not divide the image size, or a class has no image.
+            ValueError: ``grain`` does not divide the image size, a class has no image, or images
+                that are not uint8.
         """
+        if images.dtype != torch.uint8:
+            raise ValueError(f"a Gaussian is fitted to uint8 images, got {images.dtype}")
         if images.shape[-1] % grain:
             raise ValueError(f"grain {grain} does not divide the image size {images.shape[-1]}")
         channels, height, width = images.shape[1:]
