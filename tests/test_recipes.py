@@ -84,6 +84,11 @@ def test_every_method_has_a_run_a_seed_trained_by_its_plan(out):
     assert jeat.load(out / "judge").about["plan"]["optimisation"]["seed"] >= 1000
 
 
+def test_the_disk_that_is_asked_for_is_about_what_is_written(out):
+    written = sum(f.stat().st_size for f in [*out.rglob("*.safetensors"), *out.rglob("*.pt")])
+    assert written < _cost.disk(suites.smoke(small(SUITE)), out, seeds=SEEDS) < 4 * written
+
+
 def test_every_number_has_a_command_and_every_seed(results):
     found = {(r["method"], r["column"], r["seed"]) for r in results["records"]}
     for method in METHODS:

@@ -270,7 +270,7 @@ def test_two_processes_measure_what_one_measures(runs, place, tmp_path):
         assert two["figures"] == pytest.approx(one["figures"], rel=1e-5, abs=1e-7)
     assert out.count("| accuracy ") == 3
     assert out.count("51 test images of digits, spread evenly, seed 0, 2 processes") == 1
-    assert err.count("4/4") == 1  # one bar
+    assert err.count("measuring: 4 of 4") == 1  # of the first process
 
 
 def test_a_figure_that_is_no_mean_is_measured_whole_as_by_one_process(runs, place):

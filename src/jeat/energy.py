@@ -91,8 +91,8 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
                 f"an energy takes {tuple(x.shape)} to {tuple(x.shape[:1])}, got {got}: use "
                 "jeat.energy.energy_of(net)"
             )
-        s = -input_gradient(E, x)
-    return s.where(E.detach().isfinite().view(-1, *[1] * (x.dim() - 1)), torch.nan)
+        s = input_gradient(E, x).neg()
+    return s.masked_fill_(~E.detach().isfinite().view(-1, *[1] * (x.dim() - 1)), torch.nan)
 
 
 def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tensor:

@@ -38,9 +38,8 @@ def warn_in_train_mode(net: nn.Module) -> None:
     """Say that a net is in train mode, where the caller does not switch modes itself."""
     if is_learning() or not isinstance(net, nn.Module):
         return
-    if net.training or any(
-        m.training for m in net.modules() if isinstance(m, _NormBase | _DropoutNd)
-    ):
+    inside = (m for m in net.modules() if isinstance(m, _NormBase | _DropoutNd))
+    if any(getattr(m, "training", False) for m in (net, *inside)):  # frozen code has no mode
         warnings.warn(
             "the net is in train mode, in which batch normalisation moves its statistics and "
             "dropout is at work: call net.eval() first, unless this is wanted",

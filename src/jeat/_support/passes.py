@@ -50,7 +50,8 @@ def logits_of(net: nn.Module, x: Tensor) -> Tensor:
     """
     inner = bare(net)
     local = isinstance(net, nn.parallel.DistributedDataParallel)
-    given = x.clone() if isinstance(x, Tensor) else x
+    copied = hasattr(inner, "spec")  # by what nets of jeat.nets.build do before a pass
+    given = x.clone() if isinstance(x, Tensor) and not copied else x
     with _explained():
         logits: Tensor = (inner if local else net)(given)
     check_logits(logits)

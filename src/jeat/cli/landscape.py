@@ -4,7 +4,7 @@
 
 Every net sees the same image and the same two random directions (Fig. 2). Drawn is the energy less
 that at the image, with the same levels in every panel; darker is lower, the star is the image, the
-cross the lowest point. jeat measure --metrics curvature gives the figures over many images.
+cross the lowest point. jeat measure NET --metrics curvature gives the figures over many images.
 """
 
 from collections.abc import Sequence

@@ -36,14 +36,14 @@ class Found:
             NotFiniteError: one is NaN or infinite.
             SettingError: a metric before gave another value for one.
         """
-        if odd := [k for k in figures if figures[k] != self.figures.get(k, figures[k])]:
-            raise SettingError(f"{metric} gives {odd[0]} another value than a metric before it")
         for name, value in figures.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise NotFiniteError(
                     f"{metric} gives {name} {value}, which is no figure: look at the net, or leave "
                     "it out of --metrics"
                 )
+        if odd := [k for k in figures if figures[k] != self.figures.get(k, figures[k])]:
+            raise SettingError(f"{metric} gives {odd[0]} another value than a metric before it")
         images = self.subject.y
         if "samples" in (constant_of("metrics", metric, "needs") or ()):
             self.of_samples += figures

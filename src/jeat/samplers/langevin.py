@@ -86,7 +86,7 @@ def langevin(
             if sigma > 0:
                 # not randn_like, which is slow where memory is not in the order of the axes
                 x.add_(torch.randn(x.shape, device=x.device, dtype=x.dtype), alpha=sigma)
-            if not learning:
+            if not learning and not x.sum().isfinite():
                 check_finite(
                     x,
                     "an energy, its gradient or a step is NaN or infinite in {} chains: lower "
