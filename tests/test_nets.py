@@ -15,6 +15,9 @@ SMALLEST = {
     "convnet": "convnet-4",
     "vgg": "vgg-4",
     "wrn": "wrn-10-1",
+    "wide_resnet": "wide_resnet-10-1",
+    "preact_resnet": "preact_resnet-10-4",
+    "resnet": "resnet-10-4",
 }  # else an architecture's own defaults
 FILES = known_parts("nets")
 NAMES = [SMALLEST.get(file, file) for file in FILES]

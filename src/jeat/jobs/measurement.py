@@ -24,7 +24,7 @@ from jeat.jobs.needs import check_metrics, outside_data
 from jeat.metrics import Subject, find, means_over_images, outside_of, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
 from jeat.metrics.out_of_distribution import Outside
-from jeat.nets.places import digest
+from jeat.nets import digest
 
 Drawn = tuple[Tensor, Tensor, dict[str, str]]
 """Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
