@@ -95,8 +95,7 @@ def measure(
     """The figures, with all that says how they were found, ready for JSON.
 
     The processes of a launcher share the work; the first has the figures. ``counts`` says on how
-    many images each was found, ``drawn_by`` which net drew the samples; ``warnings`` are of samples
-    of another net, of the metrics, and of :func:`jeat.metrics.signs_of_masking`.
+    many images each was found, ``drawn_by`` which net drew the samples.
 
     Args:
         m: what to measure.
@@ -116,14 +115,7 @@ def measure(
     with doubts() as said:
         for i, metric in enumerate(m.metrics):
             show("measuring", i, len(m.metrics), metric)
-            run = partial(find(metric), **m.settings.get(metric, {}))
-            seen = subject.x._version
-            figures = shared(run, subject, seed=m.seed, means=means_over_images(metric))
-            if subject.x._version != seen:
-                raise SettingError(
-                    f"{metric} changes the images it is given: have it work on a copy"
-                )
-            found.add(metric, figures)
+            found.add(metric, _figures(m, metric, subject))
         if check:
             masking.add(_MASKING, _masking(m, subject))
     drew = None if drawn is None else drawer(drawn[2]["command"])
@@ -154,6 +146,15 @@ def measure(
         "warnings": [*said, *signs_of_masking(found.figures | masking.figures)],
         "made_with": provenance(),
     }
+
+
+def _figures(m: Measurement, metric: str, subject: Subject) -> dict[str, float]:
+    """The figures of one metric, which leaves the images as they are for the next."""
+    run, seen = partial(find(metric), **m.settings.get(metric, {})), subject.x._version
+    figures = shared(run, subject, seed=m.seed, means=means_over_images(metric))
+    if subject.x._version != seen:
+        raise SettingError(f"{metric} changes the images that it is given: work on a copy")
+    return figures
 
 
 def check_ready(m: Measurement) -> None:
@@ -225,11 +226,7 @@ def _outside(subject: Subject, name: str, number: int) -> Tensor:
 
 
 def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
-    """Measure into a JSON file, unless the same measurement of the same files lies there.
-
-    Returns:
-        What the file holds.
-    """
+    """What a JSON file holds of it; measured, unless the same of the same files lies there."""
     try:
         kept = read(file.read_text())
         if kept["inputs"] == _inputs(m)[0]:

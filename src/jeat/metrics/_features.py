@@ -92,8 +92,8 @@ class Seen:
         if dead == features or 10 * sum(same) > 9 * n:
             raise ValueError(
                 f"the judge's {features} features do not vary over the real images by a thousandth "
-                "of their size, or are the same for nearly all: to it all images are alike; give another "
-                "--judge"
+                "of their size, or are the same for nearly all: to it all images are alike; give "
+                "another --judge"
             )
         return dead
 

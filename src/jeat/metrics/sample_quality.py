@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._features import Pixels, Seen
+from jeat.metrics._inception import inception_weights, reference_inception
 from jeat.metrics._subject import Subject, checked, given
 from jeat.nets import autocast, evaluating
 
@@ -37,10 +37,6 @@ columns = (
 
 needs = ("samples", "train")
 needs_either = ("judge", "inception")
-_HASH = "6726825d"  # with which the SHA-256 of the file begins
-_FILE = f"weights-inception-2015-12-05-{_HASH}.pth"
-_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_FILE}"
-_WANTED = f"give torch-fidelity's {_FILE}"
 _FIGURES = {
     "is": "inception_score_mean",
     "is_std": "inception_score_std",
@@ -95,7 +91,7 @@ def sample_quality(
         )
     inception = not isinstance(extractor, nn.Module)
     seen = Seen()
-    how_to = _inception(extractor) if inception else _judging(extractor, seen)
+    how_to = inception_weights(extractor) if inception else _judging(extractor, seen)
     with autocast("fp32", samples.device), how_to as how, np.errstate(all="ignore"):
         found = calculate_metrics(
             input1=Pixels(samples, rgb=inception),
@@ -112,43 +108,6 @@ def sample_quality(
     seen.check(len(samples), len(train))
     figures = {name: float(found[key]) for name, key in _FIGURES.items()}
     return checked(figures, "the features are too large; give another --judge")
-
-
-@contextmanager
-def _inception(path: Any) -> Iterator[dict[str, Any]]:
-    """Arguments of ``calculate_metrics`` for the reference Inception.
-
-    The file is read here first, as data only: torch-fidelity unpickles whatever it is given.
-    """
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"cannot read {path}: {type(error).__name__}; {_WANTED}") from error
-    if not isinstance(weights, dict) or getattr(weights.get("fc.bias"), "shape", None) != (1008,):
-        raise ValueError(f"{path} holds something else; {_WANTED}")
-    yield {
-        "feature_extractor": "inception-v3-compat",
-        "feature_extractor_weights_path": path,
-        "batch_size": 64,
-    }
-
-
-def reference_inception() -> Path:
-    """The file of the reference Inception's weights, fetched once into torch's hub folder.
-
-    Raises:
-        FileNotFoundError: it is not there and cannot be fetched, or is not the file it should be.
-    """
-    file = Path(torch.hub.get_dir()) / "checkpoints" / _FILE
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(_URL, str(file), hash_prefix=_HASH, progress=False)
-        except (OSError, RuntimeError) as error:
-            raise FileNotFoundError(
-                f"cannot fetch {_FILE}: {error}; fetch it elsewhere and give its path"
-            ) from error
-    return file
 
 
 def _in_sequence(net: nn.Module) -> list[nn.Module]:
@@ -240,5 +199,5 @@ def check(settings: Mapping[str, Any]) -> None:
     file = reference_inception() if inception == "reference" else Path(inception)
     if not file.is_file():
         raise FileNotFoundError(f"no file of Inception's weights at {inception}")
-    with _inception(str(file)):
+    with inception_weights(str(file)):
         pass

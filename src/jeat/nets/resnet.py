@@ -24,14 +24,14 @@ class Net(nn.Sequential):
     Args:
         depth: 10, 18 or 34, with two convolutions a block; 50, with three.
         width: channels of the first stage; the last has eight times as many, or 32 times at 50.
-        channels, size: input images are (channels, size, size), size at least 8.
+        channels, size: input images are (channels, size, size), size at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
         mean, std: the first layer maps x in [0, 1] to (x - mean) / std; a number, or one a channel.
 
     Raises:
-        ValueError: another depth, a width below 1, images below 8 pixels.
+        ValueError: another depth, a width below 1, images below 4 pixels.
     """
 
     only_sums = True
@@ -53,8 +53,8 @@ class Net(nn.Sequential):
             raise ValueError(f"a depth is one of {', '.join(map(str, _BLOCKS))}, got {depth}")
         if width < 1:
             raise ValueError(f"a width is at least 1, got {width}")
-        if size < 8:
-            raise ValueError(f"images of {size} pixels are too small, 8 is the least")
+        if size < 4:
+            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
         block = Bottleneck if depth == 50 else PostActivation
         widths = [width * block.expansion * 2**i for i in range(4)]
         super().__init__(

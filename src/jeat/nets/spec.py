@@ -137,8 +137,9 @@ def _check_images(net: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
         raise ValueError(
             f"the images are on {x.device}, the net on {weight.device}: move one there with .to()"
         )
-    casts = getattr(net, "casts_images", False) or torch.is_autocast_enabled(x.device.type)
-    if x.dtype != weight.dtype and not casts:
+    if x.dtype != weight.dtype and not (
+        getattr(net, "casts_images", False) or torch.is_autocast_enabled(x.device.type)
+    ):
         raise ValueError(
             f"the images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to()"
         )
