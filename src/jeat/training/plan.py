@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from jeat._support.checks import SettingError, check_kind, quoted
+from jeat._support.checks import SettingError, check_kind, is_fp32, quoted
 from jeat._support.plugins import Part, name_of
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
