@@ -30,7 +30,7 @@ INSIDE = {
     ],
     "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
-    "nets": ["modes", "spec", "places", "checkpoint"],
+    "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],

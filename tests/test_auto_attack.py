@@ -241,3 +241,16 @@ def test_square_in_l2_is_refused_before_any_attack_exactly_where_it_could_not_st
     with pytest.raises(ValueError, match=f"not fit {height} x {width}: leave it out, by attacks"):
         auto_attack(net, x, y, norm="l2", eps=0.5, attacks=["apgd-ce", "square"])
     assert len(passes) == 1  # which says how many classes there are
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_net_and_images_of_another_dtype_are_attacked(dtype, norm):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5)).eval()
+    x = torch.rand(8, 3, 4, 4)
+    with torch.no_grad():
+        y = net(x).argmax(1)
+    how = {"eps": 0.05 if norm == "linf" else 0.3, "norm": norm, "attacks": ["apgd-ce"], "seed": 0}
+    single = auto_attack(net, x, y, **how)
+    assert auto_attack(net.to(dtype), x.to(dtype), y, **how) == pytest.approx(single, abs=0.25)

@@ -18,6 +18,7 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative
 
 # Words that are also the name of a part, and what they mean where they occur otherwise.
 HOMONYMS = {
+    "__init__.py": {"wrap": "the function"},
     "_support/plugins.py": {"jeat": "the package"},
     "_support/provenance.py": {"jeat": "the package"},
     "_support/sealed.py": {"jeat": "the package, in the header of files"},

@@ -15,6 +15,9 @@ SMALLEST = {
     "convnet": "convnet-4",
     "vgg": "vgg-4",
     "wrn": "wrn-10-1",
+    "wide_resnet": "wide_resnet-10-1",
+    "preact_resnet": "preact_resnet-10-4",
+    "resnet": "resnet-10-4",
 }  # else an architecture's own defaults
 FILES = known_parts("nets")
 NAMES = [SMALLEST.get(file, file) for file in FILES]
@@ -193,6 +196,9 @@ CURVED = {
     "squared in memory": lambda z: shifted_in(z) * shifted_in(z),
     "products": lambda z: (z.flatten(2) @ z.flatten(2).mT).mean((1, 2))[:, None, None, None] + z,
     "a gradient of one's own": Mine.apply,
+    "complex": lambda z: (z + 1j * z.flip(1)).abs(),
+    "seen as complex": lambda z: z.flatten(1).view(torch.complex128).abs().repeat(1, 2).view_as(z),
+    "under a condition": lambda z: torch.cond(z.sum() > 0, torch.sin, torch.cos, (z,)),
 }
 
 
@@ -209,6 +215,40 @@ def test_a_net_is_known_whose_every_operation_is_piecewise_linear(between):
 @pytest.mark.parametrize("between", CURVED)
 def test_a_net_is_not_known_where_one_operation_curves(between):
     assert not is_piecewise_linear(residual(CURVED[between]), torch.rand(2, 1, 8, 8).double())
+
+
+def plain():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 5)).eval()
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda n: n[1].register_forward_hook(lambda m, i, o: o.sin()),
+        lambda n: n.register_forward_pre_hook(lambda m, i: (i[0] ** 2,)),
+        lambda n: setattr(n, "forward", lambda x, f=n.forward: f(x).tanh()),
+        lambda n: setattr(n[2], "forward", nn.functional.gelu),
+    ],
+    ids=["hook", "hook before", "own forward", "own forward of a layer"],
+)
+def test_a_net_of_known_layers_is_not_known_where_they_do_something_else(bend):
+    net, x = plain(), torch.rand(2, 1, 8, 8)
+    assert is_piecewise_linear(net)
+    bend(net)
+    assert not is_piecewise_linear(net)
+    assert not is_piecewise_linear(net, x)
+
+
+def test_a_net_with_sparse_weights_is_followed():
+    class Sparse(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.rand(5, 64).to_sparse_csr()
+
+        def forward(self, x):
+            return (self.weight @ x.flatten(1).T).T
+
+    assert is_piecewise_linear(Sparse(), torch.rand(2, 1, 8, 8))
 
 
 def test_a_net_is_not_known_where_a_layer_sees_the_batch():

@@ -132,12 +132,14 @@ def with_features_of(change):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda layer: layer.bias.fill_(-1e3), "none of the judge's 64 features varies"),
-        (lambda layer: layer.weight.zero_(), "none of the judge's 64 features varies"),
+        (lambda layer: layer.bias.fill_(-1e3), "the judge's 64 features do not vary"),
+        (lambda layer: layer.weight.zero_(), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid nan\).*give another --judge"),
+        (lambda layer: layer.weight.mul_(1e-20), "the judge's 64 features do not vary"),
+        (lambda layer: layer.bias.fill_(1e5), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.mul_(torch.inf), r"features are NaN or infinite at \d+ of"),
     ],
-    ids=["dead", "constant", "large", "infinite"],
+    ids=["dead", "constant", "large", "small", "nearly constant", "infinite"],
 )
 def test_a_judge_whose_features_say_nothing_is_refused(change, said, recwarn):
     real, noise = DIGITS.train.floats(100)[0], torch.rand(100, 1, 8, 8)
@@ -147,11 +149,58 @@ def test_a_judge_whose_features_say_nothing_is_refused(change, said, recwarn):
     assert not recwarn.list
 
 
+def test_a_judge_to_which_most_images_are_the_same_is_refused():
+    real = DIGITS.train.floats(100)[0]
+    rare = nn.Sequential(nn.Flatten(), Rare(), nn.Linear(64, 10))
+    with pytest.raises(ValueError, match="or are the same for nearly all"):
+        sample_quality(real, real, rare)
+
+
+class Rare(nn.Module):
+    """The features of the brightest image of a batch; 0 for the others."""
+
+    def forward(self, x):
+        return x * (x.sum(1) == x.sum(1).max())[:, None]
+
+
+def test_a_judge_in_a_sequence_is_that_judge():
+    real, samples = DIGITS.train.floats(100)[0], torch.rand(100, 1, 8, 8)
+    judge = build(Spec("convnet-4", 1, 8, DIGITS.classes))
+    assert sample_quality(samples, real, nn.Sequential(judge)) == sample_quality(
+        samples, real, judge
+    )
+
+
+def test_it_is_said_that_most_features_are_dead():
+    real = DIGITS.train.floats(100)[0]
+    keep = torch.zeros(64).index_fill_(0, torch.arange(20, 40), 1)
+    judge = nn.Sequential(nn.Flatten(), Kept(keep), nn.Linear(64, 10))
+    with pytest.warns(DoubtWarning, match="of the judge's 64 features do not vary"):
+        sample_quality(real, real, judge)
+
+
+class Kept(nn.Module):
+    def __init__(self, keep):
+        super().__init__()
+        self.keep = keep
+
+    def forward(self, x):
+        return x * self.keep
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_judge_of_another_dtype_judges(dtype):
+    real = DIGITS.train.floats(100)[0]
+    found = sample_quality(torch.rand(100, 1, 8, 8), real, reader(64).to(dtype))
+    same = sample_quality(torch.rand(100, 1, 8, 8), real, reader(64))
+    assert found["fid"] == pytest.approx(same["fid"], rel=0.3)
+
+
 def test_samples_that_are_all_alike_are_measured():
     """It is the real images that must differ to the judge."""
     real = DIGITS.train.floats(100)[0]
     assert sample_quality(real[:1].expand(80, -1, -1, -1), real, reader(64))["recall"] < 0.1
-    with pytest.raises(ValueError, match="none of the judge's 64 features varies over the real"):
+    with pytest.raises(ValueError, match="judge's 64 features do not vary over the real"):
         sample_quality(real, real[:1].expand(80, -1, -1, -1), reader(64))
 
 
@@ -346,10 +395,14 @@ def test_what_cannot_be_compared_is_refused_in_one_line(judge, tmp_path):
         (x, x[:, :, :4], judge, "do not compare"),
         (x / 0, x, judge, "finite"),
         (255 * x, x, judge, "divide uint8 pixels by 255"),
-        (x, 1.01 * x + 0.05, judge, r"outside: undo what normalised them, then x.clamp\(0, 1\)"),
-        (x, x, judge[0], "last one linear"),
-        (x, x, nn.Sequential(), "last one linear"),
-        (x, x, nn.Sequential(judge), "last one linear"),
+        (
+            x,
+            1.01 * x + 0.05,
+            judge,
+            r"outside of .*: undo what normalised them, then x.clamp\(0, 1\)",
+        ),
+        (x, x, judge[0], "ends in a linear layer"),
+        (x, x, nn.Sequential(), "ends in a linear layer"),
         (x, x, tmp_path / "none.pth", "cannot read .*none.pth: FileNotFoundError"),
         (x, x, str(tmp_path / "text"), "cannot read .*text: UnpicklingError"),
         (x, x, tmp_path / "other.pth", "something else; give torch-fidelity's"),

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -540,6 +541,31 @@ def again(subject):
     return {"accuracy": 0.0}
 
 
+def changing(subject):
+    subject.x.zero_()
+    return {"changed": 1.0}
+
+
+def of_numpy(subject):
+    return {"share_of_images": np.float32(0.5), "whole": np.int64(3)}
+
+
+def undefined(subject):
+    return {"nothing": float("nan")}
+
+
+def endless(subject):
+    return {"large": 10**400}
+
+
+def one_state(E, x, *, steps: int, step_size: float):
+    yield x[:1]
+
+
+def no_states(E, x, *, steps: int, step_size: float):
+    return x
+
+
 def failing_chain(E, x, *, steps: int, gain: float = 1.0):
     yield x[steps:][0]
 
@@ -565,11 +591,19 @@ def leaves(words):
         ),
         (["measure", "NET", "--metrics", "HERE:number"], 2, r"number must return \{name: number\}"),
         (["measure", "NET", "--metrics", "HERE:absent"], 1, r"test_toys.py, line \d+: Attr"),
+        (["measure", "NET", "--metrics", "HERE:changing"], 2, "changing changes the images"),
+        (["measure", "NET", "--metrics", "HERE:undefined"], 1, "nothing nan, which is no figure"),
+        (["measure", "NET", "--metrics", "HERE:endless"], 1, "large inf, which is no figure"),
+        (["sample", "NET", "x.png", "--sampler", "HERE:one_state"], 1, "shape of its first ones"),
+        (["sample", "NET", "x.png", "--sampler", "HERE:no_states"], 1, "must yield states"),
         (["measure", "NET", "--metrics", "accuracy", "HERE:again"], 2, "accuracy another value"),
     ],
     ids=str,
 )  # fmt: skip
-def test_a_fault_in_a_part_of_ones_own_is_said_with_its_line(words, code, said, tmp_path, capsys):
+def test_a_fault_in_a_part_of_ones_own_is_said_with_its_line(
+    words, code, said, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     net = tmp_path / "net.safetensors"
     save_net(build(Spec("convnet-4", 1, 8, DIGITS.classes)), None, net, about=ABOUT)
     names = {"NET": str(net)}
@@ -581,6 +615,16 @@ def test_a_fault_in_a_part_of_ones_own_is_said_with_its_line(words, code, said, 
     assert "please report" not in error
     assert re.search(said, error)
     assert not (tmp_path / "run").exists()
+
+
+def test_figures_of_numpy_are_numbers_whatever_their_names(tmp_path, capsys):
+    net, out = tmp_path / "net.safetensors", tmp_path / "m.json"
+    save_net(build(Spec("convnet-4", 1, 8, DIGITS.classes)), None, net, about=ABOUT)
+    words = ["measure", str(net), "-n", "10", "--metrics", "tests.test_toys:of_numpy"]
+    assert main([*words, "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["figures"] == {"share_of_images": 0.5, "whole": 3.0}
+    assert found["counts"] == {"share_of_images": 10, "whole": 10}
 
 
 def test_settings_that_the_user_of_a_sampler_gives_are_no_settings_of_the_part():

@@ -265,10 +265,16 @@ def test_a_training_step_picks_modes_itself_and_counts_nan_as_diverged(recwarn):
 # Images of another range
 
 SETS = {
-    "0..255": (255 * X, r"to 255, 2.5e\+02 outside: divide uint8 pixels by 255"),
-    "-1..1": (2 * X - 1, r"from -1 to 1, 1 outside: \(x \+ 1\) / 2 takes"),
-    "normalised": (4 * X - 2, r"from -2 to 2, 2 outside: undo what normalised them"),
-    "off": (X + 0.001, r"to 1.001, 0.001 outside: x.clamp\(0, 1\) takes them back"),
+    "0..255": (255 * X, r"outside of \[0, 1\] by 254: divide uint8 pixels by 255"),
+    "-1..1": (2 * X - 1, r"from -1 to 1, which .* by 1: \(x \+ 1\) / 2 takes"),
+    "normalised": (
+        4 * X - 2,
+        r"from -2 to 2, which .* by 2: undo what normalised them",
+    ),
+    "off": (
+        X + 0.001,
+        r"to 1.001, which .* by 0.001: x.clamp\(0, 1\) takes them back",
+    ),
     "nan": (X.clone().index_fill_(0, torch.tensor(1), NAN), "nan: some pixels are NaN"),
     "uint8": ((255 * X).byte(), "uint8 .*divide uint8 pixels by 255"),
     "long": ((255 * X).long(), "int64 .*divide uint8 pixels by 255"),

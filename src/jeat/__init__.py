@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from jeat._support.shipped import shipped
     from jeat.data import load_data
     from jeat.jobs.sample import sample
-    from jeat.nets import load
+    from jeat.nets import load, wrap
     from jeat.runs.fit import fit
     from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = [
     "Optimisation", "Plan", "Recovery", "__version__", "attacks", "data", "energy", "figures",
     "fit", "load", "load_data", "metrics", "nets", "objectives", "report", "sample", "samplers",
-    "shipped",
+    "shipped", "wrap",
 ]  # fmt: skip
 
 _HOMES = {
@@ -33,6 +33,7 @@ _HOMES = {
     "load_data": "jeat.data",
     "sample": "jeat.jobs.sample",
     "shipped": "jeat._support.shipped",
+    "wrap": "jeat.nets",
 }
 
 find_moved_modules()

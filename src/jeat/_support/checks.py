@@ -51,7 +51,7 @@ def plain(text: str) -> str:
     """A text on one line, with what does not print escaped, and words cut at 200 characters."""
     line = " ".join(text.split())
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
-    return re.sub(rf"(\S{{{_SHOWN}}})\S+", r"\1...", line)
+    return re.sub(rf"(\S{{{_SHOWN}}})\S+?(?=['\",:;.)\]]*(?:\s|$))", r"\1...", line)
 
 
 @contextmanager

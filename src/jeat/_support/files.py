@@ -20,7 +20,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
+UNSUPPORTED = (
+    errno.EINVAL,
+    errno.ENOSYS,
+    errno.ENOLCK,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOTTY,
+)
 """What a file system answers that cannot do something."""
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from pickletools import genops
 from typing import BinaryIO
 
-__all__ = ["NPZ", "kind_of"]
+__all__ = ["NPZ", "TORCH", "kind_of"]
 
 NPZ = "an .npz of arrays"
+TORCH = "a pickle of torch.save"
 
 _BEGINS = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file, such as of Keras",
@@ -28,11 +29,13 @@ _BEGINS = {
 _IN_ZIP = {  # in this order
     "constants.pkl": "a TorchScript archive",
     "serialized_exported_program.json": "an exported program of PyTorch",
-    "data.pkl": "a pickle of torch.save",
+    "data.pkl": TORCH,
     "archive_format": "an exported program of PyTorch",
     "model.weights.h5": "a Keras archive",
 }
-_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before its archives
+_OLD_TORCH = (
+    b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # how torch.save began before its archives
+)
 _ONNX = {  # field -> its wire type
     1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2,
 }  # fmt: skip
@@ -51,8 +54,8 @@ def kind_of(file: Path) -> str | None:
             return "an empty file"
         if begin.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             return _in_zip(f)
-        if begin.startswith(_TORCH):
-            return "a pickle of torch.save"
+        if begin.startswith(_OLD_TORCH):
+            return TORCH
         if found := next(
             (said for magic, said in _BEGINS.items() if begin.startswith(magic)), None
         ):

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.dropout import _DropoutNd
 
 from jeat._support.checks import DoubtWarning
 
@@ -38,11 +36,10 @@ def warn_in_train_mode(net: nn.Module) -> None:
     """Say that a net is in train mode, where the caller does not switch modes itself."""
     if is_learning() or not isinstance(net, nn.Module):
         return
-    inside = (m for m in net.modules() if isinstance(m, _NormBase | _DropoutNd))
-    if any(getattr(m, "training", False) for m in (net, *inside)):  # frozen code has no mode
+    if any(getattr(m, "training", False) for m in net.modules()):  # frozen code has no mode
         warnings.warn(
-            "the net is in train mode, in which batch normalisation moves its statistics and "
-            "dropout is at work: call net.eval() first, unless this is wanted",
+            "the net, or a part of it, is in train mode, in which layers such as dropout and batch "
+            "normalisation act otherwise: call net.eval() first, unless this is wanted",
             DoubtWarning,
             stacklevel=3,
         )

@@ -20,9 +20,13 @@ _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel
 
 _SAID = {  # what autograd and exported nets say, and what to do
     r"Inference tensors cannot be saved": "the net was made in torch.inference_mode(), where "
-    "autograd cannot follow it: make it outside, or take copy.deepcopy(net) there",
-    r"use_reentrant=True": "the net's checkpoints give no gradient of its images: use "
-    "torch.utils.checkpoint with use_reentrant=False",
+    "autograd cannot follow it: make it outside of it, or use copy.deepcopy(net) outside of it",
+    r"use_reentrant=True": "the net calls torch.utils.checkpoint with use_reentrant=True, which "
+    "gives no gradient of its images: call it with use_reentrant=False",
+    r"must have the same dtype|Input type .* should be the same": "the images and the weights of "
+    "the net are of two dtypes: convert one with .to()",
+    r"derivative for .*_scaled_dot_product_": "the net asks for a fused attention, which has no "
+    "second derivative: leave out its sdpa_kernel context",
     r"derivative for '?(?:aten::)?(\w+)_backward'? is not implemented": "autograd knows no second "
     "derivative of the net's {}: use another layer, or jeat.metrics.curvature, which needs none",
     r"derivative for '?(?:aten::)?(\w+)'? is not implemented": "autograd knows no derivative of "

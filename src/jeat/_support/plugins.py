@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from jeat._support.checks import SettingError, quoted
+from jeat._support.files import expanded
 from jeat._support.source import assigned, defines, literal
 
 __all__ = [
-    "Part", "Place", "check_named_by_file", "constant_of", "find", "import_plugins",
+    "Part", "Place", "check_named_by_file", "constant_of", "find", "find_in_file", "import_plugins",
     "known_parts", "locate", "name_of", "part_name", "place_in_own_code", "settings_of",
     "short_name",
 ]  # fmt: skip
@@ -103,6 +104,31 @@ def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
             f"{what} {name!r} must be a function or class of Python, got {quoted(found)}"
         ) from error
     return found
+
+
+def find_in_file(file: str, name: str) -> Any:
+    """What a Python file of the user's own names so; it is imported.
+
+    Raises:
+        SettingError: no such file or name, or it cannot be imported.
+    """
+    path = expanded(file)
+    if not path.is_file():
+        raise SettingError(f"there is no file {file}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever one's own file raises
+        kind = type(error).__name__
+        raise SettingError(f"{file} cannot be imported: {kind}: {error}") from error
+    _NAMED.add(path.stem)
+    if not hasattr(module, name):
+        raise SettingError(f"{file} has no {name}")
+    return getattr(module, name)
 
 
 def constant_of(folder: str, name: str, constant: str) -> Any:

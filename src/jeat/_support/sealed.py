@@ -15,8 +15,8 @@ from torch import Tensor
 from jeat._support.kinds import kind_of
 
 __all__ = [
-    "apart", "bytes_sum", "file_sum", "load_sealed", "save_sealed", "save_tensors", "seal_of",
-    "summed", "unsummed",
+    "apart", "bytes_sum", "file_sum", "is_sealed", "load_sealed", "save_sealed", "save_tensors",
+    "seal_of", "summed", "unsummed",
 ]  # fmt: skip
 
 
@@ -90,6 +90,11 @@ def save_sealed(file: Path, header: dict[str, Any], tensors: dict[str, Tensor]) 
     tensors = apart(tensors)
     sealed = header | {"sha256": seal_of(header, tensors)}
     save_tensors(tensors, file, {"jeat": json.dumps(sealed)})  # one entry: their order varies
+
+
+def is_sealed(metadata: dict[str, str] | None) -> bool:
+    """Whether a safetensors file of this metadata is of :func:`save_sealed`."""
+    return "jeat" in (metadata or {})
 
 
 def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -96,7 +96,7 @@ def pixel_fault(low: float, high: float) -> str | None:
         remedy = "(x + 1) / 2 takes [-1, 1] to it"
     else:
         remedy = "undo what normalised them, then x.clamp(0, 1)"
-    return f"{span}, {beyond:.2g} outside: {remedy}"
+    return f"{span}, which is outside of [0, 1] by {beyond:.3g}: {remedy}"
 
 
 def check_images(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from jeat._support.checks import plain
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -68,7 +69,8 @@ def main(words: Sequence[str]) -> int:
     with whole_file(args.out) as part:
         figure.savefig(part)
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
-    print(f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side")
+    said = f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side"
+    print(plain(said))
     return 0
 
 

@@ -9,7 +9,7 @@ paper, its numbers beside ours. A second call goes on where the first stopped.
 
 from collections.abc import Sequence
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, plain
 from jeat._support.files import expanded
 from jeat._support.plugins import find, known_parts, short_name
 from jeat._support.signatures import check_takes, signature_of
@@ -66,5 +66,6 @@ def main(words: Sequence[str]) -> int:
         for progress in reproduce(suite, out, seeds=args.seeds):
             show(progress.stage, progress.done, progress.total, progress.note)
     print((out / "tables.md").read_text().split("\n## ")[0])
-    print(f"{out / 'report.html'}: every table and figure; tables.md, .csv, results.json beside it")
+    page = out / "report.html"
+    print(plain(f"{page}: every table and figure; tables.md, .csv, results.json beside it"))
     return 0

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from jeat._support import processes
+from jeat._support.checks import plain
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -59,7 +60,7 @@ def main(words: Sequence[str]) -> int:
         columns = args.number if rows > 1 else min(10, args.number)
         with whole_file(args.out) as part:
             report.grid(images, columns=columns).save(part)
-    print(f"{args.out}: {len(labels)} images, {args.number} of each class")
+    print(plain(f"{args.out}: {len(labels)} images, {args.number} of each class"))
     return 0
 
 

@@ -7,12 +7,14 @@ METHOD, --net, --start, --step and --objective.sampler may be package.module:Nam
 own, which is imported. The same command with --resume goes on where a stopped run was.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from jeat._support import processes
+from jeat._support.checks import plain
 from jeat._support.files import expanded
 from jeat._support.plugins import constant_of, known_parts, name_of
 from jeat._support.signatures import Flag, signature_of
@@ -54,7 +56,8 @@ def main(words: Sequence[str]) -> int:
             print(f"jeat train: {said}", file=sys.stderr)
         return 130
     if processes.rank() == 0:
-        print(f"{out} holds the trained net: jeat sample {args.out} grid.png")
+        sample = f"jeat sample {shlex.quote(args.out)} grid.png"
+        print(plain(f"{out} holds the trained net: {sample}"))
     return 0
 
 

@@ -49,8 +49,9 @@ class Found:
             self.of_samples += figures
             images = self.subject.samples if self.subject.samples is not None else images
         # a metric that looks at fewer images says at how many
-        own = [int(value) for name, value in figures.items() if name.endswith("_images")]
-        self.counts |= dict.fromkeys(figures, own[0] if own else len(images))
+        declared = constant_of("metrics", metric, "counted_in")
+        number = figures[declared] if declared in figures else len(images)
+        self.counts |= dict.fromkeys(figures, int(number))
         self.figures |= figures
 
 

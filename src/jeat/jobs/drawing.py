@@ -20,8 +20,7 @@ from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
 from jeat.jobs.sample import Own, sample, sampler_for
-from jeat.nets import Precision, spec_of
-from jeat.nets.places import digest
+from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
 

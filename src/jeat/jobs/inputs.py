@@ -62,8 +62,8 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
             f"{data.shape} in {len(data.classes)}"
         )
-    named = data.classes != tuple(map(str, range(len(data.classes))))
-    if named and data.classes != spec.classes:
+    numbered = tuple(map(str, range(len(data.classes))))
+    if numbered not in (data.classes, spec.classes) and data.classes != spec.classes:
         raise ValueError(
             f"{name} knows the classes {', '.join(spec.classes)}; the data have "
             f"{', '.join(data.classes)}"

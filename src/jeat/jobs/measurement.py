@@ -24,7 +24,7 @@ from jeat.jobs.needs import check_metrics, outside_data
 from jeat.metrics import Subject, find, means_over_images, outside_of, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
 from jeat.metrics.out_of_distribution import Outside
-from jeat.nets.places import digest
+from jeat.nets import digest
 
 Drawn = tuple[Tensor, Tensor, dict[str, str]]
 """Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
@@ -117,12 +117,17 @@ def measure(
         for i, metric in enumerate(m.metrics):
             show("measuring", i, len(m.metrics), metric)
             run = partial(find(metric), **m.settings.get(metric, {}))
+            seen = subject.x._version
             figures = shared(run, subject, seed=m.seed, means=means_over_images(metric))
+            if subject.x._version != seen:
+                raise SettingError(
+                    f"{metric} changes the images it is given: have it work on a copy"
+                )
             found.add(metric, figures)
         if check:
             masking.add(_MASKING, _masking(m, subject))
     drew = None if drawn is None else drawer(drawn[2]["command"])
-    if drew is not None:
+    if drew is not None and found.of_samples:
         said[:0] = of_another_net(m.net, drew, inputs)
     show("measuring", len(m.metrics), len(m.metrics), "done")
     return {

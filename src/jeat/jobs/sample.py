@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
-from jeat._support.passes import bare
+from jeat._support.passes import bare, logits_of
 from jeat._support.plugins import Part
 from jeat._support.tensors import check_finite, check_labels
 from jeat.energy import energy_of, loss_of
@@ -17,6 +17,7 @@ from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
 __all__ = ["Own", "sample", "sampler_for"]
 
 Own = Literal["own"]
+LOGITS = "the net's logits are NaN or infinite at {} of the images that its chains ended in"
 
 
 def sample(
@@ -83,7 +84,10 @@ def sample(
     with autocast(precision, labels.device, net), evaluating(net):
         for y in torch.split(labels, 500):
             E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
-            finished.append(last(sampler(E, start(y))))
+            first = start(y)
+            finished.append(last(sampler(E, first), first))
+            with torch.no_grad():
+                check_finite(logits_of(net, finished[-1]), LOGITS)
     images = torch.cat(finished)
     check_finite(
         images, "chains ended in NaN or infinity at {} images: lower step_size, or try another net"

@@ -17,6 +17,7 @@ of the file say the rest:
   processes of a launcher then share the images. Without it, one of them measures the whole.
 - ``robustness = True``: signs of gradient masking are looked for beside it, at its ``eps``,
   ``norm``.
+- ``counted_in = NAME``: the figure that says on how many images it looked, where that is not all.
 - ``check(settings)``: a function that raises, before hours of training, where the metric could not
   be measured at their end.
 """

@@ -28,15 +28,15 @@ class Finite(nn.Module):
     pyautoattack takes no heed: the sign of NaN is 0, so its attacks would stand still.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.dtype = net, dtype
 
     def forward(self, x: Tensor) -> Tensor:
         if x.requires_grad:
             x = x.view_as(x)
             x.register_hook(self._check)
-        return logits_of(self.net, x).to(x.dtype)
+        return logits_of(self.net, x.to(self.dtype)).to(x.dtype)
 
     @staticmethod
     def _check(gradient: Tensor) -> None:
@@ -76,10 +76,11 @@ def left_by_ensemble(
         raise SettingError(f"square makes at least 1 query, got queries={queries}")
     if seed is None:
         seed = int(torch.randint(2**31, ()))
-    x, y = normal(x).contiguous(), normal(y).long()
+    dtype = x.dtype  # the ensemble works in fp32
+    x, y = normal(x).float().contiguous(), normal(y).long()
     with autocast("fp32", x.device), evaluating(net), repeatable(), _undisturbed(x.device):
         ensemble = AutoAttack(
-            Finite(net), norm=norm.capitalize(), eps=eps, seed=seed, device=x.device
+            Finite(net, dtype), norm=norm.capitalize(), eps=eps, seed=seed, device=x.device
         )
         ensemble.attacks_to_run = names
         targets = min(9, classes - 1)

@@ -1,18 +1,18 @@
 """What torch-fidelity is given, and what its figures are to be trusted by: features that vary."""
 
-import math
 import warnings
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from jeat._support.checks import DoubtWarning, NotFiniteError
+from jeat._support.checks import DoubtWarning
 from jeat._support.tensors import check_finite
 
-__all__ = ["Pixels", "Seen", "checked"]
+__all__ = ["Pixels", "Seen"]
 
-LEAST = 1e-6  # of the size of features: what varies less is a rounding error
+LEAST = 1e-3  # of the size of features: of what varies less, squares and cubes are rounding errors
+UNDERFLOWS = 1e-10  # products of what varies less are 0 in fp32
 INCEPTION = 2048  # its features, which are not looked at
 
 
@@ -31,65 +31,72 @@ class Pixels(Dataset[Tensor]):
 
 
 class Seen:
-    """The span of a judge's features, batch by batch: of the samples first, then of real images."""
+    """How a judge's features vary, batch by batch: of the samples first, then of real images."""
 
     def __init__(self) -> None:
-        self.batches: list[tuple[int, Tensor, Tensor]] = []
+        self.batches: list[tuple[int, int, Tensor, Tensor]] = []
 
     def see(self, features: Tensor) -> None:
         """Look at the features (B, d) of a batch.
 
         Raises:
+            ValueError: other features than numbers (B, d).
             NotFiniteError: one is NaN or infinite.
         """
+        if features.dim() != 2:
+            raise ValueError(
+                f"a judge's features are (B, d), got {tuple(features.shape)}: put nn.Flatten "
+                "before its last layer"
+            )
         check_finite(features, "the judge's features are NaN or infinite at {} images of a batch")
-        low, high = features.flatten(1).aminmax(dim=0)
-        self.batches.append((len(features), low, high))
+        f = features.double()
+        _, same = f.unique(dim=0, return_counts=True)
+        self.batches.append((len(f), int(same.max()), f.sum(0), f.square().sum(0)))
 
     def check(self, samples: int, train: int) -> None:
         """Check that features vary over the real images, and say where images are few.
 
         Raises:
-            ValueError: none varies: all images look alike to the judge, which is no likeness.
+            ValueError: none varies by a thousandth of their size, or nine tenths of the images are
+                the same to the judge: all images look alike to it, which is no likeness.
 
         Warns:
-            DoubtWarning: fewer images than features.
+            DoubtWarning: fewer images than features; most features do not vary.
         """
-        features = len(self.batches[0][1]) if self.batches else INCEPTION
-        if self.batches and not self._vary(samples):
-            raise ValueError(
-                f"none of the judge's {features} features varies over the real images: to it all "
-                "images are alike; give another --judge"
-            )
+        features = len(self.batches[0][2]) if self.batches else INCEPTION
+        if self.batches:
+            dead = self._dead(samples, features)
+            if dead > features / 2:
+                _doubt(
+                    f"{dead} of the judge's {features} features do not vary over the real images"
+                )
         if min(samples, train) < features:
-            warnings.warn(
+            _doubt(
                 f"{samples} samples and {train} training images in {features} features: with fewer "
-                "images than features a covariance is singular, and FID mostly bias",
-                DoubtWarning,
-                stacklevel=3,
+                "images than features a covariance is singular, and FID mostly bias"
             )
 
-    def _vary(self, samples: int) -> bool:
-        """Whether a feature varies over the images after the first ``samples``."""
-        spans, before = [], 0
-        for number, *span in self.batches:
+    def _dead(self, samples: int, features: int) -> int:
+        """How many features do not vary over the images after the first ``samples``."""
+        after, before = [], 0
+        for batch in self.batches:
             if before >= samples:
-                spans.append(span)
-            before += number
-        lows, highs = zip(*spans, strict=True)
-        low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
-        return bool((high - low).max() > LEAST * torch.maximum(high.abs(), low.abs()).max())
+                after.append(batch)
+            before += batch[0]
+        numbers, same, sums, squares = zip(*after, strict=True)
+        n = sum(numbers)
+        mean, square = sum(sums) / n, sum(squares) / n
+        deviation = (square - mean.square()).clamp(min=0).sqrt()
+        least = max(LEAST * float(square.sqrt().max()), UNDERFLOWS)
+        dead = int((deviation <= least).sum())
+        if dead == features or 10 * sum(same) > 9 * n:
+            raise ValueError(
+                f"the judge's {features} features do not vary over the real images by a thousandth "
+                "of their size, or are the same for nearly all: to it all images are alike; give another "
+                "--judge"
+            )
+        return dead
 
 
-def checked(figures: dict[str, float]) -> dict[str, float]:
-    """Figures of samples, which are finite.
-
-    Raises:
-        NotFiniteError: one is not.
-    """
-    if wrong := [f"{k} {v}" for k, v in figures.items() if not math.isfinite(v)]:
-        raise NotFiniteError(
-            f"figures of samples are not finite ({', '.join(wrong)}): the features are too large; "
-            "give another --judge"
-        )
-    return figures
+def _doubt(said: str) -> None:
+    warnings.warn(said, DoubtWarning, stacklevel=4)

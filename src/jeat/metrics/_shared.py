@@ -1,5 +1,6 @@
 """One metric, measured by all processes of a launcher."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -56,7 +57,10 @@ def _figures(measure: Callable[[Subject], Figures], subject: Subject) -> Figures
         raise SettingError(
             f"{part_name(metric, 'metrics')} must return {{name: number}}, got {found!r}"
         )
-    return found
+    try:
+        return {str(k): float(v) for k, v in found.items()}
+    except OverflowError:
+        return dict.fromkeys(map(str, found), math.inf)
 
 
 def _mean(parts: list[tuple[int, Figures]]) -> Figures:

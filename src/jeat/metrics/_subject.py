@@ -1,5 +1,6 @@
 """What a metric is given."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,16 @@ from jeat._support.passes import logits_of as given_by
 from jeat._support.tensors import check_finite, check_labels, check_pixels
 from jeat.energy import Energy, joint_energy, marginal_energy
 
-__all__ = ["Subject", "finite_energy_of", "given", "logits_of", "pieces", "right", "spread"]
+__all__ = [
+    "Subject",
+    "checked",
+    "finite_energy_of",
+    "given",
+    "logits_of",
+    "pieces",
+    "right",
+    "spread",
+]
 
 NaNLogitsError = NotFiniteError  # its name in version 0.1
 
@@ -85,6 +95,17 @@ def finite_energy_of(net: nn.Module, y: Tensor | None = None) -> Energy:
 def right(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """Whether each image's (B,) largest logit is that of its label; errors as :func:`logits_of`."""
     return logits_of(net, x, y).argmax(1) == y
+
+
+def checked(figures: dict[str, float], why: str) -> dict[str, float]:
+    """Figures, which are finite.
+
+    Raises:
+        NotFiniteError: one is not; a ValueError.
+    """
+    if wrong := [f"{k} {v}" for k, v in figures.items() if not math.isfinite(v)]:
+        raise NotFiniteError(f"figures are not finite ({', '.join(wrong)}): {why}")
+    return figures
 
 
 def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:

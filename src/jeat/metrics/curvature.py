@@ -18,6 +18,7 @@ columns = (
     Column("curvature_drop", "drop to minimum", "energy"),
 )
 
+counted_in = "curvature_images"
 NOT_FINITE = "energies are NaN or infinite around {} images: they have no curvature, no minimum"
 
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from jeat.energy import joint_energy, marginal_energy
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, logits_of, pieces
+from jeat.metrics._subject import Subject, checked, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["energies", "measure"]
@@ -31,12 +31,13 @@ def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
     with autocast("fp32", x.device), evaluating(net):
         logits = torch.cat([logits_of(net, a, b) for a, b in pieces(x, y, 500)])
     E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
-    return {
+    figures = {
         "accuracy": int((logits.argmax(1) == y).sum()) / len(y),
         "E_y": E_y,
         "E": E,
         "cross_entropy": E_y - E,
     }
+    return checked(figures, "the logits are too large")
 
 
 def measure(subject: Subject) -> dict[str, float]:

@@ -30,6 +30,7 @@ columns = (
 )
 
 expensive = True
+counted_in = "masking_images"
 
 _ALLOWED, _ERRORS = 0.01, 3
 _OTHERS = {

@@ -15,8 +15,8 @@ from jeat._support.checks import SettingError
 from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
-from jeat.metrics._features import Pixels, Seen, checked
-from jeat.metrics._subject import Subject, given
+from jeat.metrics._features import Pixels, Seen
+from jeat.metrics._subject import Subject, checked, given
 from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "reference_inception", "sample_quality"]
@@ -110,7 +110,8 @@ def sample_quality(
             **how,
         )  # fmt: skip
     seen.check(len(samples), len(train))
-    return checked({name: float(found[key]) for name, key in _FIGURES.items()})
+    figures = {name: float(found[key]) for name, key in _FIGURES.items()}
+    return checked(figures, "the features are too large; give another --judge")
 
 
 @contextmanager
@@ -150,6 +151,13 @@ def reference_inception() -> Path:
     return file
 
 
+def _in_sequence(net: nn.Module) -> list[nn.Module]:
+    """The layers of a net, in order, of sequences within sequences, too."""
+    if not isinstance(net, nn.Sequential):
+        return [net]
+    return [layer for part in net for layer in _in_sequence(part)]
+
+
 @contextmanager
 def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
     """Arguments of ``calculate_metrics`` for a judge, registered for as long."""
@@ -158,14 +166,13 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
         FEATURE_EXTRACTORS_REGISTRY,
     )
 
-    judge = bare(judge)
-    if not isinstance(judge, nn.Sequential) or not isinstance([judge, *judge][-1], nn.Linear):
+    *body, head = _in_sequence(bare(judge)) or [judge]
+    if not body or not isinstance(head, nn.Linear):
         raise ValueError(
-            "a judge is layers in sequence, the last one linear, as those of jeat.nets.build, not "
-            f"a {type(judge).__name__}"
+            f"a judge ends in a linear layer of its features, not in a {type(head).__name__}: give "
+            "an nn.Sequential whose last layer is an nn.Linear, such as a net of jeat.nets.build"
         )
-    *body, head = judge
-    device = next(head.parameters()).device
+    weight = head.weight
 
     class Judge(FeatureExtractorBase):  # type: ignore[misc]
         def __init__(self, name: str, features: list[str], **_: Any) -> None:
@@ -180,19 +187,21 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
             return "logits" if metric == "isc" else "features"
 
         def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-            x = x.to(device).float() / 255
+            x = (x.to(weight.device).float() / 255).to(weight.dtype)
             for layer in body:
                 x = layer(x)
             seen.see(x)
-            logits = head(x)  # of less than e^-745, a class's probability is 0, and 0 log 0 nan
+            logits = head(
+                x
+            ).float()  # of less than e^-745, a class's probability is 0, and 0 log 0 nan
             logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
-            found = {"features": x, "logits": logits}
+            found = {"features": x.float(), "logits": logits}
             return tuple(found[name] for name in self.features_list)
 
     name = f"jeat-judge-{id(judge)}"
     register_feature_extractor(name, Judge)
     try:
-        with autocast("fp32", device), evaluating(judge):
+        with autocast("fp32", weight.device), evaluating(judge):
             yield {"feature_extractor": name, "batch_size": 500}
     finally:
         del FEATURE_EXTRACTORS_REGISTRY[name]

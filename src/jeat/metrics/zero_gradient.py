@@ -8,7 +8,7 @@ from jeat._support.passes import repeatable
 from jeat.energy import energy_of, joint_energy, loss_of
 from jeat.metrics._column import Column
 from jeat.metrics._gradient import zeros_and_faults
-from jeat.metrics._subject import Subject, logits_of, pieces
+from jeat.metrics._subject import Subject, checked, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "zero_gradient"]
@@ -59,7 +59,8 @@ def zero_gradient(
             }
             for name, values in parts.items():
                 found.setdefault(name, []).append(values)
-    return {name: float(torch.cat(values).float().mean()) for name, values in found.items()}
+    means = {name: float(torch.cat(values).float().mean()) for name, values in found.items()}
+    return checked(means, "the logits are too large")
 
 
 def measure(subject: Subject) -> dict[str, float]:

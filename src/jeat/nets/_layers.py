@@ -2,14 +2,18 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
 
-__all__ = ["Activation", "Normalisation", "Normalize", "activation_layer", "norm_layer"]
+__all__ = [
+    "Activation", "Normalisation", "Normalize", "PerChannel", "activation_layer", "norm_layer",
+]  # fmt: skip
 
 Activation = Literal["relu", "leaky_relu", "silu"]
 Normalisation = Literal["none", "batch", "group"]
+PerChannel = float | list[float]
 
 
 class Normalize(nn.Module):
@@ -17,14 +21,23 @@ class Normalize(nn.Module):
 
     only_sums = True
 
-    def __init__(self, mean: float, std: float) -> None:
+    def __init__(self, mean: PerChannel, std: PerChannel, channels: int) -> None:
         super().__init__()
-        if not 1e-3 <= std <= 1e3:
+        for name, value in {"mean": mean, "std": std}.items():
+            if isinstance(value, list) and not len(value) == channels:
+                raise SettingError(f"{name} takes 1 number or {channels}, got {len(value)}")
+        if not all(1e-3 <= s <= 1e3 for s in (std if isinstance(std, list) else [std])):
             raise SettingError(f"std must lie in [0.001, 1000], got {std}")
-        self.mean, self.std = mean, std
+        self.mean, self.std = (_shaped(v) for v in (mean, std))
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
+        mean, std = (v.to(x) if isinstance(v, Tensor) else v for v in (self.mean, self.std))
+        return (x - mean) / std
+
+
+def _shaped(value: PerChannel) -> float | Tensor:
+    """A number, or numbers (C, 1, 1)."""
+    return torch.tensor(value, device="cpu").view(-1, 1, 1) if isinstance(value, list) else value
 
 
 def activation_layer(name: Activation) -> nn.Module:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -55,12 +56,17 @@ def is_piecewise_linear(net: nn.Module, x: Tensor | None = None) -> bool:
         x: images. With them, any net is known whose every operation on what depends on x, in one
             pass, is piecewise linear, such as sums of branches and max pooling.
     """
-    if all(
-        (type(m) in _PIECEWISE_LINEAR or "only_sums" in vars(type(m))) and not _sees_the_batch(m)
-        for m in net.modules()
-    ):
+    if all(_is_known(m) and not _sees_the_batch(m) for m in net.modules()):
         return True
     return x is not None and _only_sums(net, x)
+
+
+def _is_known(m: nn.Module) -> bool:
+    """Whether its class says all that it does: no hook, and no other ``forward`` of its own."""
+    known = type(m) in _PIECEWISE_LINEAR or "only_sums" in vars(type(m))
+    hooks = [*m._forward_hooks.values(), *m._forward_pre_hooks.values()]
+    ours = all(getattr(hook, "__module__", "") == "jeat.nets.spec" for hook in hooks)
+    return known and ours and "forward" not in vars(m)
 
 
 def _sees_the_batch(m: nn.Module) -> bool:
@@ -70,10 +76,13 @@ def _sees_the_batch(m: nn.Module) -> bool:
 
 
 def _only_sums(net: nn.Module, x: Tensor) -> bool:
-    with repeatable(), _Followed() as followed:
-        x = leaf(x)
-        followed.mark([x])
-        logits = logits_of(net, x)
+    try:
+        with repeatable(), _Followed() as followed:
+            x = leaf(x)
+            followed.mark([x])
+            logits = logits_of(net, x)
+    except Exception:  # of what cannot be followed; what is wrong with the net shows in its score
+        return False
     return followed.linear and followed.depends(logits) and not _has_own_gradient(logits)
 
 
@@ -91,7 +100,9 @@ class _Followed(TorchDispatchMode):
                 self.memory[t.untyped_storage()._cdata] = t.untyped_storage()
 
     def depends(self, t: object) -> bool:
-        return isinstance(t, Tensor) and t.untyped_storage()._cdata in self.memory
+        if not isinstance(t, Tensor) or t.layout != torch.strided:  # else it is in no memory
+            return False
+        return t.untyped_storage()._cdata in self.memory
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -103,6 +114,10 @@ class _Followed(TorchDispatchMode):
         if depend:
             names = [a.name for a in func._schema.arguments]
             values = dict(zip(names, args, strict=False)) | kwargs
+            real = not any(
+                isinstance(t, Tensor) and t.is_complex() for t in tree_leaves((given, out))
+            )
+            self.linear &= real and func.namespace == "aten" and "dtype" not in func._overloadname
             self.linear &= _is_linear(func.overloadpacket.__name__, depend, values)
             written = [values.get(a.name) for a in func._schema.arguments if a.is_write]
             self.mark(tree_leaves((out, written)))

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from jeat._support.checks import plainly
 from jeat._support.passes import bare
 from jeat._support.plugins import check_named_by_file, find, part_name
-from jeat._support.sealed import load_sealed, save_sealed
+from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
+from jeat.nets.foreign import made_by_name, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
+from jeat.nets.wrap import around
 from jeat.samplers import Chain, Start, Uniform
 
-__all__ = ["load", "load_net", "load_weights", "save_net"]
+__all__ = ["digest", "load", "load_net", "load_weights", "save_net"]
 
 _STARTS = "samplers/starts"
 
@@ -52,23 +54,42 @@ def save_net(
 
 
 @plainly()
-def load(name_or_path: str | Path) -> nn.Module:
+def load(name_or_path: str | Path, *, net: nn.Module | None = None) -> nn.Module:
     """A net in eval mode, taking images in [0, 1].
 
     Args:
         name_or_path: a run directory, one of its checkpoints, a checkpoint file, a shipped name
             (``jeat.shipped()``), or ``owner/name@COMMIT``, a commit of a Hugging Face hub
-            repository that holds ``net.safetensors``.
+            repository that holds ``net.safetensors``; a checkpoint of another project whose layout
+            is known (:mod:`jeat.nets.layouts`); ``timm:NAME`` or ``torchvision:NAME``, pretrained;
+            ``FILE.py:FACTORY`` or ``package.module:factory``, code of your own, which is run.
+        net: the module of a net of :func:`jeat.wrap` that was given one; it takes the weights.
 
     Raises:
         FileNotFoundError: nothing of that name.
         ValueError: a file that is no checkpoint of this package.
     """
-    return load_net(file_of(name_or_path))
+    if net is None:
+        made = made_by_name(str(name_or_path))
+        if made is None:
+            made = read_foreign(file_of(name_or_path))
+        if made is not None:
+            return made
+    return load_net(file_of(name_or_path), net=net)
 
 
-def load_net(file: Path) -> nn.Module:
+def digest(name_or_path: str | Path) -> str:
+    """16 digits of the SHA-256 of the file that :func:`load` reads, or of the weights it makes."""
+    made = made_by_name(str(name_or_path))
+    if made is not None:
+        return seal_of({"net": str(spec_of(made))}, made.state_dict())[:16]
+    return file_sum(file_of(name_or_path))[:16]
+
+
+def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
     """The net in ``file``, in eval mode, with its ``spec``, ``start``, ``chain`` and ``about``.
+
+    ``net`` is as :func:`load` takes it.
 
     Raises:
         ValueError: not a checkpoint of this package, one whose weights do not fit its spec, or one
@@ -82,17 +103,20 @@ def load_net(file: Path) -> nn.Module:
         spec = Spec(**said | {"classes": tuple(said["classes"])})
         chain = _chain(header["chain"]) if "chain" in header else None
         weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
-        with torch.device("meta"):  # a header may ask for more than there is memory
-            _check_weights(build(spec, by_file=True), weights)
-        net = build(spec, by_file=True)
-        net.load_state_dict(weights)
+        if net is None:
+            with torch.device("meta"):  # a header may ask for more than there is memory
+                _check_weights(build(spec, by_file=True), weights)
+        made: Any = build(spec, by_file=True) if net is None else around(net, spec)
+        _check_weights(made, weights)
+        made.load_state_dict(weights)
         start = _start(header, tensors, spec)
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
-    net.start, net.about, net.chain = start, about, chain  # type: ignore[assignment]  # plain values
+    made.start, made.about, made.chain = start, about, chain
     with torch.inference_mode(False):
-        return net.to(memory_format=torch.channels_last).eval()
+        whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
+    return whole
 
 
 def _chain(kept: dict[str, Any]) -> Chain:

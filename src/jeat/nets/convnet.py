@@ -7,6 +7,7 @@ from jeat.nets._layers import (
     Activation,
     Normalisation,
     Normalize,
+    PerChannel,
     activation_layer,
     norm_layer,
 )  # fmt: skip
@@ -23,7 +24,7 @@ class Net(nn.Sequential):
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
-        mean, std: the first layer maps x in [0, 1] to (x - mean) / std.
+        mean, std: the first layer maps x in [0, 1] to (x - mean) / std; a number, or one a channel.
 
     Raises:
         ValueError: a width below 1 or images below 4 pixels.
@@ -40,15 +41,15 @@ class Net(nn.Sequential):
         classes: int = 10,
         norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
-        mean: float = 0.5,
-        std: float = 0.5,
+        mean: PerChannel = 0.5,
+        std: PerChannel = 0.5,
     ) -> None:
         if width < 1:
             raise ValueError(f"a convnet's width is at least 1, got {width}")
         if size < 4:
             raise ValueError(f"images of {size} pixels are too small, 4 is the least")
         widths, strides = [width, 2 * width, 2 * width, 4 * width], [1, 2, 1, 2]
-        layers: list[nn.Module] = [Normalize(mean, std)]
+        layers: list[nn.Module] = [Normalize(mean, std, channels)]
         c_in = channels
         for c_out, stride in zip(widths, strides, strict=True):
             layers += [

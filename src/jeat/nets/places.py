@@ -5,10 +5,9 @@ from pathlib import Path
 from jeat._support.checks import quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
-from jeat._support.sealed import file_sum
 from jeat._support.shipped import shipped
 
-__all__ = ["checkpoint_of", "checkpoints", "digest", "file_of", "newest", "shipped"]
+__all__ = ["checkpoint_of", "checkpoints", "file_of", "newest", "shipped"]
 
 
 def file_of(name_or_path: str | Path) -> Path:
@@ -51,11 +50,6 @@ def file_of(name_or_path: str | Path) -> Path:
             ) from error
     names = ", ".join(shipped()) or "none"
     raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
-
-
-def digest(name_or_path: str | Path) -> str:
-    """The first 16 digits of the SHA-256 of the file that :func:`load` reads."""
-    return file_sum(file_of(name_or_path))[:16]
 
 
 def checkpoints(run: Path) -> list[Path]:

@@ -76,6 +76,8 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
         raise ValueError(f"a classifier needs at least 2 classes, got {len(spec.classes)}")
     make, numbers = _architecture(spec.name, by_file=by_file)
     settings = _complete(make, spec.name, dict(spec.settings))
+    if by_file and hasattr(make, "check_named_by_file"):
+        make.check_named_by_file(settings)
     given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
     check_takes(make, f"net {spec.name!r}", *map(str, numbers), **given, **settings)
     try:
@@ -146,7 +148,8 @@ def _check_images(net: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
         raise ValueError(
             f"the images are on {x.device}, the net on {weight.device}: move one there with .to()"
         )
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+    casts = getattr(net, "casts_images", False) or torch.is_autocast_enabled(x.device.type)
+    if x.dtype != weight.dtype and not casts:
         raise ValueError(
             f"the images are {x.dtype}, the net's weights {weight.dtype}: convert one with .to()"
         )

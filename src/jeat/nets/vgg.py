@@ -7,6 +7,7 @@ from jeat.nets._layers import (
     Activation,
     Normalisation,
     Normalize,
+    PerChannel,
     activation_layer,
     norm_layer,
 )  # fmt: skip
@@ -28,7 +29,7 @@ class Net(nn.Sequential):
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
-        mean, std: the first layer maps x in [0, 1] to (x - mean) / std.
+        mean, std: the first layer maps x in [0, 1] to (x - mean) / std; a number, or one a channel.
 
     Raises:
         ValueError: a width below 1 or images below 4 pixels.
@@ -45,8 +46,8 @@ class Net(nn.Sequential):
         classes: int = 10,
         norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
-        mean: float = 0.5,
-        std: float = 0.5,
+        mean: PerChannel = 0.5,
+        std: PerChannel = 0.5,
     ) -> None:
         if width < 1:
             raise ValueError(f"a vgg's width is at least 1, got {width}")
@@ -54,7 +55,7 @@ class Net(nn.Sequential):
             raise ValueError(f"images of {size} pixels are too small, 4 is the least")
         bias = norm == "none"
         layers: list[nn.Module] = [
-            Normalize(mean, std),
+            Normalize(mean, std, channels),
             nn.Conv2d(channels, 24, 2),
             activation_layer(activation),
         ]

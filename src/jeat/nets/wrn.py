@@ -7,6 +7,7 @@ from jeat.nets._layers import (
     Activation,
     Normalisation,
     Normalize,
+    PerChannel,
     activation_layer,
     norm_layer,
 )  # fmt: skip
@@ -57,7 +58,7 @@ class Net(nn.Sequential):
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
-        mean, std: the first layer maps x in [0, 1] to (x - mean) / std.
+        mean, std: the first layer maps x in [0, 1] to (x - mean) / std; a number, or one a channel.
 
     Raises:
         ValueError: a depth that is not 6n + 4, a width or fold below 1, images below 4 fold pixels
@@ -77,8 +78,8 @@ class Net(nn.Sequential):
         classes: int = 10,
         norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
-        mean: float = 0.5,
-        std: float = 0.5,
+        mean: PerChannel = 0.5,
+        std: PerChannel = 0.5,
     ) -> None:
         blocks, rest = divmod(depth - 4, 6)
         if rest or blocks < 1:
@@ -89,7 +90,7 @@ class Net(nn.Sequential):
             raise ValueError(f"a fold of {fold} does not divide images of {size} pixels")
         if size < 4 * fold:
             raise ValueError(f"images of {size} pixels are too small, {4 * fold} is the least")
-        layers: list[nn.Module] = [Normalize(mean, std)]
+        layers: list[nn.Module] = [Normalize(mean, std, channels)]
         if fold > 1:
             layers.append(nn.PixelUnshuffle(fold))
         layers.append(nn.Conv2d(channels * fold**2, 16, 3, padding=1, bias=norm == "none"))

@@ -159,6 +159,6 @@ def negatives(net: nn.Module, buffer: ReplayBuffer, n: int, sampler: Sampler) ->
     """n states of E(x)'s chains: drawn from the buffer, advanced, written back (Algorithm 1)."""
     x0, slots = buffer.draw(n)
     with evaluating(net):
-        x_neg = last(sampler(energy_of(net), x0))
+        x_neg = last(sampler(energy_of(net), x0), x0)
     buffer.put(slots, x_neg)
     return x_neg

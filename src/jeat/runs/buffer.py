@@ -8,6 +8,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 from jeat._support.files import expanded
+from jeat._support.kinds import TORCH, kind_of
+from jeat.nets.foreign import saved
 from jeat.nets.places import checkpoint_of
 from jeat.runs.checkpoints import check_states, check_sums, manifest_of
 from jeat.samplers import Stored
@@ -22,6 +24,8 @@ def load_buffer(run: str | Path) -> Stored:
         FileNotFoundError, ValueError: no checkpoint there, no buffer in it, or a damaged file.
     """
     folder = expanded(run)
+    if folder.is_file():
+        return Stored(_of_another_project(folder))
     if not (folder / "manifest.json").exists():
         folder = checkpoint_of(folder)
     manifest = manifest_of(folder)
@@ -30,6 +34,19 @@ def load_buffer(run: str | Path) -> Stored:
     parts = [_states(folder / f"process-{i}.safetensors") for i in range(manifest["processes"])]
     check_states(parts, folder)
     return Stored(torch.cat(parts))
+
+
+def _of_another_project(file: Path) -> Tensor:
+    """The replay buffer in a checkpoint of JEM, of images in [-1, 1].
+
+    Raises:
+        ValueError: there is none.
+    """
+    kept = saved(file) if kind_of(file) == TORCH else None
+    states = kept.get("replay_buffer") if isinstance(kept, dict) else None
+    if not isinstance(states, Tensor) or states.dim() != 4:
+        raise ValueError(f"{file} keeps no replay buffer to start from: use another --start")
+    return (states.float() + 1) / 2
 
 
 def _states(file: Path) -> Tensor:

@@ -16,7 +16,7 @@ from jeat._support import processes
 from jeat._support.checks import plainly
 from jeat._support.files import UNSUPPORTED, say_unsupported, system_number
 from jeat.data import Data
-from jeat.nets.places import digest
+from jeat.nets import digest
 from jeat.training.plan import Plan
 
 __all__ = [

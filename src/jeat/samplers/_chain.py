@@ -69,33 +69,30 @@ def sampler_of(part: Part, **usual: Any) -> Sampler:
         raise SettingError(f"sampler {name!r} needs a value for its setting {empty[0]}")
     settings = {k: v for k, v in usual.items() if k in takes} | own
     check_takes(function, f"sampler {name!r}", "E", "x", **settings)
-    return partial(_states, partial(function, **settings), name)
+    return partial(function, **settings)
 
 
-def _states(run: Callable[..., object], name: str, E: Energy, x: Tensor) -> Iterator[Tensor]:
-    """The states of a chain, as long as they are images like the first."""
-    states = run(E, x)
-    if not isinstance(states, Iterable):
-        raise SettingError(f"sampler {name!r} must yield states, it gives {quoted(states)}")
-    for state in states:
-        if not isinstance(state, Tensor) or state.shape != x.shape:
-            got = f"{tuple(state.shape)}" if isinstance(state, Tensor) else quoted(state)
-            raise SettingError(
-                f"sampler {name!r} must yield tensors of the images' shape {tuple(x.shape)}, "
-                f"got {got}"
-            )
-        yield state
-
-
-def last(states: Iterable[Tensor]) -> Tensor:
+def last(states: Iterable[Tensor], like: Tensor | None = None) -> Tensor:
     """The final state of a chain, keeping one at a time.
 
+    Args:
+        states: of a sampler.
+        like: its first states, where all are to have their shape.
+
     Raises:
-        ValueError: the chain yields nothing.
+        ValueError: the chain yields nothing, or something else than such states.
     """
     state = None
-    for state in states:  # noqa: B007
-        pass
+    if not isinstance(states, Iterable):
+        raise ValueError(f"a sampler must yield states, it gives {quoted(states)}")
+    for state in states:
+        if not isinstance(state, Tensor) or (like is not None and state.shape != like.shape):
+            got = tuple(state.shape) if isinstance(state, Tensor) else f"a {type(state).__name__}"
+            raise ValueError(
+                "a sampler must yield states of the shape of its first ones"
+                + ("" if like is None else f", {tuple(like.shape)}")
+                + f", got {got}"
+            )
     if state is None:
         raise ValueError("an empty chain has no last state")
     return state

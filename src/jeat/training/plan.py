@@ -73,8 +73,9 @@ class Optimisation:
         return max(1, round(self.epochs * (images // self.batch_size)))
 
     def __post_init__(self) -> None:
-        if any(isinstance(v, int | float) and v > 1e9 for v in (self.epochs, self.lr)):
-            raise SettingError("epochs and lr must be at most 1e9")
+        most = self.epochs, self.lr, self.weight_decay
+        if any(isinstance(v, int | float) and v > 1e9 for v in most):
+            raise SettingError("epochs, lr and weight_decay must be at most 1e9")
         _check_kinds(self)
         for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
             if getattr(self, name) <= 0:

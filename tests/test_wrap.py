@@ -1,0 +1,164 @@
+"""Any classifier, wrapped, is taken by every function as a net of this package is."""
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+import jeat
+from jeat.nets import spec_of, wrap
+from jeat.nets.checkpoint import load_net, save_net
+
+MEAN, STD = [0.4914, 0.4822, 0.4465], [0.247, 0.2435, 0.2616]
+CLASSES = ["cat", "dog", "frog"]
+
+
+def resnet():
+    torch.manual_seed(0)
+    return torchvision.models.resnet18(num_classes=3)
+
+
+class Answer:
+    def __init__(self, logits):
+        self.logits = logits
+
+
+class Says(nn.Module):
+    """The same logits in another form."""
+
+    def __init__(self, form):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer, self.form = nn.Linear(3 * 64, 3), form
+
+    def forward(self, x):
+        return self.form(self.layer(x.flatten(1)))
+
+
+NETS = {
+    "torchvision": resnet,
+    "bf16": lambda: Says(lambda f: f).bfloat16(),
+    "compiled": lambda: torch.compile(Says(lambda f: f), backend="eager"),
+    "parallel": lambda: nn.DataParallel(Says(lambda f: f)),
+    "object": lambda: Says(Answer),
+}
+
+
+@pytest.fixture(params=NETS)
+def wrapped(request):
+    size = 32 if request.param == "torchvision" else 8
+    return wrap(NETS[request.param](), (3, size, size), CLASSES, mean=MEAN, std=STD)
+
+
+def test_every_function_takes_it(wrapped, tmp_path):
+    spec = spec_of(wrapped)
+    x, y = torch.rand(6, 3, spec.size, spec.size), torch.arange(6) % 3
+    x_adv = jeat.attacks.pgd(wrapped, x, y, eps=0.1, steps=2, step_size=0.05)
+    assert (x_adv - x).abs().max() <= 0.1 + 1e-6
+    images = jeat.sample(wrapped, y[:2], steps=2)
+    assert images.shape == x[:2].shape
+    m = jeat.metrics
+    assert 0 <= m.accuracy(wrapped, x, y) <= 1
+    assert m.robust_accuracy(wrapped, x, y, eps=0.1, step_size=0.05, steps=2) <= 1
+    assert m.auto_attack(wrapped, x[:2], y[:2], eps=0.1, attacks=["apgd-ce"]) is not None
+    assert m.fisher_score(wrapped, x[:1], y[:1], probes=1).isfinite().all()
+    assert m.energies(wrapped, x, y)["E_y"] == pytest.approx(
+        float(jeat.energy.joint_energy(wrapped(x), y).mean().detach()), abs=1e-2
+    )
+    around = m.plane(x[:1], seed=0)
+    E = m.energy_on_plane(wrapped, x[:1], y[:1], directions=around, radius=1.0, points=3)
+    assert E.shape == (1, 3, 3)
+    assert m.judge_accuracy(wrapped, images, y[:2]) >= 0
+
+
+def test_it_normalises_as_it_is_told_and_gives_the_nets_logits():
+    net = resnet().eval()
+    x = torch.rand(4, 3, 32, 32)
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (MEAN, STD))
+    with torch.no_grad():
+        right = net((x - mean) / std)
+        assert torch.equal(wrap(net, (3, 32, 32), 3, mean=MEAN, std=STD)(x), right)
+        pixels = wrap(net, (3, 32, 32), 3, prepare=lambda x: 255 * x)
+        assert torch.equal(pixels(x), net(255 * x))
+
+
+@pytest.mark.parametrize(
+    ("form", "output"),
+    [
+        (lambda f: f, ""),
+        (Answer, ""),
+        (lambda f: {"logits": f}, ""),
+        (lambda f: {"scores": f, "logits": 0 * f}, "scores"),
+        (lambda f: (0 * f, f), "1"),
+        (lambda f: [f, 0 * f], "0"),
+    ],
+)
+def test_logits_are_found_where_they_are_said_to_be(form, output):
+    x = torch.rand(4, 3, 8, 8)
+    logits = Says(lambda f: f)(x)
+    assert torch.equal(wrap(Says(form), (3, 8, 8), 3, output=output)(x), logits)
+
+
+@pytest.mark.parametrize(
+    ("net", "how", "said"),
+    [
+        (lambda: Says(lambda f: (f, f)), {}, "say where its logits are"),
+        (lambda: Says(lambda f: (f, f)), {"output": "5"}, "without '5'"),
+        (lambda: Says(lambda f: f), {"classes": 4}, "3 logits for 4 classes"),
+        (lambda: Says(lambda f: f), {"images": (3, 9, 9)}, "does not take images of"),
+        (lambda: Says(lambda f: f), {"images": (3, 8, 9)}, "H = W"),
+        (lambda: Says(lambda f: f / 0), {}, "NaN or infinite"),
+        (lambda: Says(lambda f: f), {"mean": [0.5, 0.5]}, "mean takes 1 number or 3"),
+        (lambda: 3, {}, "Module or a name"),
+        (lambda: "timm:nothing", {}, "timm"),
+        (lambda: "torchvision:nothing", {}, "torchvision has no 'nothing'"),
+    ],
+)
+def test_what_cannot_be_wrapped_is_said(net, how, said, unchecked):
+    settings = {"images": (3, 8, 8), "classes": 3} | how
+    with pytest.raises(ValueError, match=said):
+        wrap(net(), **settings)
+
+
+def test_probabilities_are_warned_of():
+    with pytest.warns(jeat.metrics.DoubtWarning, match="leave its softmax out"):
+        wrap(Says(lambda f: f.softmax(1)), (3, 8, 8), 3)
+
+
+def test_a_net_of_a_library_is_saved_and_loaded_again(tmp_path):
+    net = wrap("torchvision:resnet18", (3, 32, 32), CLASSES, mean=MEAN, std=STD)
+    save_net(net, None, tmp_path / "net.safetensors", about={})
+    again = load_net(tmp_path / "net.safetensors")
+    x = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(again(x), net(x))
+    assert spec_of(again).classes == ("cat", "dog", "frog")
+
+
+def test_a_module_that_was_given_is_loaded_with_it(tmp_path):
+    net = wrap(resnet(), (3, 32, 32), CLASSES)
+    file = tmp_path / "net.safetensors"
+    save_net(net, None, file, about={})
+    with pytest.raises(ValueError, match="net=MODULE"):
+        jeat.load(file)
+    torch.manual_seed(7)
+    again = jeat.load(file, net=torchvision.models.resnet18(num_classes=3))
+    x = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(again(x), net(x))
+
+
+def test_a_net_of_torchvision_is_trained_and_resumed(tmp_path):
+    from jeat.runs.fit import fit
+    from jeat.training.plan import Optimisation, Plan
+
+    own = {"make": "tests.test_wrap:small"}
+    plan = Plan(
+        "at", net="wrap", architecture=own, optimisation=Optimisation(epochs=0.2, log_every=1)
+    )
+    for _ in fit(plan, tmp_path / "run"):
+        pass
+    net = jeat.load(tmp_path / "run")
+    assert jeat.sample(net, torch.tensor([1]), steps=1).shape == (1, 1, 8, 8)
+
+
+def small():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
