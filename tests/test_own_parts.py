@@ -1,9 +1,9 @@
 """A fault in a part of one's own: one line names the part or its file, and what to do."""
 
-import os
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -117,7 +117,7 @@ def test_an_objective(case, write, capsys):
     code, error = said(["train", f"{write(text)}:Own", *TRAIN, "--out", "run"], capsys)
     assert re.search(right, error), error
     assert code == 2
-    assert not os.path.exists("run")
+    assert not Path("run").exists()
 
 
 NETS = {
@@ -188,7 +188,7 @@ def test_annotations_as_text_are_read_one_by_one(write, net):
             "class own:\n    def __init__(self, E, x):\n        pass\n",
             "a sampler must yield states",
         ),
-        ("def own(E, x):\n    yield x.numpy()\n", "a sampler must yield states.*ndarray"),
+        ("def own(E, x):\n    yield x.numpy()\n", r"a sampler must yield states.*ndarray"),
     ],
 )
 def test_a_sampler(text, right, write, digits):

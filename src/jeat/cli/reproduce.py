@@ -51,10 +51,8 @@ def main(words: Sequence[str]) -> int:
     from jeat.suites import Suite, cost, reproduce, smoke
 
     make = find("recipes", file, "suite")
-    settings = {f.name: args[f.name] for f in flags}
-    check_takes(make, f"recipe {file}", **settings)
-    suite = make(**settings)
-    if not isinstance(suite, Suite):
+    check_takes(make, f"recipe {file}", **(settings := {f.name: args[f.name] for f in flags}))
+    if not isinstance(suite := make(**settings), Suite):
         raise SettingError(f"{file} must return a jeat.suites.Suite, got a {type(suite).__name__}")
     if args.smoke:
         suite = smoke(suite)

@@ -130,10 +130,9 @@ def _rehearse(
         plain, held = _plain_state(copy), _shapes(copy)
         further = {k: few(v, branches[k].batch_size) for k, v in others.items()}
         batch = Batch(first.x, first.y, others=further)
-        for part in ("points", "forward"):
-            if hasattr(copy, part):
-                whose = f"{part} of {type(objective).__name__}"
-                check_takes(getattr(copy, part), whose, "net", "batch")
+        for part in {"points", "forward"} & {*dir(copy)}:
+            whose = f"{part} of {type(copy).__name__}"
+            check_takes(getattr(copy, part), whose, "net", "batch")
         with _explained_norms():
             found = copy(deepcopy(net), batch)
         _check_loss(found, type(objective).__name__)
