@@ -176,7 +176,7 @@ def test_annotations_as_text_are_read_one_by_one(write, net):
     )  # fmt: skip
     name = f"{write(text)}:Own"
     assert make(name, None, {"w": 2.0}).w == 2.0
-    with pytest.raises(SettingError, match="objective.w must be a finite number"):
+    with pytest.raises(SettingError, match=r"objective\.w must be a finite number"):
         make(name, None, {"w": "much"})
 
 
