@@ -25,8 +25,8 @@ FLOORS = [
 INSIDE = {
     "_support": [
         "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files", "hub",
-        "words", "version", "moved", "stop", "processes", "sealed", "provenance", "plugins",
-        "signatures",
+        "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
+        "plugins", "signatures",
     ],
     "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],

@@ -6,17 +6,18 @@ the file. Where a folder also holds other files, a part is a file that defines t
 
 import ast
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
+from jeat._support.source import assigned, defines, literal
 
 __all__ = [
     "Part", "Place", "check_named_by_file", "constant_of", "find", "find_in_file", "import_plugins",
@@ -31,7 +32,7 @@ PACKAGE = Path(__file__).parents[1]
 _MARKS = {
     "cli": "main", "data/sources": "read", "metrics": "measure", "nets": "Net", "recipes": "suite",
 }  # fmt: skip
-
+_WORDS = {"objectives": "method", "metrics": "metric", "steps": "step"}
 
 _NAMED: set[str] = set()  # modules that the user named, by JEAT_PLUGINS, a flag or a call
 
@@ -49,7 +50,7 @@ def known_parts(folder: str) -> list[str]:
     """The parts of a folder of this package, such as ``objectives`` or ``samplers/starts``."""
     mark = _MARKS.get(folder)
     files = sorted((PACKAGE / folder).glob("[a-z]*.py"))
-    return [f.stem for f in files if mark is None or _defines(f, mark)]
+    return [f.stem for f in files if mark is None or defines(f, mark)]
 
 
 def locate(folder: str, name: str, what: str) -> Place:
@@ -70,7 +71,7 @@ def locate(folder: str, name: str, what: str) -> Place:
             f"unknown {what} {name!r}: {what}s are {', '.join(known)}, or package.module:Name"
         )
     file = PACKAGE / folder / f"{name}.py"
-    exports = _value(file, "__all__")
+    exports = assigned(file, "__all__")
     own = _MARKS.get(folder) or (ast.literal_eval(exports)[0] if exports else name)
     return Place(file, f"jeat.{folder.replace('/', '.')}.{name}", own)
 
@@ -95,7 +96,14 @@ def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
         raise SettingError(f"{what} {name!r} cannot be imported: {kind}: {error}") from error
     if not hasattr(module, place.name):
         raise SettingError(f"{place.module} has no {place.name}: no such {what}")
-    return getattr(module, place.name)
+    found = getattr(module, place.name)
+    try:
+        inspect.signature(found)
+    except (TypeError, ValueError) as error:
+        raise SettingError(
+            f"{what} {name!r} must be a function or class of Python, got {quoted(found)}"
+        ) from error
+    return found
 
 
 def find_in_file(file: str, name: str) -> Any:
@@ -124,9 +132,13 @@ def find_in_file(file: str, name: str) -> Any:
 
 
 def constant_of(folder: str, name: str, constant: str) -> Any:
-    """The literal that a part's module assigns to ``constant``, None where it does not."""
-    node = _value(locate(folder, name, folder).file, constant)
-    return None if node is None else ast.literal_eval(node)
+    """The literal that a part's module assigns to ``constant``, None where it does not.
+
+    Raises:
+        SettingError: there is no such part, or what is assigned is no literal of its kind.
+    """
+    place = locate(folder, name, _WORDS[folder])
+    return literal(place.file, constant, of=name)
 
 
 def check_named_by_file(name: str, what: str, *, called: bool = False) -> None:
@@ -162,10 +174,12 @@ def part_name(part: Any, folder: str) -> str:
 
 def place_in_own_code(error: BaseException) -> str | None:
     """File and line, of the user's own parts, in which an error was raised or passed on."""
+    packages = {name.rpartition(".")[0] for name in _NAMED} - {""}
     found, traceback = None, error.__traceback__
     while traceback is not None:
         frame = traceback.tb_frame
-        if frame.f_globals.get("__name__") in _NAMED:
+        name = str(frame.f_globals.get("__name__"))
+        if name in _NAMED or name.rpartition(".")[0] in packages:
             found = f"{Path(frame.f_code.co_filename).name}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
     return found
@@ -207,12 +221,14 @@ def _outside(name: str, what: str) -> Place:
     _look_here()
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise SettingError(f"{what} {name!r} cannot be imported: {error}") from error
-    if spec is None or not spec.origin or not own.isidentifier():
+    except Exception as error:  # whatever the package that holds it raises
+        kind = type(error).__name__
+        raise SettingError(f"{what} {name!r} cannot be imported: {kind}: {error}") from error
+    if spec is None or not (spec.origin or "").endswith(".py") or not own.isidentifier():
         raise SettingError(
-            f"there is no {what} {name!r}: give package.module:Name of a module that Python finds"
+            f"there is no {what} {name!r}: give package.module:Name of a .py file that Python finds"
         )
+    assert spec.origin is not None
     return Place(Path(spec.origin), module, own)
 
 
@@ -220,21 +236,3 @@ def _look_here() -> None:
     """Find modules in the working folder, too, behind all others: none stands for a library."""
     if "" not in sys.path:
         sys.path.append("")
-
-
-@cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text())
-
-
-def _defines(file: Path, name: str) -> bool:
-    return any(getattr(node, "name", "") == name for node in _tree(file).body)
-
-
-def _value(file: Path, name: str) -> ast.expr | None:
-    """What a file assigns to ``name`` at its top."""
-    assigned = [node for node in _tree(file).body if isinstance(node, ast.Assign)]
-    for node in assigned:
-        if any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
-            return node.value
-    return None

@@ -3,7 +3,6 @@
 import ast
 import builtins
 import inspect
-import typing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +15,7 @@ from docstring_parser import parse
 from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.plugins import PACKAGE, Place, find, locate
 
-__all__ = ["GIVEN", "Flag", "Signature", "complete", "signature_of"]
+__all__ = ["GIVEN", "Flag", "Signature", "check_takes", "complete", "signature_of"]
 
 GIVEN = {
     "nets": ("channels", "size", "classes"),
@@ -57,6 +56,7 @@ def signature_of(folder: str, name: str, what: str = "part") -> Signature:
     whole = _read(place) if ours else _inspected(find(folder, name, what))
     settings = tuple(f for f in whole.flags if f.name not in GIVEN.get(folder, ()))
     for flag in settings:
+        _check_kind_known(flag, f"{what} {name!r}")
         if inspect.Parameter.empty in (flag.type, flag.default):
             raise SettingError(
                 f"the setting {flag.name} of {what} {name!r} needs an annotation and a default, "
@@ -86,6 +86,8 @@ def complete(
         SettingError: a setting it does not take, or of another kind.
     """
     own = {f.name: f for f in _inspected(part).flags if f.name not in given}
+    for flag in own.values():
+        _check_kind_known(flag, whose)
     if unknown := set(settings) - set(own):
         names = ", ".join(sorted(k if isinstance(k, str) else quoted(k) for k in unknown))
         known = ", ".join(own) or "none"
@@ -95,24 +97,55 @@ def complete(
     return {k: f.default for k, f in own.items()} | settings
 
 
+def check_takes(part: Any, whose: str, *given: str, **settings: Any) -> None:
+    """Check that a function or class of the user's can be called as it will be.
+
+    Args:
+        part: what will be called.
+        whose: what stands before the arguments in an error, such as ``step 'mine:own'``.
+        given: names of the arguments by position.
+        settings: arguments by keyword.
+
+    Raises:
+        SettingError: it takes others.
+    """
+    try:
+        inspect.signature(part).bind(*given, **settings)
+    except TypeError as error:
+        words = ", ".join([*given, *(f"{k}=" for k in settings)])
+        raise SettingError(f"{whose} must take the arguments ({words}): {error}") from error
+
+
+def _check_kind_known(flag: Flag, whose: str) -> None:
+    if isinstance(flag.type, str):
+        raise SettingError(
+            f"the setting {flag.name} of {whose} is annotated by {flag.type!r}, which its file "
+            f"does not define: write a kind that it does, such as {flag.name}: float = 1.0"
+        )
+
+
 def _inspected(part: Callable[..., Any]) -> Signature:
     """The signature of something that is imported."""
-    try:
-        called: Any = vars(part)["__init__"] if isinstance(part, type) else part
-        kinds = typing.get_type_hints(called, include_extras=True)
-    except (
-        NameError,
-        KeyError,
-    ):  # no __init__ of its own, or an annotation of what is imported for type checkers only
-        kinds = {}
+    made = part.__init__ if isinstance(part, type) else part  # type: ignore[misc]
+    names = getattr(inspect.unwrap(made), "__globals__", {})
     arguments = [p for p in inspect.signature(part).parameters.values() if p.kind is p.KEYWORD_ONLY]
     doc = parse(inspect.getdoc(part) or "")
     helps = _helps(doc)
     flags = [
-        Flag(p.name, kinds.get(p.name, p.annotation), p.default, helps.get(p.name, ""))
+        Flag(p.name, _kind(p.annotation, names), p.default, helps.get(p.name, ""))
         for p in arguments
     ]
     return Signature(doc.short_description or "", tuple(flags))
+
+
+def _kind(annotation: Any, names: dict[str, Any]) -> Any:
+    """What an annotation as text stands for; the text where it names what is not there."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, names)
+    except Exception:  # as of what is imported for type checkers only
+        return annotation
 
 
 def _read(place: Place) -> Signature:

@@ -15,7 +15,7 @@ from jeat._support.checks import LARGEST, plain, quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.signatures import Flag, signature_of
-from jeat.cli._yaml import DECIMAL, ERRORS, in_file, is_other_number, load, number
+from jeat.cli._yaml import DECIMAL, ERRORS, WHOLE, in_file, is_other_number, load, number
 
 __all__ = ["Parser"]
 
@@ -116,11 +116,16 @@ class Parser(jsonargparse.ArgumentParser):
                 self.error(f"--{name} must be below 2^63, got {quoted(value)}")
         return args
 
-    def _numbers(self) -> dict[str, str]:
-        """The words that stand for flags that take a number -> their names."""
-        kinds = {a: getattr(a, "_typehint", a.type) for a in self._actions}
-        numeric = [a for a, kind in kinds.items() if {int, float} & {kind, *get_args(kind)}]
-        return {option: a.dest for a in numeric for option in a.option_strings}
+    def _numbers(self) -> dict[str, tuple[str, str]]:
+        """The words that stand for flags that take a number -> their names, and of which kind."""
+        typed = [(a, getattr(a, "_typehint", a.type)) for a in self._actions]
+        kinds = [(a, {kind, *get_args(kind)}) for a, kind in typed]
+        return {
+            option: (a.dest, DECIMAL if float in kind else WHOLE)
+            for a, kind in kinds
+            if {int, float} & kind
+            for option in a.option_strings
+        }
 
     def _check_decimal(self, words: Sequence[str]) -> None:
         """Refuse numbers that Python and YAML know and people may read as others."""
@@ -130,7 +135,8 @@ class Parser(jsonargparse.ArgumentParser):
             if flag not in numbers and word[:2] in numbers:
                 flag, value = word[:2], word[2:]  # -n7
             if flag in numbers and is_other_number(value or after):
-                self.error(f"--{numbers[flag]} must be {DECIMAL}, got {value or after}")
+                name, kind = numbers[flag]
+                self.error(f"--{name} must be {kind}, got {value or after}")
 
     def group(self, args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
         """The parsed flags of :meth:`add_flags` with a group; none where it had none."""
@@ -193,7 +199,7 @@ class Parser(jsonargparse.ArgumentParser):
         sys.exit(2)
 
     def _load(self, text: str) -> Any:
-        numbers = {*self._numbers().values()}
+        numbers = dict(self._numbers().values())
         return load(text, long=self._long, several=self._several, numbers=numbers)
 
 
@@ -216,6 +222,8 @@ _KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or 
 
 def _readable(message: str) -> str:
     """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
+    if key := re.fullmatch(r"Unexpected config: ([\w.-]+):", message):
+        return f"--{key[1]} must not be null"
     if message.startswith("Unexpected config"):
         return "--config must be a YAML file of flags and values, such as 'seed: 3'"
     if group := re.match(r'Parser key "(\w+)": Unable to load config', message):

@@ -12,9 +12,10 @@ import yaml
 
 from jeat._support.files import expanded
 
-__all__ = ["DECIMAL", "ERRORS", "in_file", "is_other_number", "load", "number"]
+__all__ = ["DECIMAL", "ERRORS", "WHOLE", "in_file", "is_other_number", "load", "number"]
 
 DECIMAL = "a number in decimal digits (100 at most), such as 100, 0.5 or 1e-3"
+WHOLE = "a whole number in decimal digits (100 at most), such as 100"
 
 ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
@@ -30,14 +31,16 @@ _TEXT = {  # 3/4 may be a path there
 _load_yaml = jsonargparse.get_loader("yaml")
 
 
-def load(text: str, *, long: Mapping[str, str], several: Set[str], numbers: Set[str]) -> Any:
+def load(
+    text: str, *, long: Mapping[str, str], several: Set[str], numbers: Mapping[str, str]
+) -> Any:
     """YAML with fractions; an alias, which flags do not need, could hold itself or grow to no end.
 
     Args:
         text: of a file, or of a flag's value.
         long: short names of flags, and what they stand for.
         several: flags that take several words.
-        numbers: flags that take a number.
+        numbers: flags that take a number, and what that must be.
 
     Raises:
         YAMLError: no YAML, an alias, a flag that is given twice, or a number that is not decimal.
@@ -47,7 +50,8 @@ def load(text: str, *, long: Mapping[str, str], several: Set[str], numbers: Set[
     if text == "~":  # as a word it is a folder, in a file it is null
         return text
     if ":" in text:
-        _check_once(yaml.compose(text), {name.rpartition(".")[2] for name in numbers})
+        last = {name.rpartition(".")[2]: kind for name, kind in numbers.items()}
+        _check_once(yaml.compose(text), last)
     return _listed(_lengthened(number("", _load_yaml(text)), long), several)
 
 
@@ -134,7 +138,7 @@ def _listed(flags: Any, several: Set[str]) -> Any:
     return flags
 
 
-def _check_once(node: yaml.Node | None, numbers: Set[str], above: str = "") -> None:
+def _check_once(node: yaml.Node | None, numbers: Mapping[str, str], above: str = "") -> None:
     """Check that no flag or group of a YAML document is written twice: the last would count.
 
     Raises:
@@ -153,5 +157,5 @@ def _check_once(node: yaml.Node | None, numbers: Set[str], above: str = "") -> N
         if isinstance(value, yaml.ScalarNode):
             last = name.rpartition(".")[2].replace("-", "_")
             if last in numbers and is_other_number(str(value.value)):
-                raise yaml.YAMLError(f"{name} must be {DECIMAL}, got {value.value}")
+                raise yaml.YAMLError(f"{name} must be {numbers[last]}, got {value.value}")
         _check_once(value, numbers, f"{name}.")

@@ -39,7 +39,10 @@ def main(words: Sequence[str]) -> int:
     m = Measurement(
         net=args.net,
         metrics=tuple(args.metrics),
-        settings={name: parser.group(args, short_name(name)) for name in args.metrics},
+        settings={
+            name: parser.group(args, short_name(name)) if name in metrics.values() else {}
+            for name in args.metrics
+        },
         data=args.data,
         number=args.number,
         seed=args.seed,
@@ -105,8 +108,13 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     metrics = {name: name for name in known}
     for name in dict.fromkeys(n for n in parser.named(words, "metrics") if ":" in n):
         short = short_name(name)
+        if not signature_of("metrics", name, "metric").flags:
+            continue
         if short in metrics or short in parser.get_defaults():
-            parser.error(f"the flags of {name} would be --{short}.*, which are taken: rename it")
+            parser.error(
+                f"the flags of {name} would be --{short}.*, which are taken: put it into a module "
+                "of its own, of another name"
+            )
         metrics[short] = name
     for short, name in metrics.items():
         parser.add_flags(signature_of("metrics", name, "metric").flags, short)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from jeat._support.checks import SettingError, plain
 from jeat._support.files import expanded
 from jeat._support.plugins import find, known_parts, short_name
-from jeat._support.signatures import signature_of
+from jeat._support.signatures import check_takes, signature_of
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -51,8 +51,8 @@ def main(words: Sequence[str]) -> int:
     from jeat.suites import Suite, cost, reproduce, smoke
 
     make = find("recipes", file, "suite")
-    suite = make(**{f.name: args[f.name] for f in flags})
-    if not isinstance(suite, Suite):
+    check_takes(make, f"recipe {file}", **(settings := {f.name: args[f.name] for f in flags}))
+    if not isinstance(suite := make(**settings), Suite):
         raise SettingError(f"{file} must return a jeat.suites.Suite, got a {type(suite).__name__}")
     if args.smoke:
         suite = smoke(suite)

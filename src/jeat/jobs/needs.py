@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from jeat._support.checks import SettingError
 from jeat._support.plugins import constant_of
+from jeat._support.signatures import check_takes
 from jeat.data import Data, load_data
 from jeat.metrics import check_settings, find
 from jeat.metrics.out_of_distribution import Outside
@@ -34,7 +35,7 @@ def check_metrics(
         Exception: of a metric's own ``check``, as where a file is not there.
     """
     for metric in metrics:
-        find(metric)
+        check_takes(find(metric), f"metric {metric!r}", "subject", **settings.get(metric, {}))
         for need in constant_of("metrics", metric, "needs") or ():
             if need in _FLAGS and given[need.replace("sample_labels", "samples")] is None:
                 raise SettingError(f"{metric} needs {_FLAGS[need]}")

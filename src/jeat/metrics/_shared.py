@@ -51,7 +51,8 @@ def shared(
 
 def _figures(measure: Callable[[Subject], Figures], subject: Subject) -> Figures:
     found: object = measure(subject)
-    if not (isinstance(found, dict) and all(isinstance(v, Real) for v in found.values())):
+    numbers = isinstance(found, dict) and all(isinstance(v, Real) for v in found.values())
+    if not isinstance(found, dict) or not numbers or not all(isinstance(k, str) for k in found):
         metric = measure.func if isinstance(measure, partial) else measure
         raise SettingError(
             f"{part_name(metric, 'metrics')} must return {{name: number}}, got {found!r}"

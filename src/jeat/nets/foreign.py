@@ -16,6 +16,7 @@ from jeat._support.files import expanded
 from jeat._support.kinds import TORCH, kind_of
 from jeat._support.plugins import find, find_in_file
 from jeat._support.sealed import is_sealed
+from jeat._support.signatures import check_takes
 from jeat.nets.layouts import recognised
 from jeat.nets.spec import Spec, build
 from jeat.nets.wrap import wrap
@@ -53,6 +54,7 @@ def made_by_name(name: str) -> nn.Module | None:
     factory = find_in_file(place, inside) if in_file else find("nets", name, "net")
     if not callable(factory):
         raise SettingError(f"{name} must be a function that returns a net, got {quoted(factory)}")
+    check_takes(factory, f"{name}, which returns a net,")
     net: object = factory()
     if not isinstance(net, nn.Module) or not hasattr(net, "spec"):
         raise SettingError(

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.passes import bare
 from jeat._support.plugins import find
-from jeat._support.signatures import GIVEN, complete
+from jeat._support.signatures import GIVEN, check_takes, complete
 
 __all__ = ["Spec", "build", "net_settings", "spec_of"]
 
@@ -78,6 +79,7 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
     if by_file and hasattr(make, "check_named_by_file"):
         make.check_named_by_file(settings)
     given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
+    check_takes(make, f"net {spec.name!r}", *map(str, numbers), **given, **settings)
     try:
         with torch.inference_mode(False):  # else autograd could not keep its weights
             net: nn.Module = make(*numbers, **given, **settings)
@@ -87,6 +89,13 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
         ) from error
     if not isinstance(net, nn.Module):
         raise SettingError(f"net {spec.name!r} must make a torch.nn.Module, not {quoted(net)}")
+    if type(net).forward is nn.Module.forward:
+        raise SettingError(f"net {spec.name!r} must define forward(x), images to logits")
+    if any(map(is_lazy, (*net.parameters(), *net.buffers()))):
+        raise SettingError(
+            f"net {spec.name!r} has weights that get their size later (nn.Lazy...): give their "
+            "sizes, which follow from channels, size and classes"
+        )
     whole = Spec(spec.name, spec.channels, spec.size, spec.classes, settings)
     net.spec = whole  # type: ignore[assignment]  # a plain value on a module
     net.register_forward_pre_hook(_check_images)
@@ -114,6 +123,8 @@ def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[in
     make: Any = find("nets", stem, "net", by_file=by_file)
     takes = inspect.signature(make).parameters.values()
     names = [p.name for p in takes if p.kind is p.POSITIONAL_OR_KEYWORD]
+    if numbers and not names:
+        raise SettingError(f"net {name!r} takes no numbers in its name: it is {stem}")
     if len(numbers) > len(names) or not all(map(_NUMBER.fullmatch, numbers)):
         raise SettingError(
             f"net {name!r} cannot be built: it is {'-'.join([stem, *names])}, in digits, up to 9999"

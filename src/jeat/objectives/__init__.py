@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
 from jeat._support.plugins import find
-from jeat._support.signatures import GIVEN
+from jeat._support.signatures import GIVEN, check_takes
 from jeat._support.signatures import complete as _complete
 from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts
 from jeat.objectives.at import AT
@@ -71,6 +71,7 @@ def make(
     given = {"restart": restart, "net": net}
     takes = inspect.signature(cls).parameters
     settings = {k: v for k, v in given.items() if k in takes} | complete(method, settings)
+    check_takes(cls, f"method {method!r}, a class of torch.nn.Module,", **settings)
     objective: object = cls(**settings)
     if not isinstance(objective, nn.Module):
         raise SettingError(

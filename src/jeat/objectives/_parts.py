@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part
 from jeat.attacks import Attack
 from jeat.data import Batch
@@ -44,11 +45,18 @@ class TwoParts(nn.Module):
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:
         """Find x_adv, x_neg and the like: the loss at them, as a function of the net."""
-        raise TypeError(f"{type(self).__name__} must define points(net, batch)")
+        raise SettingError(f"{type(self).__name__} must define points(net, batch), or forward")
 
     def forward(self, net: nn.Module, batch: Batch) -> tuple[Tensor, Metrics]:
         """The loss at the points of this net, and its metrics."""
-        return self.points(net, batch)(net)
+        loss_of: object = self.points(net, batch)
+        if not callable(loss_of):
+            raise SettingError(
+                f"points of {type(self).__name__} must return a function, net -> (loss, metrics), "
+                f"got {quoted(loss_of)}"
+            )
+        found: tuple[Tensor, Metrics] = loss_of(net)
+        return found
 
 
 def report(logits: Tensor, y: Tensor, of: str) -> Metrics:

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from jeat._support.checks import SettingError, check_not_negative, is_whole
+from jeat._support.checks import SettingError, check_not_negative, is_whole, quoted
 from jeat._support.plugins import Part, find, name_of, settings_of
-from jeat._support.signatures import complete
+from jeat._support.signatures import check_takes, complete
 from jeat.energy import Energy
 
 __all__ = ["Chain", "Sampler", "last", "sampler_of"]
@@ -67,7 +67,9 @@ def sampler_of(part: Part, **usual: Any) -> Sampler:
     )
     if empty := [k for k, v in own.items() if v is inspect.Parameter.empty]:
         raise SettingError(f"sampler {name!r} needs a value for its setting {empty[0]}")
-    return partial(function, **{k: v for k, v in usual.items() if k in takes} | own)
+    settings = {k: v for k, v in usual.items() if k in takes} | own
+    check_takes(function, f"sampler {name!r}", "E", "x", **settings)
+    return partial(function, **settings)
 
 
 def last(states: Iterable[Tensor], like: Tensor | None = None) -> Tensor:
@@ -81,6 +83,8 @@ def last(states: Iterable[Tensor], like: Tensor | None = None) -> Tensor:
         ValueError: the chain yields nothing, or something else than such states.
     """
     state = None
+    if not isinstance(states, Iterable):
+        raise ValueError(f"a sampler must yield states, it gives {quoted(states)}")
     for state in states:
         if not isinstance(state, Tensor) or (like is not None and state.shape != like.shape):
             got = tuple(state.shape) if isinstance(state, Tensor) else f"a {type(state).__name__}"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import find
+from jeat._support.signatures import check_takes
 from jeat.data import Data
 
 __all__ = ["Restart", "Start", "Stored", "numbers_stored", "start_of", "start_without_images"]
@@ -54,7 +55,17 @@ def start_of(kind: str, data: Data) -> Start:
         SettingError: there is no such start.
         ValueError: it cannot be fitted to these images.
     """
-    start: Start = _kind(kind).of(data)
+    found = _kind(kind)
+    check_takes(found.of, f"of() of start {quoted(kind)}", "data")
+    start: Start = found.of(data)
+    check_takes(start, f"start {quoted(kind)}, when it is called,", "y")
+    with torch.random.fork_rng():
+        images: object = start(torch.zeros(2, dtype=torch.int64))
+    got = tuple(images.shape) if isinstance(images, Tensor) else quoted(images)
+    if got != (right := (2, *data.shape)):
+        raise SettingError(
+            f"start {quoted(kind)} must give an image a label, {right} for 2 labels, got {got}"
+        )
     return start
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from torch import nn
 
 from jeat._support.plugins import Part, find, name_of, settings_of
-from jeat._support.signatures import complete
+from jeat._support.signatures import check_takes, complete
 
 __all__ = ["Figures", "Gradient", "Step", "step_of"]
 
@@ -31,4 +31,5 @@ def step_of(part: Part) -> Step:
     function = find("steps", name_of(part), "step")
     own = dict(settings_of(part))
     settings = complete(function, own, whose=f"step {name_of(part)!r}", group="step")
+    check_takes(function, f"step {name_of(part)!r}", "gradient", "net", **settings)
     return partial(function, **settings)

@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from jeat.data import load_data
+from jeat._support.checks import SettingError
+from jeat.data import Data, load_data
 from jeat.jobs import drawing, measurement, needs
 from jeat.runs.fit import check_run
 from jeat.suites.cost import disk
@@ -28,8 +29,9 @@ def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
     _check_folder(suite, out, seeds=seeds)
     for name, plan in runs(suite, out, seeds=seeds).items():
         check_run(plan, out / name, resume=True)
-    suite.comparison.check()
+    suite.comparison.check(suite)
     data = load_data(suite.data)
+    _check_data(suite, data)
     for d in drawings(suite, out, seeds=seeds).values():
         drawing.check_ready(d, data)
     seen = set()
@@ -38,6 +40,22 @@ def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
         if m.outside not in seen:
             needs.check_outside(m.outside, data.shape)
         seen.add(m.outside)
+
+
+def _check_data(suite: Suite, data: Data) -> None:
+    for name, said, is_ in (
+        ("shape", tuple(suite.shape), data.shape),
+        ("classes", suite.classes, len(data.classes)),
+    ):
+        if said != is_:
+            raise SettingError(
+                f"{name} of suite {suite.title!r} must be that of {suite.data}, {is_}, got {said}"
+            )
+    if unknown := suite.chains.keys() - {*suite.methods()}:
+        raise SettingError(
+            f"chains of suite {suite.title!r} names no run {min(unknown)!r}: runs are "
+            f"{', '.join(suite.methods())}"
+        )
 
 
 def _check_folder(suite: Suite, out: Path, *, seeds: int) -> None:

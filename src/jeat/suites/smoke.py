@@ -28,7 +28,7 @@ def smoke(suite: Suite) -> Suite:
         return replace(plan, objective=objective, optimisation=o)
 
     def plans(out: Path, seed: int) -> dict[str, Plan]:
-        return {name: short(plan) for name, plan in suite.plans(out, seed).items()}
+        return {name: short(plan) for name, plan in suite.plans_of(out, seed).items()}
 
     own = {m: {k: v for k, v in how.items() if k != "steps"} for m, how in suite.chains.items()}
     return replace(

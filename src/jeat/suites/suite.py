@@ -1,10 +1,12 @@
 """What a suite is: which runs, and how their nets are drawn, measured and shown."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from jeat._support.checks import SettingError, quoted
+from jeat._support.signatures import check_takes
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
 from jeat.report import Figure, Summary, Table
@@ -22,8 +24,8 @@ class Comparison(Protocol):
     ``method`` is the name of a run in the suite's plans, ``what`` that of a drawing or measurement.
     """
 
-    def check(self) -> None:
-        """Raise where something that is needed at the end is not there."""
+    def check(self, suite: "Suite") -> None:
+        """Raise where something that is needed at the end is not there, or means nothing."""
 
     def drawings(self, suite: "Suite", method: str, net: str, seed: int) -> dict[str, Drawing]:
         """The images to draw from the net of a run."""
@@ -93,13 +95,38 @@ class Suite:
     models: str = ""
     licence: str = ""
 
+    def __post_init__(self) -> None:
+        check_takes(self.plans, f"plans of suite {self.title!r}", "out", "seed")
+        known = [f.name for f in fields(Drawing)]
+        for own in (self.chain, *self.chains.values()):
+            if unknown := [k for k in own if k not in known]:
+                raise SettingError(
+                    f"the chain of suite {self.title!r} has no setting {quoted(unknown[0])}: it "
+                    f"has {', '.join(known[1:])}"
+                )
+
+    def plans_of(self, folder: Path, seed: int) -> dict[str, Plan]:
+        """The runs of a seed.
+
+        Raises:
+            SettingError: the recipe gives none, or something else.
+        """
+        found: object = self.plans(folder, seed)
+        right = isinstance(found, dict) and all(isinstance(p, Plan) for p in found.values())
+        if not isinstance(found, dict) or not found or not right:
+            raise SettingError(
+                f"plans of suite {self.title!r} must return {{run: jeat.Plan(...)}}, got "
+                f"{quoted(found)}"
+            )
+        return found
+
     def chain_of(self, method: str) -> dict[str, Any]:
         """The chain of a method's images."""
         return dict(self.chain) | dict(self.chains.get(method, {}))
 
     def methods(self) -> list[str]:
         """The names of the runs of a seed."""
-        return [*self.plans(Path(), 0)]
+        return [*self.plans_of(Path(), 0)]
 
 
 def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:
@@ -107,7 +134,7 @@ def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:
     found = {JUDGE: suite.judge}
     for seed in range(seeds):
         place = out / f"seed{seed}"
-        plans = suite.plans(place, seed)
+        plans = suite.plans_of(place, seed)
         found |= {f"seed{seed}/{method}": plan for method, plan in plans.items()}
     return found
 

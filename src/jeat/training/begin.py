@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import constant_of
-from jeat.data import Batch, Data, Images, augment, batch_at, load_data
+from jeat._support.signatures import check_takes
+from jeat.data import Batch, Branch, Data, Images, augment, batch_at, load_data
 from jeat.nets import Spec, build, load, load_weights, spec_of
 from jeat.objectives import make
 from jeat.samplers import ReplayBuffer, Restart, Start, start_of
@@ -63,8 +64,9 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
             slots = len(buffer.states) * processes.world()
             raise SettingError(f"a replay buffer of {slots} cannot fill a batch of {o.batch_size}")
     others = _others(objective, data, o)
+    own = constant_of("objectives", plan.method, "limits") or {}
+    limits = plan.recovery.with_limits(own, of=plan.method)
     _rehearse(net, objective, data.train, others, o)
-    limits = plan.recovery.with_limits(constant_of("objectives", plan.method, "limits") or {})
     training = prepare(net, objective, o, images=len(data.train), limits=limits)
     return Begun(training, start, others)
 
@@ -81,7 +83,13 @@ def _others(objective: nn.Module, data: Data, o: Optimisation) -> dict[str, Imag
             cannot share.
     """
     found = {}
-    for name, branch in getattr(objective, "branches", {}).items():
+    branches: object = getattr(objective, "branches", {})
+    if not isinstance(branches, dict) or not all(isinstance(b, Branch) for b in branches.values()):
+        raise SettingError(
+            f"branches of {type(objective).__name__} must be {{name: jeat.data.Branch(...)}}, got "
+            f"{quoted(branches)}"
+        )
+    for name, branch in branches.items():
         images = data.train if branch.data is None else load_data(branch.data).train
         size = branch.batch_size or o.batch_size
         if images.x.shape[1:] != data.train.x.shape[1:]:
@@ -118,10 +126,13 @@ def _rehearse(
 
     with torch.random.fork_rng():
         first, copy = few(images, o.batch_size), deepcopy(objective)
-        _check_classes(deepcopy(net), first.x)
+        _check_net(deepcopy(net), first.x, alone=not [*objective.parameters()])
         plain, held = _plain_state(copy), _shapes(copy)
         further = {k: few(v, branches[k].batch_size) for k, v in others.items()}
         batch = Batch(first.x, first.y, others=further)
+        for part in {"points", "forward"} & {*dir(copy)}:
+            whose = f"{part} of {type(copy).__name__}"
+            check_takes(getattr(copy, part), whose, "net", "batch")
         with _explained_norms():
             found = copy(deepcopy(net), batch)
         _check_loss(found, type(objective).__name__)
@@ -141,19 +152,24 @@ def _rehearse(
         )
 
 
-def _check_classes(net: nn.Module, x: Tensor) -> None:
-    """Check that a net gives a logit a class.
+def _check_net(net: nn.Module, x: Tensor, *, alone: bool) -> None:
+    """Check that a net gives a logit a class, with a gradient where it learns ``alone``.
 
     Raises:
         SettingError: it gives something else.
     """
     spec = spec_of(net)
-    with torch.no_grad():
+    with torch.set_grad_enabled(alone):
         logits: object = net.eval()(x)
     shape = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
     if shape != (right := (len(x), len(spec.classes))):
         raise SettingError(
             f"net {spec.name!r} must give a logit a class, {right} for {len(x)} images, got {shape}"
+        )
+    if alone and isinstance(logits, Tensor) and not logits.requires_grad:
+        raise SettingError(
+            f"net {spec.name!r} has nothing to learn: its logits have no gradient for a weight. "
+            "Register weights, do not freeze all, and leave torch.no_grad() out of forward"
         )
 
 
@@ -181,13 +197,20 @@ def _check_loss(found: object, name: str) -> None:
     if not isinstance(loss, Tensor) or loss.shape or not loss.requires_grad:
         raise SettingError(
             f"{name} must return (loss, metrics), the loss one number with a gradient; it returns "
-            f"a {type(found).__name__}"
+            f"{_in_words(found)}"
         )
     scalars = isinstance(metrics, dict) and all(
         isinstance(v, Tensor) and not v.shape for v in metrics.values()
     )
     if not scalars:
         raise SettingError(f"the metrics of {name} must be a dict of tensors of one number each")
+
+
+def _in_words(found: object) -> str:
+    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], Tensor):
+        return f"a {type(found).__name__}"
+    gradient = "a" if found[0].requires_grad else "no"
+    return f"a loss of shape {tuple(found[0].shape)} with {gradient} gradient"
 
 
 def _shapes(objective: nn.Module) -> set[tuple[str, tuple[int, ...]]]:

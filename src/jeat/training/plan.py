@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from jeat._support.checks import SettingError, check_kind, quoted
+from jeat._support.checks import SettingError, check_kind, is_fp32, quoted
 from jeat._support.plugins import Part, name_of
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
@@ -152,8 +152,18 @@ class Recovery:
         given: float | None = getattr(self, name)
         return _LIMITS[name] if given is None else given
 
-    def with_limits(self, own: Mapping[str, float]) -> "Recovery":
-        """With a method's own limits in place of those that are not given."""
+    def with_limits(self, own: Mapping[str, float], *, of: str) -> "Recovery":
+        """With the own limits of the method ``of`` in place of those that are not given.
+
+        Raises:
+            SettingError: such a limit is none, or no positive number.
+        """
+        for name, limit in own.items():
+            if name not in _LIMITS or not (is_fp32(limit) and limit > 0):
+                raise SettingError(
+                    f"limits of {of} are positive numbers for some of {', '.join(_LIMITS)}, "
+                    f"got {quoted({name: limit})}"
+                )
         mine: dict[str, Any] = {k: v for k, v in own.items() if getattr(self, k) is None}
         return replace(self, **mine)
 

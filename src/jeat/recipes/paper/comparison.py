@@ -5,13 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from jeat._support.checks import SettingError
+from jeat._support.signatures import check_takes
 from jeat.data import load_data
 from jeat.figures import check_drawing
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
 from jeat.metrics import columns_of
 from jeat.recipes.paper.figures import FIGURES, Shown
-from jeat.recipes.paper.tables import CLAIMS, further_tables, tables
+from jeat.recipes.paper.tables import CLAIMS, check_claims, further_tables, tables
 from jeat.recipes.paper.words import words
 from jeat.report import Figure, Summary, Table
 from jeat.suites import Suite
@@ -21,6 +23,7 @@ __all__ = ["Paper", "inception_settings"]
 JUDGED = ("judge_accuracy", "sample_quality", "nearest")
 EQ_16 = "eq16"
 FURTHER = "further"
+DRAWN = ("at",)
 
 
 def inception_settings(inception: str | None) -> dict[str, dict[str, Any]]:
@@ -46,8 +49,8 @@ class Paper:
         printed: whose numbers of the paper stand beside ours.
         eq_16: the methods whose images are drawn by Eq. 16, too (Fig. 4).
         further: metrics beside the paper's, by name; each gets a table of its columns.
-        claims_tested: (column, order, what it is) to test; orders of methods that a suite lacks are
-            left out.
+        claims_tested: (column, order, what it is) to test; of the paper's own, orders of methods
+            that a suite lacks are left out.
         pictures: figures of the report, each a function of :class:`Shown`.
     """
 
@@ -63,13 +66,24 @@ class Paper:
     points: int = 41
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     printed: Literal["cifar10", "cifar100"] = "cifar10"
-    eq_16: tuple[str, ...] = ("at",)
+    eq_16: tuple[str, ...] = DRAWN
     further: tuple[str, ...] = ()
     claims_tested: Sequence[tuple[str, str, str]] = CLAIMS
     pictures: Sequence[Callable[[Shown], Figure | None]] = FIGURES
 
-    def check(self) -> None:
-        """Raise where its pictures could not be drawn."""
+    def check(self, suite: Suite) -> None:
+        """Raise where its pictures could not be drawn, or a name in it means nothing.
+
+        Raises:
+            SettingError: a name that is no run, or no column; an order that is none.
+        """
+        for picture in self.pictures:
+            check_takes(picture, f"picture {getattr(picture, '__name__', picture)}", "shown")
+        rows = suite.methods()
+        if self.eq_16 != DRAWN and (unknown := [m for m in self.eq_16 if m not in rows]):
+            raise SettingError(f"eq_16 names no run {unknown[0]!r}: runs are {', '.join(rows)}")
+        rows += [f"{m}, Eq. 16" for m in self.eq_16]
+        check_claims([c for c in self.claims_tested if c not in CLAIMS], rows, self.further)
         check_drawing()
 
     def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:

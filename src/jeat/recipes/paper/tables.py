@@ -1,13 +1,15 @@
 """What the tables of the report show, and what the paper claims of them."""
 
+import re
 from collections.abc import Sequence
 
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import short_name
 from jeat.metrics import Column, columns_of
 from jeat.recipes.paper.numbers import PAPER
 from jeat.report import Table
 
-__all__ = ["CLAIMS", "further_tables", "tables"]
+__all__ = ["CLAIMS", "check_claims", "further_tables", "tables"]
 
 # columns that are named by the attack of a measurement, or by where they stand
 ATTACKS = (
@@ -137,6 +139,31 @@ def further_tables(metrics: Sequence[str], rows: Sequence[str]) -> list[Table]:
         Table(f"{short_name(metric)}, not in the paper", "", tuple(columns_of(metric)), rows)
         for metric in metrics
     ]
+
+
+def check_claims(
+    claims: Sequence[tuple[str, str, str]], rows: Sequence[str], further: Sequence[str]
+) -> None:
+    """Check that claims are orders of these rows, in columns that metrics declare.
+
+    Raises:
+        SettingError: one is not.
+    """
+    known = {c.name for metric in (*METRICS, *further) for c in columns_of(metric)}
+    known |= {c.name for c in ATTACKS}
+    for claim in claims:
+        column, order, _ = claim
+        names = re.split(" >=? ", order)
+        if len(names) < 2 or not {*names} <= {*rows}:
+            raise SettingError(
+                f"claim {quoted(claim)} must order runs, as 'a > b' or 'a >= b', of "
+                f"{', '.join(rows)}"
+            )
+        if column not in known:
+            raise SettingError(
+                f"claim {quoted(claim)} names no column {column!r} that a metric declares: there "
+                f"are {', '.join(sorted(known))}"
+            )
 
 
 def _rows_of(printed: dict[str, dict[str, float]]) -> list[str]:
