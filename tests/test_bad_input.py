@@ -310,7 +310,7 @@ COMMANDS = [
     (train("--data pipe"), 1, "/pipe/fifo is no image file of the data set", "replace it"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
     (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
-    (train("--data file"), 1, "file is a file", "give digits, an image folder"),
+    (train("--data file"), 1, "file is a text file and no data set", "give digits, an image folder"),
     (train("--data empty"), 1, "empty", "give digits, an image folder"),
     (train("--data single"), 1, "single", "2 classes or more"),
     (train("--data cut"), 1, "cat/04.png", "replace or remove it"),
