@@ -330,9 +330,7 @@ def test_tables_of_other_names_that_are_read_as_one_split_are_said(tmp_path, kin
 
 def own(train=(0, 1), test=(0, 1), classes=("a", "b"), side=4, kind=torch.uint8):
     x = torch.zeros(len(train), 1, 4, 4, dtype=kind), torch.zeros(len(test), 1, side, side)
-    return Data(
-        Images(x[0], torch.tensor(train)), Images(x[1].byte(), torch.tensor(test)), tuple(classes)
-    )
+    return Data(Images(x[0], torch.tensor(train)), Images(x[1].byte(), torch.tensor(test)), classes)
 
 
 def of_folders(root, train, test):
@@ -347,7 +345,7 @@ def of_tables(root, train, test):
 
 def of_own(root, train, test, monkeypatch):
     names = sorted({*train, *test})
-    made = own([names.index(k) for k in train], [names.index(k) for k in test], names)
+    made = own([names.index(k) for k in train], [names.index(k) for k in test], tuple(names))
     monkeypatch.syspath_prepend(root.parent)
     (root.parent / "mine.py").write_text("def made():\n    return DATA\n")
     monkeypatch.delitem(__import__("sys").modules, "mine", raising=False)
@@ -447,6 +445,7 @@ def test_a_column_of_numbers_or_words_is_said_to_have_no_class_names(tmp_path, k
         ({"test": ()}, "split 'test'|holds no images"),
         ({"train": ()}, "split 'train'|holds no images"),
         ({"classes": (0, 1)}, "classes|names|(0, 1)"),
+        ({"classes": ["a", "b"]}, "classes|tuple|['a', 'b']"),
         ({"classes": ("a", "a")}, "classes|'a' twice"),
     ],
 )
@@ -537,7 +536,7 @@ def test_that_test_images_are_trained_on_is_said(tmp_path, monkeypatch, how):
         ([0, 1, np.nan] * 10, "a label is missing in row 2"),
         ([0, 1, -1] * 10, "-1 in row 2"),
         ([0, 1, 77] * 10, "77 in row 2"),
-        ([0, 1, 77] * 10, "in 0..29, as 30 images are of 30 classes at most"),
+        ([0, 1, 77] * 10, "in 0..29, as there are no more classes than images"),
     ],
 )
 def test_an_npz_names_the_row_of_a_label_that_is_none(tmp_path, labels, named):

@@ -90,7 +90,7 @@ def _check_splits(data: Data, source: str) -> None:
 
 def _check_classes(classes: Sequence[object], source: str) -> None:
     """Refuse classes that are no names, each another."""
-    if not isinstance(classes, tuple | list) or not all(isinstance(k, str) for k in classes):
+    if not isinstance(classes, tuple) or not all(isinstance(k, str) for k in classes):
         raise ValueError(f"classes of {source} must be a tuple of names, got {quoted(classes)}")
     if twice := [k for k, n in Counter(classes).items() if n > 1]:
         raise ValueError(f"classes of {source} must differ, got {twice[0]!r} twice")

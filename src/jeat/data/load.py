@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from jeat._support.checks import SettingError, plainly
+from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
@@ -68,7 +68,7 @@ def _own(name: str) -> Data:
         raise ValueError(f"{name} must be a function without arguments: {error}") from error
     data: object = function()
     if not isinstance(data, Data):
-        raise ValueError(f"{name} must return a jeat.data.Data, got a {type(data).__name__}")
+        raise ValueError(f"{name} must return a jeat.data.Data, got {quoted(data)}")
     return data
 
 

@@ -55,8 +55,8 @@ def _not_a_folder(source: str, file: Path) -> str:
     kind, _, remedy = (kind_of(file) or "a file of an unknown kind").partition(": ")
     if kind.startswith(("a table", "an image")):
         remedy = "give the folder it is in"
-    elif "unpack" in remedy:
-        remedy += " and give the folder"
+    elif "unpack" in remedy or kind == "a zip archive":
+        remedy = "unpack it and give the folder"
     said = ", or ".join([remedy] * bool(remedy) + [SOURCES])
     return f"{source} is {kind} and no data set: {said}"
 
