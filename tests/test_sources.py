@@ -2,7 +2,9 @@
 
 import io
 import os
+import re
 import shutil
+import tarfile
 
 import datasets
 import numpy as np
@@ -78,6 +80,11 @@ def zipped():
     file = io.BytesIO()
     np.savez_compressed(file, images=PIXELS["colour"], labels=np.arange(24) % 2)
     return file.getvalue()
+
+
+def write_tar(file):
+    with tarfile.open(file, "w") as archive:
+        archive.add(__file__, "a.py")
 
 
 def damaged(data):
@@ -410,6 +417,56 @@ def test_an_npz_that_does_not_hold_labelled_images_is_refused(tmp_path, write):
     with pytest.raises(ValueError, match=r"\.npz|labels|lie in|hold out") as error:
         load_data(tmp_path / "set.npz")
     assert "\n" not in str(error.value)
+
+
+def test_an_npz_may_have_a_test_split_of_its_own(tmp_path):
+    x, y = PIXELS["grey"], np.arange(24) % 2
+    arrays = {"images": x[:16], "labels": y[:16], "test_images": x[16:], "test_labels": y[16:]}
+    np.savez(tmp_path / "set.npz", **arrays)
+    data = load_data(tmp_path / "set.npz")
+    assert data.classes == ("0", "1")
+    for part, rows in ((data.train, slice(16)), (data.test, slice(16, 24))):
+        assert torch.equal(part.x, expected(x, rows))
+        assert torch.equal(part.y, torch.from_numpy(y[rows]))
+    np.savez(tmp_path / "more.npz", **arrays, mean=x.mean(0))
+    with pytest.warns(UserWarning, match="arrays are left out: mean"):
+        load_data(tmp_path / "more.npz")
+    with pytest.raises(ValueError, match="both or none of test_images and test_labels"):
+        load_data(saved(tmp_path, {k: v for k, v in arrays.items() if k != "test_labels"}))
+    with pytest.raises(ValueError, match=r"^test_images and test_labels of .*npz: labels must"):
+        load_data(saved(tmp_path, arrays | {"test_labels": y[16:] + 7}))
+
+
+def saved(folder, arrays):
+    np.savez(folder / "saved.npz", **arrays)
+    return folder / "saved.npz"
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (
+            lambda f: tarfile.open(f, "w").close(),
+            "is a file of an unknown kind and no data set: g",
+        ),
+        (
+            lambda f: write_tar(f),
+            "is a tar archive and no data set: unpack it and give the folder",
+        ),
+        (lambda f: torch.save({}, f), "is a pickle of torch.save and no data set: give digits"),
+        (
+            lambda f: f.write_bytes(encoded("PNG")),
+            "is an image (PNG) and no data set: give the",
+        ),
+        (lambda f: np.save(f.open("wb"), np.ones(3)), "numpy (.npy) and no data set: give digits"),
+        (lambda f: f.write_bytes(b""), "is an empty file and no data set: give digits"),
+    ],
+    ids=["unknown", "tar", "pt", "png", "npy", "empty"],
+)
+def test_a_file_that_is_no_data_set_is_named_by_what_it_is(tmp_path, write, said):
+    write(tmp_path / "set")
+    with pytest.raises(ValueError, match=re.escape(said)):
+        load_data(tmp_path / "set")
 
 
 def test_a_missing_npz_is_refused(tmp_path):

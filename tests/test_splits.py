@@ -22,12 +22,15 @@ def _caches(tmp_path, monkeypatch):
 
 
 def tree(root, *leaves, n=10, name="{}.png"):
-    """``n`` images a folder, all different, each with a byte of its folder's place in the list."""
+    """``n`` images a folder, all different, each with a byte of its folder's place in the list.
+
+    Those of names of another length differ, too.
+    """
     for k, leaf in enumerate(leaves):
         (root / leaf).mkdir(parents=True, exist_ok=True)
         for i in range(n):
             pixels = np.full((4, 4), i, np.uint8)
-            pixels[0, 0] = k
+            pixels[0, :2] = k, len(name)
             Image.fromarray(pixels).save(root / leaf / name.format(i))
     return root
 
@@ -113,6 +116,19 @@ AMBIGUOUS = {
     "a split beside classes": (["train/a", "train/b", "car", "bus"], "train and bus"),
     "a second test split": (["train/a", "train/b", "test-2/a", "test-2/b"], "train and test-2"),
     "other depths": (["a", "b", "b/more"], "deeper"),
+    "classes below others": (["cat/left", "cat/right", "dog/left", "dog/right"], "which is"),
+    "splits of any name": (["trainset/a", "trainset/b", "testset/a", "testset/b"], "which is"),
+    "splits in one word": (["TrainData/a", "TrainData/b", "TestData/a", "TestData/b"], "which is"),
+    "splits in short": (["tr/a", "tr/b", "te/a", "te/b"], "a and b in"),
+    "folds": (["x/fold1/a", "x/fold1/b", "x/fold2/a"], "is below x/fold1 and x/fold2"),
+    "classes below others in splits": (
+        ["train/x/a", "train/y/a", "train/x/b", "test/x/a"],
+        "a in",
+    ),
+    "a folder in each class": (["cat/imgs", "dog/imgs"], "imgs in"),
+    "one class": (["cat"], "one class folder only, cat: a classifier needs images of 2 classes"),
+    "one class of both splits": (["train/a", "test/a"], "one class folder only, t"),
+    "classes taken for a split": (["train/a/x"], "one class folder only, train/a/x"),
     "deeper to test": (["train/a", "train/b", "test/x/a", "test/x/b"], "deeper"),
     "beside classes": (["a", "b", "."], "deeper"),
 }
@@ -124,6 +140,32 @@ def test_folders_that_are_ambiguous_are_named(tmp_path, kind):
     said = refused(tree(tmp_path / "set", *leaves))
     assert named in said
     assert "set" in said
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        ["train/a", "train/b", "test/a", "test/b"],
+        ["a", "b"],
+        ["x/a", "y/b"],
+        ["train/x/a", "train/y/b", "test/x/a", "test/y/b"],
+    ],
+)
+def test_classes_at_one_depth_are_read_without_a_word(tmp_path, leaves):
+    assert loaded(tree(tmp_path / "set", *leaves))[0] == ("a", "b")
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+@pytest.mark.parametrize("kind", ["folders", "table"])
+def test_that_the_only_split_is_one_to_test_on_is_said(tmp_path, kind, split):
+    if kind == "folders":
+        root = tree(tmp_path / "set", f"{split}/a", f"{split}/b")
+    else:
+        root = parquet(tmp_path / "set", {split: [0, 1] * 10}, {"label": label("a", "b")})
+    for _ in range(2):  # the second is cached
+        with pytest.warns(UserWarning, match=f"the only split is '{split}', so it is trained on"):
+            data = load_data(root)
+        assert (len(data.train), len(data.test)) == (18, 2)
 
 
 @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
@@ -181,7 +223,7 @@ def test_a_file_in_a_class_folder_that_is_no_image_is_said(tmp_path, file, capsy
     words = ["--data", str(root), "--net", "convnet-4", "--epochs", "1", "--batch_size", "20"]
     assert main(["train", "at", "--out", str(tmp_path / "run"), *words]) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert said == [f"jeat: warning: {root}: 1 files are left out, such as {file}"]
+    assert said == [f"jeat: warning: {root}: 1 file is left out, such as {file}"]
 
 
 def label(*names):
@@ -238,7 +280,7 @@ def test_a_card_says_what_is_what_as_on_the_hub(tmp_path):
     paths = {"train": "test.parquet", "test": "validation.parquet"}
     lines = "".join(f"  - split: {k}\n    path: {v}\n" for k, v in paths.items())
     (root / "README.md").write_text(f"---\nconfigs:\n- config_name: a\n  data_files:\n{lines}---\n")
-    with pytest.warns(UserWarning, match=r"1 files are left out, such as train.parquet"):
+    with pytest.warns(UserWarning, match=r"1 file is left out, such as train.parquet"):
         data = load_data(root)
     assert (len(data.train), data.test.x[:, 0, 0, 0].tolist()) == (18, [18, 19])
 
@@ -252,11 +294,35 @@ def test_a_split_of_the_hub_that_is_not_read_is_said(tmp_path):
 
 def test_tables_and_splits_that_are_left_out_are_said(tmp_path):
     root = parquet(tmp_path / "set", {"train": [0, 1] * 9, "test": [0, 1], "more": [0, 1]})
-    with pytest.warns(UserWarning, match=r"1 files are left out, such as more-00000"):
+    with pytest.warns(UserWarning, match=r"1 file is left out, such as more-00000"):
         load_data(root)
     root = parquet(tmp_path / "2/data", {"train": [0, 1] * 9, "test": [0, 1], "more": [0, 1]})
     with pytest.warns(UserWarning, match="splits are left out: more"):
         load_data(root.parent)
+
+
+TABLES = {
+    "other names": (("data", "mytest"), True),
+    "other folders": (("x/0", "y/0"), True),
+    "shards": (("data-0-of-2", "data-1-of-2"), False),
+    "numbers": (("0000", "0001"), False),
+    "of a split": (("train-a", "train-b"), False),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_of_other_names_that_are_read_as_one_split_are_said(tmp_path, kind):
+    names, is_said = TABLES[kind]
+    for name in names:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+    kinds = {"label": label("a", "b")}
+    root = parquet(tmp_path / "set", dict.fromkeys(names, [0, 1] * 10), kinds, "{}.parquet")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", UserWarning)
+        data = load_data(root)
+    assert len(data.train) + len(data.test) == 40
+    named = f"{names[0]}.parquet and {names[1]}.parquet are read as one split"
+    assert [named in str(w.message) for w in said] == [True] * is_said
 
 
 # Labels
@@ -264,9 +330,7 @@ def test_tables_and_splits_that_are_left_out_are_said(tmp_path):
 
 def own(train=(0, 1), test=(0, 1), classes=("a", "b"), side=4, kind=torch.uint8):
     x = torch.zeros(len(train), 1, 4, 4, dtype=kind), torch.zeros(len(test), 1, side, side)
-    return Data(
-        Images(x[0], torch.tensor(train)), Images(x[1].byte(), torch.tensor(test)), tuple(classes)
-    )
+    return Data(Images(x[0], torch.tensor(train)), Images(x[1].byte(), torch.tensor(test)), classes)
 
 
 def of_folders(root, train, test):
@@ -281,7 +345,7 @@ def of_tables(root, train, test):
 
 def of_own(root, train, test, monkeypatch):
     names = sorted({*train, *test})
-    made = own([names.index(k) for k in train], [names.index(k) for k in test], names)
+    made = own([names.index(k) for k in train], [names.index(k) for k in test], tuple(names))
     monkeypatch.syspath_prepend(root.parent)
     (root.parent / "mine.py").write_text("def made():\n    return DATA\n")
     monkeypatch.delitem(__import__("sys").modules, "mine", raising=False)
@@ -378,6 +442,11 @@ def test_a_column_of_numbers_or_words_is_said_to_have_no_class_names(tmp_path, k
         ({"side": 5}, "split 'test'|(2, 1, 5, 5)|one shape"),
         ({"kind": torch.float32}, "split 'train'|uint8|float32"),
         ({"train": (0.0, 1.0)}, "split 'train'|int64|float32"),
+        ({"test": ()}, "split 'test'|holds no images"),
+        ({"train": ()}, "split 'train'|holds no images"),
+        ({"classes": (0, 1)}, "classes|names|(0, 1)"),
+        ({"classes": ["a", "b"]}, "classes|tuple|['a', 'b']"),
+        ({"classes": ("a", "a")}, "classes|'a' twice"),
     ],
 )
 def test_a_reader_of_ones_own_is_held_to_the_same(tmp_path, monkeypatch, made, named):
@@ -385,10 +454,80 @@ def test_a_reader_of_ones_own_is_held_to_the_same(tmp_path, monkeypatch, made, n
     import mine
 
     mine.DATA = own(**made)
-    said = refused(source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is refused only
+        said = refused(source)
     assert source in said
     for word in named.split("|"):
         assert word in said
+
+
+X, Y = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 1, 4, 4), [0, 1] * 10
+
+
+@pytest.mark.parametrize(
+    ("make", "x", "y", "named"),
+    [
+        (Images, X.numpy(), torch.tensor(Y), "torch tensors|ndarray|from_arrays"),
+        (Images, X, np.array(Y), "torch tensors|ndarray|from_arrays"),
+        (Images, X, Y, "torch tensors|list"),
+        (zip, X, torch.tensor(Y), "a jeat.data.Images|zip"),
+        (Images, X[..., :3], torch.tensor(Y), "square|(20, 1, 4, 3)"),
+        (Images, X.expand(20, 5, 4, 4), torch.tensor(Y), "1 or 3 channels|(20, 5, 4, 4)"),
+        (Images, X[..., :0, :0], torch.tensor(Y), "square|(20, 1, 0, 0)"),
+    ],
+)
+def test_what_is_no_tensor_of_images_is_named_by_its_split(
+    tmp_path, monkeypatch, make, x, y, named
+):
+    source = of_own(tmp_path / "set", "ab", "ab", monkeypatch)
+    import mine
+
+    images = make(x, y)
+    mine.DATA = Data(images, images, ("a", "b"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is refused only
+        said = refused(source)
+    for word in ("split 'train' of mine:made", *named.split("|")):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "named"),
+    [
+        ("def made(n): ...", ValueError, "mine2:made must be a function without arguments"),
+        ("made = 3", ValueError, "mine2:made must be a function without arguments"),
+        ("def made(): return len(3)", TypeError, "object of type 'int' has no len()"),
+        ("def made(n=3): return n", ValueError, "mine2:made must return a jeat.data.Data"),
+    ],
+)
+def test_an_error_in_a_reader_of_ones_own_is_that_error(tmp_path, monkeypatch, code, error, named):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine2.py").write_text(code)
+    monkeypatch.delitem(__import__("sys").modules, "mine2", raising=False)
+    with pytest.raises(error) as raised:
+        load_data("mine2:made")
+    assert str(raised.value).startswith(named)
+
+
+@pytest.mark.parametrize("how", ["folders", "own", "npz"])
+def test_that_test_images_are_trained_on_is_said(tmp_path, monkeypatch, how):
+    if how == "folders":
+        source = of_folders(tmp_path / "set", "ab", "ab")
+        for i in range(3):
+            (source / f"test/a/{i}.png").write_bytes((source / f"train/b/{i}.png").read_bytes())
+    elif how == "own":
+        source = of_own(tmp_path / "set", "ab", "ab", monkeypatch)
+        import mine
+
+        parts = (Images(X[at], torch.tensor(Y[at])) for at in (slice(0, 13), slice(10, 20)))
+        mine.DATA = Data(*parts, ("a", "b"))
+    else:
+        source, x = tmp_path / "set.npz", X.numpy().copy()
+        x[0], x[3], x[4] = x[18], x[18], x[19]
+        np.savez(source, images=x, labels=np.array(Y))
+    with pytest.warns(UserWarning, match=f"{2 if how == 'npz' else 3} of .* are trained on, too"):
+        load_data(source)
 
 
 @pytest.mark.parametrize(
@@ -397,11 +536,19 @@ def test_a_reader_of_ones_own_is_held_to_the_same(tmp_path, monkeypatch, made, n
         ([0, 1, np.nan] * 10, "a label is missing in row 2"),
         ([0, 1, -1] * 10, "-1 in row 2"),
         ([0, 1, 77] * 10, "77 in row 2"),
+        ([0, 1, 77] * 10, "in 0..29, as there are no more classes than images"),
     ],
 )
 def test_an_npz_names_the_row_of_a_label_that_is_none(tmp_path, labels, named):
     np.savez(tmp_path / "set.npz", images=np.zeros((30, 4, 4), np.uint8), labels=np.array(labels))
     assert named in refused(tmp_path / "set.npz")
+
+
+def test_classes_without_any_image_are_said(tmp_path):
+    labels, x = np.array([0, 2, 5] * 10), np.arange(30, dtype=np.uint8)[:, None, None]
+    np.savez(tmp_path / "set.npz", images=x.repeat(4, 1).repeat(4, 2), labels=labels)
+    with pytest.warns(UserWarning, match="classes have no images: '1', '3', '4'$"):
+        load_data(tmp_path / "set.npz")
 
 
 def test_one_colour_image_to_test_on_makes_both_splits_colour(tmp_path):

@@ -42,7 +42,8 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
         say: warn of files that are left out.
 
     Raises:
-        ValueError: images without class folders, or folders that may be splits as well as classes.
+        ValueError: images without class folders, all in one, or in folders that may be splits as
+            well as classes.
     """
     shown = [f.relative_to(folder).parts for f in files if f.is_file()]
     shown = [p for p in shown if not any(word.startswith(".") for word in p)]
@@ -62,6 +63,7 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
         below = [p[len(name) :] for p in used if p[: len(name)] == name]
         _check_nested(folder.joinpath(*name), below)
     _check_depth(folder, used, read)
+    _check_classes(folder, used, read)
     holds = {p[:-1] for p in used}
     if say:
         beside = {p for p in shown if p[:-1] in holds}
@@ -84,15 +86,25 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
             "rename it, such as train-00000-of-00001.parquet"
         )
     named_by_files = [] if _has_card(folder) else [split for split in read if split in _WORDS]
+    unnamed: set[str] = set()
     for split in named_by_files:
         for file in read[split]:
-            words = re.split(r"[-._ 0-9/]+", Path(file).relative_to(folder.resolve()).as_posix())
+            place = Path(file).relative_to(folder.resolve()).as_posix()
+            words = re.split(r"[-._ 0-9/]+", place)
             named = {_SPLIT[word.lower()] for word in words if _is_split(word)}
             if named and split not in named:
                 raise ValueError(
                     f"{file} would be read as of split {split!r}: rename it, such as "
                     f"{min(named)}-00000-of-00001.parquet, in lower case"
                 )
+            if not named:
+                unnamed.add(place)
+    if len({re.sub("[0-9]+", "", place) for place in unnamed}) > 1:
+        warnings.warn(
+            f"{folder}: {_several(sorted(unnamed))} are read as one split: where one is to test "
+            "on, rename them, such as train-00000-of-00001.parquet and test-00000-of-00001.parquet",
+            stacklevel=1,
+        )
     suffixes = {Path(file).suffix for file in times}
     there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
     known = {Path(file).resolve() for file in times}
@@ -108,7 +120,9 @@ def _has_card(folder: Path) -> bool:
 def _warn(folder: Path, left: Set[Path]) -> None:
     if left := {f for f in left if not any(word.startswith(".") for word in f.parts)}:
         warnings.warn(
-            f"{folder}: {len(left)} files are left out, such as {min(left)}", stacklevel=1
+            f"{folder}: {len(left)} file{'s are' if len(left) > 1 else ' is'} left out, such as "
+            f"{min(left)}",
+            stacklevel=1,
         )
 
 
@@ -175,6 +189,29 @@ def _check_depth(folder: Path, used: list[Parts], read: set[Parts]) -> None:
         )
     if flat[:-1] in read:
         raise ValueError(f"no class folders in {folder}: give each class a folder of its images")
+
+
+def _check_classes(folder: Path, used: list[Parts], read: set[Parts]) -> None:
+    """Refuse a class folder that is below several others, and one that is alone."""
+    for top in read:
+        below = {p[:-1] for p in used if p[: len(top)] == top}
+        times = Counter(place[-1] for place in below)
+        if twice := sorted(name for name, n in times.items() if n > 1):
+            above = sorted({str(Path(*p[:-1])) for p in below if p[-1] == twice[0]})
+            raise ValueError(
+                f"{_several(twice)} in {folder} {'are' if twice[1:] else 'is'} below "
+                f"{_several(above)}: which is the class? Give each class one folder, which holds "
+                f"its images; {_RENAME}"
+            )
+    if len({p[-2] for p in used}) == 1:
+        raise ValueError(
+            f"{folder} has one class folder only, {Path(*used[0][:-1])}: a classifier needs images "
+            "of 2 classes or more, each in one folder"
+        )
+
+
+def _several(names: Sequence[str]) -> str:
+    return " and ".join(names[:2]) + f" (and {len(names) - 2} more)" * (len(names) > 2)
 
 
 def _is_split(name: str) -> bool:

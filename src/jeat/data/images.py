@@ -131,9 +131,10 @@ def from_arrays(
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
         raise ValueError(f"labels must be {len(x)} whole numbers, got {y.dtype} {y.shape}")
     most = len(classes) if classes is not None else len(y)
+    why = "" if classes is not None else ", as there are no more classes than images"
     if len(odd := np.flatnonzero((y < 0) | (y >= most))):
         raise ValueError(
-            f"labels must lie in 0..{most - 1}, got {y.min()}..{y.max()}: {y[odd[0]]} in row "
+            f"labels must lie in 0..{most - 1}{why}, got {y.min()}..{y.max()}: {y[odd[0]]} in row "
             f"{odd[0]}"
         )
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))

@@ -2,11 +2,13 @@
 
 import unicodedata
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import torch
 
-from jeat.data.images import Data
+from jeat._support.checks import quoted
+from jeat.data.images import Data, Images
 
 __all__ = ["check_learnable"]
 
@@ -15,8 +17,10 @@ def check_learnable(data: Data, source: str) -> None:
     """Check images and labels of both splits; classes that can hardly be told are warned of.
 
     Raises:
-        ValueError: images that are not uint8, or whose shape differs between the splits; a label
-            that is no class; fewer than 2 classes to train on; a class to test on only.
+        ValueError: images that are no uint8 tensors, not square, of other channels than 1 or 3, or
+            whose shape differs between the splits; a split without images; classes that are no
+            names, or two of one name; a label that is no class; fewer than 2 classes to train on;
+            a class to test on only.
     """
     _check_splits(data, source)
     train, test = (
@@ -35,30 +39,66 @@ def check_learnable(data: Data, source: str) -> None:
             + f" (there are of {_listed(others)})" * bool(others)
             + ": add some, or remove these"
         )
+    learnt = {*_rows(data.train)}
+    if n := sum(row in learnt for row in _rows(data.test)):
+        are = "is" if n == 1 else "are"
+        warnings.warn(
+            f"{source}: {n} of {len(data.test)} test images {are} trained on, too: there are equal "
+            "ones in the training split",
+            stacklevel=1,
+        )
+    _warn(source, "have no images", (k for k, n, to_test in counts if not n))
     _warn(source, "have no test images", (k for k, n, to_test in counts if n and not to_test))
     _warn(source, "differ in case or accents' spelling only", sorted(alike))
 
 
 def _check_splits(data: Data, source: str) -> None:
     """Refuse splits that are no labelled images of these classes."""
+    _check_classes(data.classes, source)
     for split, images in (("train", data.train), ("test", data.test)):
+        said = f"split {split!r} of {source}"
+        if not isinstance(images, Images):
+            raise ValueError(f"{said} must be a jeat.data.Images, got {quoted(images)}")
         x, y = images.x, images.y
+        if other := [t for t in (x, y) if not isinstance(t, torch.Tensor)]:
+            raise ValueError(
+                f"{said} must hold torch tensors, got a {type(other[0]).__name__}: "
+                "jeat.data.from_arrays makes Images of numpy arrays"
+            )
         if x.dtype != torch.uint8 or x.dim() != 4 or x.shape[1:] != data.train.x.shape[1:]:
             raise ValueError(
-                f"split {split!r} of {source} must hold uint8 images (N, C, H, W), of one shape in "
-                f"both splits, got {x.dtype} {tuple(x.shape)}"
+                f"{said} must hold uint8 images (N, C, H, W), of one shape in both splits, got "
+                f"{x.dtype} {tuple(x.shape)}"
+            )
+        if not len(x):
+            raise ValueError(f"{said} holds no images")
+        if x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not x.numel():
+            raise ValueError(
+                f"{said} must hold square images with 1 or 3 channels, got {tuple(x.shape)}"
             )
         if y.dtype != torch.int64 or y.shape != x.shape[:1]:
             raise ValueError(
-                f"split {split!r} of {source} must have {len(x)} labels of int64, got {y.dtype} "
-                f"{tuple(y.shape)}"
+                f"{said} must have {len(x)} labels of int64, got {y.dtype} {tuple(y.shape)}"
             )
         if len(odd := ((y < 0) | (y >= len(data.classes))).nonzero()):
             row = int(odd[0])
             raise ValueError(
-                f"split {split!r} of {source} has the label {int(y[row])} in row {row}: labels "
-                f"must lie in 0..{len(data.classes) - 1}"
+                f"{said} has the label {int(y[row])} in row {row}: labels must lie in "
+                f"0..{len(data.classes) - 1}"
             )
+
+
+def _check_classes(classes: Sequence[object], source: str) -> None:
+    """Refuse classes that are no names, each another."""
+    if not isinstance(classes, tuple) or not all(isinstance(k, str) for k in classes):
+        raise ValueError(f"classes of {source} must be a tuple of names, got {quoted(classes)}")
+    if twice := [k for k, n in Counter(classes).items() if n > 1]:
+        raise ValueError(f"classes of {source} must differ, got {twice[0]!r} twice")
+
+
+def _rows(images: Images) -> list[int]:
+    """A hash of each image's pixels."""
+    return [hash(row.tobytes()) for row in images.x.numpy(force=True)]
 
 
 def _alike(classes: Iterable[str]) -> dict[str, list[str]]:

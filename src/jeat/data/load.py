@@ -1,13 +1,15 @@
 """A data set by name: the reader that knows it, and the cache of what is slow to decode."""
 
 import hashlib
+import inspect
 import os
 import re
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from jeat._support.checks import SettingError, plainly
+from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
@@ -24,7 +26,8 @@ _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 def load_data(source: str | Path) -> Data:
     """Load ``source`` with its training and test split.
 
-    A source is ``"digits"``, an ``.npz`` file, a Hugging Face data set by hub name or path
+    A source is ``"digits"``, an ``.npz`` file of ``images`` and ``labels`` (and, where it has them,
+    ``test_images`` and ``test_labels``), a Hugging Face data set by hub name or path
     (parquet, or an image folder with one folder a class), or ``package.module:function``, a
     function of one's own that returns a :class:`Data`.
 
@@ -60,11 +63,12 @@ def _own(name: str) -> Data:
     """What a function of the user's own returns."""
     function = find("data/sources", name, "data set")
     try:
-        data: object = function()
-    except TypeError as error:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be a function without arguments: {error}") from error
+    data: object = function()
     if not isinstance(data, Data):
-        raise ValueError(f"{name} must return a jeat.data.Data, got a {type(data).__name__}")
+        raise ValueError(f"{name} must return a jeat.data.Data, got {quoted(data)}")
     return data
 
 
@@ -85,15 +89,26 @@ def _cached(reader: ModuleType, source: str, path: Path) -> Data:
     cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:
-        return found
-    data: Data = reader.read(source, path)
+        data, said = found
+        for text in said:
+            warnings.warn(text, stacklevel=1)
+        return data
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            read: Data = reader.read(source, path)
+    finally:
+        for w in caught:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
+    said = [str(w.message) for w in caught if w.category is UserWarning]
     with whole_file(file) as part:
-        save_sealed(part, {"classes": data.classes}, data.tensors())
-    return data
+        save_sealed(part, {"classes": read.classes, "warnings": said}, read.tensors())
+    return read
 
 
-def _kept(file: Path) -> Data | None:
-    """What the cache holds; None where it holds nothing whole."""
+def _kept(file: Path) -> tuple[Data, list[str]] | None:
+    """What the cache holds, and what was warned of it; None where it holds nothing whole."""
     if not file.exists():
         return None
     try:
@@ -101,7 +116,7 @@ def _kept(file: Path) -> Data | None:
     except ValueError:
         return None
     train, test = (Images(tensors[f"{s}.x"], tensors[f"{s}.y"]) for s in ("train", "test"))
-    return Data(train, test, tuple(header["classes"]))
+    return Data(train, test, tuple(header["classes"])), header.get("warnings", [])
 
 
 def _place(source: str) -> Path:

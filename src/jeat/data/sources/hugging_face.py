@@ -29,8 +29,7 @@ def reads(source: str, path: Path) -> bool:
 def key(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
     if path.is_file():
-        kind = kind_of(path) or "of an unknown kind"
-        raise ValueError(f"{source} is a file, {kind}, and no .npz: give its folder, or {SOURCES}")
+        raise ValueError(_not_a_folder(source, path))
     if not path.exists():
         if (hub := pinned(source)) is None:
             raise FileNotFoundError(f"no data at {source}: {SOURCES}")
@@ -49,6 +48,17 @@ def key(source: str, path: Path) -> str:
     splits = splits_of(path, files)
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats, splits])
+
+
+def _not_a_folder(source: str, file: Path) -> str:
+    """What a file is that is no data set, and what to give in its place."""
+    kind, _, remedy = (kind_of(file) or "a file of an unknown kind").partition(": ")
+    if kind.startswith(("a table", "an image")):
+        remedy = "give the folder it is in"
+    elif "unpack" in remedy or kind == "a zip archive":
+        remedy = "unpack it and give the folder"
+    said = ", or ".join([remedy] * bool(remedy) + [SOURCES])
+    return f"{source} is {kind} and no data set: {said}"
 
 
 def read(source: str, path: Path) -> Data:
@@ -149,6 +159,12 @@ def _train_and_test(source: str, splits: Any, label: str) -> tuple[str, str | No
     """
     names = [str(name) for name in splits]
     if len(names) == 1:
+        if names[0] in ("test", "validation"):
+            warnings.warn(
+                f"{source}: the only split is {names[0]!r}, so it is trained on, but for every "
+                "tenth image of a class: add a split 'train', or rename it to that",
+                stacklevel=1,
+            )
         return names[0], None
     if "train" not in names:
         raise ValueError(f"{source} has no split named 'train', only: {', '.join(names)}")
