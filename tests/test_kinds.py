@@ -103,7 +103,7 @@ def test_a_file_of_which_nothing_is_known_is_said_to_be_nothing(tmp_path, data):
     assert kind_of(tmp_path / "file") is None
 
 
-@pytest.mark.parametrize("kind", ["torch", "torchscript", "onnx", "pickle 4", "html"])
+@pytest.mark.parametrize("kind", ["torchscript", "onnx", "pickle 4", "html"])
 def test_a_net_or_samples_of_another_kind_are_refused_as_what_they_are(tmp_path, kind, capsys):
     data, said = KINDS[kind]
     file = tmp_path / "other.bin"

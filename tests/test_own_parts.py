@@ -355,7 +355,7 @@ def test_an_error_in_a_neighbour_of_a_recipe_is_said_with_its_line(write):
 def test_a_whole_number_is_asked_for_as_one(flag, capsys):
     code, error = said(["train", "normal", flag, "0x10"], capsys)
     assert code == 2
-    assert f"{flag} must be a whole number in decimal digits (100 at most), such as 100, " in error
+    assert f"{flag} must be a whole number in decimal digits, such as 100, " in error
     assert "0.5" not in error
 
 

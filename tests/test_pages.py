@@ -21,7 +21,12 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 BLOCK = re.compile(r"(<!-- sketch: [^>]+ -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}")
 ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install -e \.", "export [A-Z_]+=")
-RUNS = ("start.md", "robustness.md", "samples.md")  # README.md runs in test_readme.py
+RUNS = (
+    "start.md",
+    "robustness.md",
+    "samples.md",
+    "your-net.md",
+)  # README.md runs in test_readme.py
 SHORTER = {"epochs=20": "epochs=1", "torch.arange(500)": "torch.arange(60)"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

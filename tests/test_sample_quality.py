@@ -1,6 +1,7 @@
 """Figures of samples: laws of IS, FID, KID, precision and recall, and torch-fidelity's own."""
 
 import hashlib
+import importlib
 import subprocess
 import sys
 
@@ -333,7 +334,7 @@ def test_inception_is_read_from_its_file_and_sees_grey_as_rgb(subject, tmp_path,
 
 
 def test_the_reference_inception_is_fetched_once_and_checked(tmp_path, monkeypatch):
-    module = sys.modules["jeat.metrics.sample_quality"]
+    module = importlib.import_module("jeat.metrics._inception")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "source").write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()

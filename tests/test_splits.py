@@ -496,7 +496,7 @@ def test_what_is_no_tensor_of_images_is_named_by_its_split(
     ("code", "error", "named"),
     [
         ("def made(n): ...", ValueError, "mine2:made must be a function without arguments"),
-        ("made = 3", ValueError, "mine2:made must be a function without arguments"),
+        ("made = 3", ValueError, "data set 'mine2:made' must be a function or class of Python"),
         ("def made(): return len(3)", TypeError, "object of type 'int' has no len()"),
         ("def made(n=3): return n", ValueError, "mine2:made must return a jeat.data.Data"),
     ],

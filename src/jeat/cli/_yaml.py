@@ -14,8 +14,8 @@ from jeat._support.files import expanded
 
 __all__ = ["DECIMAL", "ERRORS", "WHOLE", "in_file", "is_other_number", "load", "number"]
 
-DECIMAL = "a number in decimal digits (100 at most), such as 100, 0.5 or 1e-3"
-WHOLE = "a whole number in decimal digits (100 at most), such as 100"
+DECIMAL = "a number in decimal digits, such as 100, 0.5 or 1e-3"
+WHOLE = "a whole number in decimal digits, such as 100"
 
 ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 

@@ -69,13 +69,13 @@ def load(name_or_path: str | Path, *, net: nn.Module | None = None) -> nn.Module
         FileNotFoundError: nothing of that name.
         ValueError: a file that is no checkpoint of this package.
     """
-    if net is None:
-        made = made_by_name(str(name_or_path))
-        if made is None:
-            made = read_foreign(file_of(name_or_path))
+    if net is None and isinstance(name_or_path, str):
+        made = made_by_name(name_or_path)
         if made is not None:
             return made
-    return load_net(file_of(name_or_path), net=net)
+    file = file_of(name_or_path)
+    foreign = read_foreign(file) if net is None else None
+    return load_net(file, net=net) if foreign is None else foreign
 
 
 def digest(name_or_path: str | Path) -> str:

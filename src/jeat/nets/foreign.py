@@ -1,7 +1,6 @@
 """Nets that others made: of other projects' checkpoints, of libraries, of code of one's own."""
 
 import importlib.util
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def made_by_name(name: str) -> nn.Module | None:
         FileNotFoundError: weights that cannot be fetched.
     """
     place, colon, inside = name.rpartition(":")
-    if not colon or not place or not inside or expanded(name).exists():
+    if not colon or not place or not inside or _is_there(name):
         return None
     if place in _LIBRARIES:
         if importlib.util.find_spec(place) is None:
@@ -65,6 +64,13 @@ def made_by_name(name: str) -> nn.Module | None:
     made.start, made.chain = getattr(net, "start", None), getattr(net, "chain", None)
     made.about = getattr(net, "about", {})
     return net
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return expanded(name).exists()
+    except OSError:  # too long for a file, for one
+        return False
 
 
 def _timm(name: str) -> nn.Module:
@@ -153,10 +159,10 @@ def saved(file: Path) -> Any:
     """
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except Exception as error:  # torch has no one error for what is damaged or no tensor
         raise ValueError(
-            f"{file} holds more than tensors, which could run code as it is loaded: save "
-            "net.state_dict() alone, in the project that it is from"
+            f"{file} is damaged, or holds more than tensors, which could run code as it is loaded: "
+            "save net.state_dict() alone, in the project that it is from"
         ) from error
 
 
