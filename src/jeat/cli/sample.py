@@ -13,6 +13,7 @@ from typing import Literal
 
 from jeat._support import processes
 from jeat._support.checks import plain
+from jeat.cli._flags import NET
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -66,7 +67,7 @@ def main(words: Sequence[str]) -> int:
 
 def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat sample", __doc__)
-    parser.add_argument("net", type=str, help="run directory, checkpoint, shipped name or hub id")
+    parser.add_argument("net", type=str, help=NET)
     parser.add_argument("out", type=str, help="PNG or .safetensors file to write")
     parser.add_argument("--class", type=str, nargs="+", help="class names; all by default")
     parser.add_argument("-n", "--number", type=int, default=10, help="images of each class")
