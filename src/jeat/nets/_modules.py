@@ -1,5 +1,6 @@
 """Modules that others make, and the logits in what they return."""
 
+import importlib
 import importlib.util
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError
 from jeat._support.plugins import Part, find, name_of, settings_of
 
-__all__ = ["LIBRARIES", "chosen", "made"]
+__all__ = ["LIBRARIES", "check_library", "chosen", "made"]
 
 LIBRARIES = ("timm", "torchvision")
 
@@ -26,11 +27,9 @@ def made(make: Part, channels: int, classes: int) -> nn.Module:
         return nn.Identity()
     library, _, inside = name.partition(":")
     if library in LIBRARIES:
-        if importlib.util.find_spec(library) is None:
-            raise SettingError(f"{name} needs {library}: pip install {library}")
-        module: object = (_timm if library == "timm" else _torchvision)(
-            inside, own, channels, classes
-        )
+        check_library(library, inside)
+        own |= {"num_classes": classes}
+        module: object = (_timm if library == "timm" else _torchvision)(inside, own, channels)
     else:
         module = find("nets", name, "net")(**own)
     if not isinstance(module, nn.Module):
@@ -38,25 +37,34 @@ def made(make: Part, channels: int, classes: int) -> nn.Module:
     return module
 
 
-def _timm(name: str, own: dict[str, Any], channels: int, classes: int) -> nn.Module:
+def check_library(library: str, name: str) -> None:
+    """Check that timm or torchvision is there and knows a net of that name.
+
+    What it does not know might name a file or a repository of the hub to it.
+
+    Raises:
+        SettingError: it is not, or does not.
+    """
+    if importlib.util.find_spec(library) is None:
+        raise SettingError(f"{library}:{name} needs {library}: pip install {library}")
+    place = {"timm": "timm", "torchvision": "torchvision.models"}[library]
+    if name not in importlib.import_module(place).list_models():
+        raise SettingError(f"{library} has no {name!r}: {place}.list_models() has their names")
+
+
+def _timm(name: str, own: dict[str, Any], channels: int) -> nn.Module:
     import timm  # type: ignore[import-not-found]
 
-    if name not in timm.list_models():  # else it may name a file or a repository of the hub
-        raise SettingError(f"timm has no {name!r}: timm.list_models() has their names")
-    net: nn.Module = timm.create_model(name, num_classes=classes, in_chans=channels, **own)
+    net: nn.Module = timm.create_model(name, in_chans=channels, **own)
     return net
 
 
-def _torchvision(name: str, own: dict[str, Any], channels: int, classes: int) -> nn.Module:
-    import torchvision  # type: ignore[import-untyped]
+def _torchvision(name: str, own: dict[str, Any], channels: int) -> nn.Module:
+    from torchvision import models  # type: ignore[import-untyped]
 
-    if name not in torchvision.models.list_models():
-        raise SettingError(
-            f"torchvision has no {name!r}: torchvision.models.list_models() has their names"
-        )
     if channels != 3:
         raise SettingError(f"nets of torchvision take 3 channels, not {channels}")
-    net: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=classes, **own)
+    net: nn.Module = models.get_model(name, weights=None, **own)
     return net
 
 

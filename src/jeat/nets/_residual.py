@@ -1,10 +1,20 @@
 """Residual blocks of nets that others train, as their public code has them."""
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from jeat.nets._layers import Activation, Normalisation, activation_layer, norm_layer
+from jeat.nets._layers import (
+    Activation,
+    Normalisation,
+    Normalize,
+    PerChannel,
+    activation_layer,
+    norm_layer,
+)  # fmt: skip
 
-__all__ = ["Bottleneck", "PostActivation", "PreActivation", "stages"]
+__all__ = ["BLOCKS", "Bottleneck", "PostActivation", "PreActivation", "ResidualNet"]
+
+BLOCKS = {10: [1, 1, 1, 1], 18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
 
 class PreActivation(nn.Module):
@@ -105,18 +115,52 @@ def _conv(c_in: int, c_out: int, side: int, stride: int, norm: Normalisation) ->
 Block = type[PreActivation] | type[_Post]
 
 
-def stages(
-    block: Block,
-    c_in: int,
-    widths: list[int],
-    blocks: list[int],
-    norm: Normalisation,
-    act: Activation,
-) -> list[nn.Module]:
-    """Stages of so many blocks of so many channels; each stage but the first halves the image."""
-    layers: list[nn.Module] = []
-    for i, (c_out, n) in enumerate(zip(widths, blocks, strict=True)):
-        for j in range(n):
-            layers.append(block(c_in, c_out, 2 if i and not j else 1, norm, act))
-            c_in = c_out
-    return layers
+class ResidualNet(nn.Sequential):
+    """A 3x3 convolution, stages of blocks, the mean over pixels, and a linear layer.
+
+    Args:
+        block: of every stage; activations come after the first convolution where it has one at its
+            end, and after the last stage where it has one at its beginning.
+        c_in: channels of the first convolution.
+        widths, blocks: channels and number of blocks of each stage; all but the first halve images.
+        channels, size, classes, norm, activation, mean, std: as a net's file has them.
+
+    Raises:
+        ValueError: no channels, or images below 4 pixels.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        c_in: int,
+        widths: list[int],
+        blocks: list[int],
+        *,
+        channels: int,
+        size: int,
+        classes: int,
+        norm: Normalisation,
+        activation: Activation,
+        mean: PerChannel,
+        std: PerChannel,
+    ) -> None:
+        if min(widths) < 1:
+            raise ValueError(f"a width is at least 1, got {min(widths)}")
+        if size < 4:
+            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        convolution = nn.Conv2d(channels, c_in, 3, padding=1, bias=norm == "none")
+        layers = [Normalize(mean, std, channels), convolution]
+        last = [norm_layer(norm, widths[-1]), activation_layer(activation)]
+        if block is not PreActivation:
+            layers, last = [*layers, norm_layer(norm, c_in), activation_layer(activation)], []
+        for i, (c_out, n) in enumerate(zip(widths, blocks, strict=True)):
+            for j in range(n):
+                layers.append(block(c_in, c_out, 2 if i and not j else 1, norm, activation))
+                c_in = c_out
+        pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes)
+        super().__init__(*layers, *last, *pooled)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
+        """Images in [0, 1] -> logits."""
+        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
+        return logits

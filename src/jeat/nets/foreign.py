@@ -1,6 +1,5 @@
 """Nets that others made: of other projects' checkpoints, of libraries, of code of one's own."""
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from jeat._support.kinds import TORCH, kind_of
 from jeat._support.plugins import find, find_in_file
 from jeat._support.sealed import is_sealed
 from jeat._support.signatures import check_takes
+from jeat.nets._modules import check_library
 from jeat.nets.layouts import recognised
 from jeat.nets.spec import Spec, build
 from jeat.nets.wrap import wrap
@@ -41,8 +41,7 @@ def made_by_name(name: str) -> nn.Module | None:
     if not colon or not place or not inside or _is_there(name):
         return None
     if place in _LIBRARIES:
-        if importlib.util.find_spec(place) is None:
-            raise SettingError(f"{name} needs {place}: pip install {place}")
+        check_library(place, inside)
         try:
             return _LIBRARIES[place](inside)
         except (OSError, RuntimeError) as error:
@@ -76,8 +75,6 @@ def _is_there(name: str) -> bool:
 def _timm(name: str) -> nn.Module:
     import timm  # type: ignore[import-not-found]
 
-    if name not in timm.list_models():
-        raise SettingError(f"timm has no {name!r}: timm.list_models() has their names")
     net = timm.create_model(name, pretrained=True)
     how = timm.data.resolve_model_data_config(net)
     mean, std = list(how["mean"]), list(how["std"])
@@ -87,10 +84,6 @@ def _timm(name: str) -> nn.Module:
 def _torchvision(name: str) -> nn.Module:
     from torchvision import models  # type: ignore[import-untyped]
 
-    if name not in models.list_models():
-        raise SettingError(
-            f"torchvision has no {name!r}: torchvision.models.list_models() has their names"
-        )
     weights = models.get_model_weights(name).DEFAULT
     how = weights.transforms()
     names = _apart(weights.meta["categories"])

@@ -1,24 +1,12 @@
 """Pre-activation ResNet for small images, as fast_adversarial has it (Wong et al. 2020)."""
 
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from jeat.nets._layers import (
-    Activation,
-    Normalisation,
-    Normalize,
-    PerChannel,
-    activation_layer,
-    norm_layer,
-)  # fmt: skip
-from jeat.nets._residual import PreActivation, stages
+from jeat.nets._layers import Activation, Normalisation, PerChannel
+from jeat.nets._residual import BLOCKS, PreActivation, ResidualNet
 
 __all__ = ["Net"]
 
-_BLOCKS = {10: [1, 1, 1, 1], 18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
 
-
-class Net(nn.Sequential):
+class Net(ResidualNet):
     """preact_resnet-depth-width: four stages of pre-activation blocks (He et al. 2016b).
 
     Args:
@@ -49,25 +37,11 @@ class Net(nn.Sequential):
         mean: PerChannel = 0.5,
         std: PerChannel = 0.5,
     ) -> None:
-        if depth not in _BLOCKS:
-            raise ValueError(f"a depth is one of {', '.join(map(str, _BLOCKS))}, got {depth}")
-        if width < 1:
-            raise ValueError(f"a width is at least 1, got {width}")
-        if size < 4:
-            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        if depth not in (10, 18, 34):
+            raise ValueError(f"a depth is one of 10, 18, 34, got {depth}")
         widths = [width * 2**i for i in range(4)]
         super().__init__(
-            Normalize(mean, std, channels),
-            nn.Conv2d(channels, width, 3, padding=1, bias=norm == "none"),
-            *stages(PreActivation, width, widths, _BLOCKS[depth], norm, activation),
-            norm_layer(norm, widths[-1]),
-            activation_layer(activation),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(widths[-1], classes),
-        )
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Images in [0, 1] -> logits."""
-        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return logits
+            PreActivation, width, widths, BLOCKS[depth],
+            channels=channels, size=size, classes=classes, norm=norm, activation=activation,
+            mean=mean, std=std,
+        )  # fmt: skip

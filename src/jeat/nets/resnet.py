@@ -1,24 +1,12 @@
 """ResNet for small images, as MadryLab's robustness and many CIFAR projects have it."""
 
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from jeat.nets._layers import (
-    Activation,
-    Normalisation,
-    Normalize,
-    PerChannel,
-    activation_layer,
-    norm_layer,
-)  # fmt: skip
-from jeat.nets._residual import Bottleneck, PostActivation, stages
+from jeat.nets._layers import Activation, Normalisation, PerChannel
+from jeat.nets._residual import BLOCKS, Bottleneck, PostActivation, ResidualNet
 
 __all__ = ["Net"]
 
-_BLOCKS = {10: [1, 1, 1, 1], 18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}
 
-
-class Net(nn.Sequential):
+class Net(ResidualNet):
     """resnet-depth-width: a 3x3 convolution and four stages (He et al. 2016a), no first pooling.
 
     Args:
@@ -49,26 +37,12 @@ class Net(nn.Sequential):
         mean: PerChannel = 0.5,
         std: PerChannel = 0.5,
     ) -> None:
-        if depth not in _BLOCKS:
-            raise ValueError(f"a depth is one of {', '.join(map(str, _BLOCKS))}, got {depth}")
-        if width < 1:
-            raise ValueError(f"a width is at least 1, got {width}")
-        if size < 4:
-            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        if depth not in BLOCKS:
+            raise ValueError(f"a depth is one of {', '.join(map(str, BLOCKS))}, got {depth}")
         block = Bottleneck if depth == 50 else PostActivation
         widths = [width * block.expansion * 2**i for i in range(4)]
         super().__init__(
-            Normalize(mean, std, channels),
-            nn.Conv2d(channels, width, 3, padding=1, bias=norm == "none"),
-            norm_layer(norm, width),
-            activation_layer(activation),
-            *stages(block, width, widths, _BLOCKS[depth], norm, activation),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(widths[-1], classes),
-        )
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Images in [0, 1] -> logits."""
-        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return logits
+            block, width, widths, BLOCKS[depth],
+            channels=channels, size=size, classes=classes, norm=norm, activation=activation,
+            mean=mean, std=std,
+        )  # fmt: skip

@@ -1,22 +1,12 @@
 """WideResNet as TRADES and RobustBench have it; ``wrn`` is JEM's."""
 
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from jeat.nets._layers import (
-    Activation,
-    Normalisation,
-    Normalize,
-    PerChannel,
-    activation_layer,
-    norm_layer,
-)  # fmt: skip
-from jeat.nets._residual import PreActivation, stages
+from jeat.nets._layers import Activation, Normalisation, PerChannel
+from jeat.nets._residual import PreActivation, ResidualNet
 
 __all__ = ["Net"]
 
 
-class Net(nn.Sequential):
+class Net(ResidualNet):
     """wide_resnet-depth-width: three stages of (depth - 4) / 6 pre-activation blocks.
 
     Unlike JEM's, the stride is on a block's first convolution, and shortcuts take the activated
@@ -53,23 +43,9 @@ class Net(nn.Sequential):
         blocks, rest = divmod(depth - 4, 6)
         if rest or blocks < 1:
             raise ValueError(f"a WideResNet's depth is 6n + 4 (10, 16, 22, 28, ...), got {depth}")
-        if width < 1:
-            raise ValueError(f"a WideResNet's width is at least 1, got {width}")
-        if size < 4:
-            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
         widths = [16 * width, 32 * width, 64 * width]
         super().__init__(
-            Normalize(mean, std, channels),
-            nn.Conv2d(channels, 16, 3, padding=1, bias=norm == "none"),
-            *stages(PreActivation, 16, widths, [blocks] * 3, norm, activation),
-            norm_layer(norm, widths[-1]),
-            activation_layer(activation),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(widths[-1], classes),
-        )
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Images in [0, 1] -> logits."""
-        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return logits
+            PreActivation, 16, widths, [blocks] * 3,
+            channels=channels, size=size, classes=classes, norm=norm, activation=activation,
+            mean=mean, std=std,
+        )  # fmt: skip
