@@ -121,8 +121,8 @@ def in_bf16(precision: Precision, device: torch.device, net: nn.Module | None = 
     """Whether ``net`` multiplies in bf16: ``"auto"`` does where that is faster.
 
     The device must have instructions for it: a CPU without them emulates it, twenty times slower
-    than fp32. A CPU with them was up to thirty times slower at some convolutions in groups of few
-    channels, and a third faster at others: a net that has one runs in fp32 there.
+    than fp32. A CPU with them is many times slower at some convolutions in groups of few channels,
+    if faster at others: a net that has one runs in fp32 there.
     """
     if precision not in get_args(Precision):
         raise SettingError(
