@@ -2,13 +2,10 @@
 
 import argparse
 import json
-import math
 import os
 import platform
 import time
 from collections.abc import Iterable
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +24,7 @@ from benchmarks import (
     startup,
     waiting,
 )
-from benchmarks._measure import Row
+from benchmarks._measure import Row, cells, plain, versions
 from jeat.cli._memory import keep_memory
 from jeat.data import Batch
 from jeat.report import table
@@ -104,44 +101,29 @@ def main() -> None:
     _write(rows, points, data=folder.name, only=args.only)
 
 
-def _cells(row: dict[str, Any]) -> dict[str, object]:
-    """A row as it stands in the record, for the table."""
-    spread = "" if row["low"] == row["high"] else f"{row['low']:.3f}-{row['high']:.3f}"
-    value = float("nan") if row["value"] is None else row["value"]
-    return {
-        "suite": row["suite"], "what": row["what"], "ratio": value, "quartiles": spread,
-        "goal": row["verdict"], "note": row["note"],
-    }  # fmt: skip
-
-
 def _write(rows: list[Row], points: dict[str, Any], *, data: str, only: list[str] | None) -> None:
     """Write what was found, with the rows of suites that were not run as they stood."""
     file, now = ROOT / "results/bench.json", time.strftime("%Y-%m-%d %H:%M")
     record = json.loads(file.read_text()) if only and file.exists() else {"rows": [], "growth": {}}
     ran = {row.suite for row in rows}
-    new = [_plain(asdict(row)) | {"verdict": row.verdict, "at": now} for row in rows]
+    new = [plain(row) | {"at": now} for row in rows]
     record |= {
         "rows": [row for row in record["rows"] if row["suite"] not in ran] + new,
         "growth": points or record["growth"],
         "data": data,
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions(PACKAGES),
         "python": platform.python_version(),
         "cpu": _cpu(),
         "threads": torch.get_num_threads(),
     }
     file.write_text(json.dumps(record, indent=1) + "\n")
-    text = table([_cells(row) for row in record["rows"]])
+    text = table([cells(row) for row in record["rows"]])
     print(text)
     (ROOT / "results/bench.md").write_text(text + "\n")
     if record["growth"]:
         growth.draw(record["growth"], ROOT / "docs/images/growth.png")
     if not only:
         (ROOT / "results/profile.txt").write_text(_profile() + "\n")
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A row for JSON, which knows no NaN."""
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
 
 
 def _profile() -> str:
@@ -153,13 +135,6 @@ def _profile() -> str:
         iterate(training, batch)
     table: str = profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=15)
     return table
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _cpu() -> str:

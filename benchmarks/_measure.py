@@ -3,10 +3,12 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-__all__ = ["Row", "interleaved", "ratio"]
+__all__ = ["Row", "cells", "interleaved", "plain", "ratio", "spread", "versions"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,40 @@ def interleaved(
 
 def ratio(above: list[float], below: list[float]) -> tuple[float, float, float]:
     """Median and quartiles of the rounds' own ratios."""
-    ratios = sorted(a / b for a, b in zip(above, below, strict=True))
-    if len(ratios) < 3:
-        return statistics.median(ratios), ratios[0], ratios[-1]
-    low, _, high = statistics.quantiles(ratios, n=4, method="inclusive")
-    return statistics.median(ratios), low, high
+    return spread([a / b for a, b in zip(above, below, strict=True)])
+
+
+def spread(values: list[float]) -> tuple[float, float, float]:
+    """Median and quartiles; of two values the two."""
+    values = sorted(values)
+    if len(values) < 3:
+        return statistics.median(values), values[0], values[-1]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return statistics.median(values), low, high
+
+
+def plain(row: Row) -> dict[str, Any]:
+    """A row and its verdict for JSON, which knows no NaN."""
+    values = asdict(row) | {"verdict": row.verdict}
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in values.items()}
+
+
+def cells(row: dict[str, Any]) -> dict[str, object]:
+    """A row as it stands in the record, for the table."""
+    spread = "" if row["low"] == row["high"] else f"{row['low']:.3f}-{row['high']:.3f}"
+    value = float("nan") if row["value"] is None else row["value"]
+    return {
+        "suite": row["suite"], "what": row["what"], "ratio": value, "quartiles": spread,
+        "goal": row["verdict"], "note": row["note"],
+    }  # fmt: skip
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each package, where it is installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

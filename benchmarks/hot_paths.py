@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from benchmarks._measure import Row, interleaved, ratio
 from jeat.attacks import pgd
 from jeat.data import Batch, Images
 from jeat.energy import energy_of
-from jeat.nets import Spec, autocast, build, evaluating
+from jeat.nets import Precision, Spec, autocast, build, evaluating
 from jeat.objectives import make
 from jeat.samplers import langevin, last
 from jeat.training.iteration import Training, iterate, prepare
@@ -21,6 +22,7 @@ __all__ = [
     "NETS",
     "STEPS",
     "bare_gradients",
+    "bare_training_passes",
     "batch_of",
     "compiled",
     "jeat_iteration",
@@ -38,7 +40,7 @@ CPU = torch.device("cpu")
 def net_of(name: str, activation: str = "leaky_relu", size: int = 32) -> nn.Module:
     """A freshly initialised net in the layout that training and loading give it."""
     torch.manual_seed(0)
-    net = build(Spec(name, 3, size, CLASSES, "none", activation))  # type: ignore[arg-type]
+    net = build(Spec(name, 3, size, CLASSES, {"norm": "none", "activation": activation}))
     return net.to(memory_format=torch.channels_last)
 
 
@@ -48,28 +50,40 @@ def batch_of(n: int, size: int = 32) -> tuple[Tensor, Tensor]:
     return x, torch.randint(10, (n,))
 
 
-def bare_gradients(net: nn.Module, x: Tensor, passes: int) -> None:
-    """``passes`` input gradients and nothing else: bf16, channels_last, frozen weights."""
-    with autocast("bf16", CPU), evaluating(net):
+def bare_gradients(
+    net: nn.Module, x: Tensor, passes: int, precision: Precision | None = "bf16"
+) -> None:
+    """``passes`` input gradients and nothing else: channels_last, frozen weights.
+
+    Without a ``precision`` it is that which is around it.
+    """
+    with autocast(precision, x.device) if precision else nullcontext(), evaluating(net):
         for _ in range(passes):
             z = x.detach().requires_grad_()
             torch.autograd.grad(net(z).float().logsumexp(1).sum(), z)
 
 
-def bare_training_passes(net: nn.Module, x: Tensor) -> None:
+def bare_training_passes(net: nn.Module, x: Tensor, precision: Precision = "bf16") -> None:
     """One forward and one backward pass of two batches, with gradients on the weights."""
-    with autocast("bf16", CPU):
+    with autocast(precision, x.device):
         loss = net(x).float().mean() + net(x).float().mean()
     net.zero_grad()
     loss.backward()
 
 
-def jeat_iteration(name: str, n: int, method: str = "jeat", steps: int = 10) -> Training:
-    """A training in bf16, ready for its next iteration."""
+def jeat_iteration(
+    name: str,
+    n: int,
+    method: str = "jeat",
+    steps: int = 10,
+    slots: int = 10_000,
+    precision: Precision = "bf16",
+) -> Training:
+    """A training, ready for its next iteration."""
     net = net_of(name)
-    settings = {"steps": steps, "buffer_size": 10_000, "clamp": True}
+    settings = {"steps": steps, "buffer_size": slots, "clamp": True}
     objective = make(method, lambda k: torch.rand(k, 3, 32, 32), settings)
-    return prepare(net, objective, Optimisation(precision="bf16", batch_size=n), images=n)
+    return prepare(net, objective, Optimisation(precision=precision, batch_size=n), images=n)
 
 
 ROUNDS = {"wrn-10-2": 5, "wrn-16-2": 5, "wrn-28-10": 3}  # the shortest passes are the noisiest

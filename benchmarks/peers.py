@@ -36,7 +36,7 @@ def foolbox(net: nn.Module, steps: int) -> Attack:
     from foolbox import PyTorchModel
     from foolbox.attacks import LinfPGD
 
-    model = PyTorchModel(net, bounds=(0, 1), device="cpu")
+    model = PyTorchModel(net, bounds=(0, 1), device=_device(net))
     attack = LinfPGD(abs_stepsize=STEP, steps=steps, random_start=True)
     return lambda x, y: attack(model, x, y, epsilons=EPS)[1]
 
@@ -48,20 +48,22 @@ def art(net: nn.Module, steps: int) -> Attack:
 
     model = PyTorchClassifier(
         net, loss=nn.CrossEntropyLoss(), input_shape=(3, 32, 32), nb_classes=10,
-        clip_values=(0, 1), device_type="cpu",
+        clip_values=(0, 1), device_type="cpu" if _device(net).type == "cpu" else "gpu",
     )  # fmt: skip
     attack = ProjectedGradientDescentPyTorch(
         model, eps=EPS, eps_step=STEP, max_iter=steps, num_random_init=1, batch_size=128,
         verbose=False,
     )  # fmt: skip
-    return lambda x, y: torch.from_numpy(attack.generate(x.numpy(), y.numpy()))
+    return lambda x, y: torch.from_numpy(attack.generate(x.cpu().numpy(), y.cpu().numpy())).to(x)
 
 
 def pyautoattack(net: nn.Module, steps: int) -> Attack:
     """APGD on cross-entropy of pyautoattack, as many steps."""
     from pyautoattack.autopgd_base import APGDAttack
 
-    attack = APGDAttack(net, n_iter=steps, eps=EPS, norm="Linf", seed=0, device="cpu", loss="ce")
+    attack = APGDAttack(
+        net, n_iter=steps, eps=EPS, norm="Linf", seed=0, device=_device(net), loss="ce"
+    )
     return lambda x, y: attack.perturb(x, y)  # type: ignore[no-any-return]
 
 
@@ -190,6 +192,10 @@ def arithmetic(rounds: int = 9) -> Iterator[Row]:
         "peers", "fp32 / bf16: product of 512 x 5760 and 5760 x 640", *ratio(t["fp32"], t["bf16"]),
         rounds, note="what bf16 arithmetic alone gains over fp32",
     )  # fmt: skip
+
+
+def _device(net: nn.Module) -> torch.device:
+    return next(net.parameters()).device
 
 
 def _default_layout(net: nn.Module) -> nn.Module:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from jeat._support.learning import warn_in_train_mode
 from jeat._support.passes import differentiable, leaf, logits_of, normal
-from jeat._support.tensors import check_labels, check_logits
+from jeat._support.tensors import check_labels, check_logits, known_labels
 
 __all__ = [
     "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy", "loss_of",
@@ -53,7 +53,8 @@ def cross_entropy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[T
 def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
     """Close a net into an energy: E(., y) for labels ``y`` (B,), or E(.) without.
 
-    The net runs in the mode it is in, on whatever images: those of chains may leave [0, 1].
+    The net runs in the mode it is in, on whatever images: those of chains may leave [0, 1]. Whether
+    labels lie in 0..c-1 is looked at in the first call, and again once ``y`` was changed in place.
 
     Warns:
         DoubtWarning: that is train mode, and no training takes a step.
@@ -61,7 +62,7 @@ def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
     warn_in_train_mode(net)
     if y is None:
         return lambda x: marginal_energy(logits_of(net, x))
-    return lambda x: joint_energy(logits_of(net, x), y)
+    return _labelled(net, y, joint_energy)
 
 
 def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
@@ -70,7 +71,23 @@ def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
     As :func:`energy_of`.
     """
     warn_in_train_mode(net)
-    return lambda x: cross_entropy(logits_of(net, x), y)
+    return _labelled(net, y, cross_entropy)
+
+
+def _labelled(net: nn.Module, y: Tensor, energy: Callable[[Tensor, Tensor], Tensor]) -> Energy:
+    """An energy of logits and labels as one of images, whose labels are looked at once."""
+    looked: int | None = None
+
+    def of_images(x: Tensor) -> Tensor:
+        nonlocal looked
+        logits = logits_of(net, x)
+        version = y._version if isinstance(y, Tensor) and not y.is_inference() else 0
+        with known_labels(looked == version):
+            found = energy(logits, y)
+        looked = version
+        return found
+
+    return of_images
 
 
 def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *shape"]:

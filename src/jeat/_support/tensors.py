@@ -1,6 +1,9 @@
 """Checks of images, labels and logits: what is wrong is said in one line."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -8,8 +11,11 @@ from torch import Tensor
 from jeat._support.checks import NotFiniteError, quoted
 
 __all__ = [
-    "check_finite", "check_images", "check_labels", "check_logits", "check_pixels", "pixel_fault",
+    "check_finite", "check_images", "check_labels", "check_logits", "check_pixels", "known_labels",
+    "pixel_fault",
 ]  # fmt: skip
+
+_KNOWN: ContextVar[bool] = ContextVar("known", default=False)
 
 TOLERANCE = 1e-6  # of pixels outside of [0, 1]: fp32 rounds so when they are normalised and back
 
@@ -31,8 +37,23 @@ def check_logits(logits: Tensor) -> None:
         )
 
 
+@contextmanager
+def known_labels(known: bool = True) -> Iterator[None]:
+    """``with known_labels():`` does not look at the values of labels, which were looked at before.
+
+    A look at a number on a GPU waits until the GPU has done all that it was given.
+    """
+    token = _KNOWN.set(known)
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
 def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
     """Check that labels are a tensor (B,) of whole numbers, and fit ``logits`` (B, classes).
+
+    Their values are looked at unless they are known (:func:`known_labels`).
 
     Raises:
         ValueError: they are not, or do not.
@@ -52,8 +73,11 @@ def check_labels(y: Tensor, logits: Tensor | None = None) -> None:
         raise ValueError(
             f"labels are on {y.device}, logits on {logits.device}: move one with .to()"
         )
-    if y.numel() and (int(y.min()) < 0 or int(y.max()) >= classes):
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
+    if not y.numel() or _KNOWN.get():
+        return
+    low, high = torch.stack(y.aminmax()).tolist()  # one wait for the device
+    if low < 0 or high >= classes:
+        raise ValueError(f"labels must lie in 0..{classes - 1}, got {low}..{high}")
 
 
 def check_pixels(x: Tensor) -> Tensor:
@@ -70,7 +94,7 @@ def check_pixels(x: Tensor) -> Tensor:
     elif not x.numel():
         got += "; there is no image"
     elif x.dim() == 4:
-        low, high = map(float, x.detach().aminmax())  # NaN where a pixel is
+        low, high = torch.stack(x.detach().aminmax()).tolist()  # NaN where a pixel is
         if (fault := pixel_fault(low, high)) is None:
             return x if low >= 0 and high <= 1 else x.clamp(0, 1)
         got += f" {fault}"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from jeat._support.checks import MOST_STEPS, SettingError, check_not_negative, is_whole, quoted
 from jeat._support.learning import is_learning, warn_in_train_mode
 from jeat._support.passes import differentiable, leaf, logits_of
-from jeat._support.tensors import check_finite, check_labels, check_pixels
+from jeat._support.tensors import check_finite, check_labels, check_pixels, known_labels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, input_gradient, joint_energy
 
@@ -86,10 +86,11 @@ def pgd(
     x_adv, left = x.clone() if early_exit else x, torch.arange(len(x), device=x.device)
     for n in range(steps):
         at = x if n == 0 and grad_at == "clean" else x_n
-        gradient, right = _gradient(net, climbed, at, y)
+        gradient, right = _gradient(net, climbed, at, y, first=n == 0)
         if early_exit:
             x_adv.index_copy_(0, left, at)
-            left, x, y, x_n, gradient = (t[right] for t in (left, x, y, x_n, gradient))
+            stay = right.nonzero().squeeze(1)  # once: it waits for the device
+            left, x, y, x_n, gradient = (t[stay] for t in (left, x, y, x_n, gradient))
             if not len(left):
                 break
         delta = x_n + step_size * balls.steepest(gradient, norm) - x
@@ -108,15 +109,19 @@ def _found(x_adv: Tensor) -> Tensor:
     return x_adv
 
 
-def _gradient(net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient(
+    net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor, *, first: bool
+) -> tuple[Tensor, Tensor]:
     """grad_x of the sum of ``climbed``, and which images are not known to be fooled.
 
-    Where logits are not finite, the gradient is NaN, and nothing is known.
+    Where logits are not finite, the gradient is NaN, and nothing is known. Labels are looked at in
+    the ``first`` step.
     """
     with differentiable():
         x = leaf(x)
         logits = logits_of(net, x)
-        climbs = climbed(logits, y)
+        with known_labels(not first):
+            climbs = climbed(logits, y)
         if climbs.shape != x.shape[:1]:
             raise ValueError(
                 f"an attack climbs one number an image, ({len(x)},), got {tuple(climbs.shape)}"

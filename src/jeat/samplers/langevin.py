@@ -22,6 +22,8 @@ from jeat.energy import Energy, score
 
 __all__ = ["langevin"]
 
+LOOK_EVERY = 10  # states of a chain on a GPU
+
 
 def langevin(
     E: Energy,
@@ -57,8 +59,9 @@ def langevin(
         ValueError: ``steps`` below 1, ``step_size`` not positive, ``noise`` negative, ``bounds``
             that are no interval, first states that are not finite floats.
         NotFiniteError: at a state that is not finite, or whose energy or gradient is not; a
-            ValueError. Only in the steps of a training, which counts it as diverged, the chain goes
-            on with NaN.
+            ValueError. On a GPU it is looked for at every tenth state and the last, as each look
+            waits for the device; a state between is then NaN. Only in the steps of a training,
+            which counts it as diverged, the chain goes on with NaN.
     """
     if not is_whole(steps, 1, MOST_STEPS):
         raise SettingError(
@@ -81,19 +84,23 @@ def langevin(
     learning = is_learning()
 
     def chain(x: Tensor) -> Iterator[Tensor]:
-        for _ in range(steps):
+        every = 1 if x.device.type == "cpu" else LOOK_EVERY
+        for i in range(1, steps + 1):
             x = torch.add(x, score(E, x), alpha=step_size)
             if sigma > 0:
                 # not randn_like, which is slow where memory is not in the order of the axes
                 x.add_(torch.randn(x.shape, device=x.device, dtype=x.dtype), alpha=sigma)
-            if not learning and not x.sum().isfinite():
+            looked = i % every == 0 or i == steps
+            if not learning and looked and not x.sum().isfinite():
                 check_finite(
                     x,
                     "an energy, its gradient or a step is NaN or infinite in {} chains: lower "
                     "step_size, or look whether the net is sound",
                 )
             if bounds is not None:
+                lost = None if learning or looked else x - x  # NaN where x is not finite, else 0
                 x.clamp_(*bounds)
+                x = x if lost is None else x.add_(lost)
             yield x
 
     return chain(x.detach())

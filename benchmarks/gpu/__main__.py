@@ -1,0 +1,128 @@
+"""Measure what attacks, chains and training take on a GPU, into ``results/gpu.json``.
+
+Needs the repository and CIFAR-10 only. What was reached is written as it comes; what was not is
+said in its row.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import jeat
+from benchmarks._measure import Row, cells, plain, versions
+from benchmarks.gpu import paths, reference, rivals, work
+from benchmarks.gpu._bench import Bench, OverError, limited
+from jeat._support import processes
+from jeat._support.files import rewritten
+from jeat.data import Data, Images
+from jeat.report import table
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (
+    "torch", "torchvision", "triton", "adv-lib", "torchattacks", "foolbox",
+    "adversarial-robustness-toolbox", "pyautoattack", "accelerate", "numpy",
+)  # fmt: skip
+
+Part = Callable[[Bench], Iterator[Row]]
+PARTS: Sequence[tuple[str, float, Part]] = (  # share of the time, which unused time adds to
+    ("waits", 10, paths.waits),
+    ("hot paths", 90, paths.hot_paths),
+    ("peers", 60, rivals.rivals),
+    ("AT", 50, work.adversarial_epoch),
+    ("JEAT", 70, work.joint_iterations),
+    ("sampling", 30, work.sampling),
+    ("AutoAttack", 80, work.autoattack),
+    ("sweeps", 30, paths.sweeps),
+    ("reference", 60, reference.reference),
+)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """All parts, in their order, each in its share of the time."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    parser.add_argument("--data", type=Path, help="CIFAR-10 (default: $JEAT_DATA/cifar10)")
+    parser.add_argument("--minutes", type=float, default=8.5, help="at most")
+    parser.add_argument("--out", type=Path, help="default: results/gpu.json")
+    parser.add_argument("--smoke", action="store_true", help="tiny sizes, on any device")
+    parser.add_argument("--only", nargs="+", help="parts to run")
+    args = parser.parse_args(words)
+    end = time.monotonic() + 60 * args.minutes
+    device = processes.device()
+    if device.type != "cuda" and not args.smoke:
+        parser.error("there is no GPU here: --smoke runs all of it with tiny nets")
+    data = _random_images() if args.smoke else _images(args.data, parser)
+    out = args.out or ROOT / ("results/gpu-smoke.json" if args.smoke else "results/gpu.json")
+    record = about(device, data, smoke=args.smoke) | {"minutes": args.minutes, "rows": []}
+    bench, began = Bench(device, args.smoke, data), time.monotonic()
+    parts = [part for part in PARTS if not args.only or part[0] in args.only]
+    for i, (name, share, part) in enumerate(parts):
+        left = end - time.monotonic()
+        slot = left * share / sum(other[1] for other in parts[i:])
+        for row in carried_out(name, part, bench, slot):
+            record["rows"].append(plain(row))
+            record["seconds"] = round(time.monotonic() - began, 1)
+            rewritten(out, json.dumps(record, indent=1) + "\n")
+            print(f"{row.suite}: {row.what}: {row.value:.4g} {row.verdict} {row.note}", flush=True)
+        print(f"-- {name}: {time.monotonic() - began:.0f} s so far", flush=True)
+    print(table([cells(row) for row in record["rows"]]))
+    print(f"{out} was written")
+
+
+def carried_out(name: str, part: Part, bench: Bench, seconds: float) -> Iterator[Row]:
+    """The rows of a part; of what its time did not reach, or what failed, one that says so."""
+    note = ""
+    try:
+        with limited(seconds):
+            yield from part(bench.within(seconds))
+    except OverError:
+        note = f"not reached in {seconds:.0f} s"
+    except Exception as error:  # the other parts are worth their figures
+        note = f"failed: {type(error).__name__}: {(str(error) or '?').splitlines()[0]}"
+    if note:
+        yield Row.missing(name, "the rest of this part", note)
+    if bench.device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def about(device: torch.device, data: Data, *, smoke: bool) -> dict[str, Any]:
+    """What all figures belong to."""
+    found: dict[str, Any] = {
+        "device": "CPU", "smoke": smoke, "at": time.strftime("%Y-%m-%d %H:%M"),
+        "jeat": jeat.__version__, "python": platform.python_version(),
+        "versions": versions(PACKAGES), "cpus": os.cpu_count(),
+        "images": {"train": len(data.train), "test": len(data.test)},
+    }  # fmt: skip
+    if device.type == "cuda":
+        card = torch.cuda.get_device_properties(device)
+        found |= {
+            "device": card.name, "memory_gib": round(card.total_memory / 2**30, 1),
+            "capability": f"{card.major}.{card.minor}", "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }  # fmt: skip
+    return found
+
+
+def _images(folder: Path | None, parser: argparse.ArgumentParser) -> Data:
+    """CIFAR-10."""
+    place = folder or Path(os.environ.get("JEAT_DATA", "/nowhere")) / "cifar10"
+    if not place.exists():
+        parser.error(f"no CIFAR-10 in {place}: give --data, or put it into $JEAT_DATA/cifar10")
+    return jeat.load_data(place)
+
+
+def _random_images() -> Data:
+    """Few, of CIFAR-10's shape and classes."""
+    torch.manual_seed(0)
+    x, y = torch.randint(256, (32, 3, 32, 32)).byte(), torch.arange(32) % 10
+    return Data(Images(x, y), Images(x[:20], y[:20]), jeat.load("cifar10-at").spec.classes)
+
+
+if __name__ == "__main__":
+    main()
