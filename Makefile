@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Threads that wait sleep; where they spin, whatever else runs here slows all down by a multiple.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint docs bench soak build clean lowest newest
+.PHONY: demo test lint docs bench gpu gpu-train soak build clean lowest newest
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1
@@ -33,6 +33,13 @@ docs: .venv/installed-docs
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks
 
+# Both need a GPU and CIFAR-10 in $JEAT_DATA/cifar10.
+gpu: .venv/installed-bench
+	$(BIN)/python -m benchmarks.gpu
+
+gpu-train: .venv/installed-bench
+	$(BIN)/python -m benchmarks.gpu_train
+
 soak: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak
 
@@ -54,6 +61,7 @@ clean:
 	-$(BIN)/pip install -q foolbox
 	-$(BIN)/pip install -q adversarial-robustness-toolbox
 	-$(BIN)/pip install -q --no-deps torchattacks
+	-$(BIN)/pip install -q adv-lib
 	touch $@
 
 .venv/installed-%: .venv/installed

@@ -7,28 +7,22 @@ said in its row.
 import argparse
 import json
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import jeat
-from benchmarks._measure import Row, cells, plain, versions
+from benchmarks._measure import Row, cells, plain
 from benchmarks.gpu import paths, reference, rivals, work
-from benchmarks.gpu._bench import Bench, OverError, limited
+from benchmarks.gpu._bench import Bench, OverError, about, few_images, limited
 from jeat._support import processes
 from jeat._support.files import rewritten
-from jeat.data import Data, Images
+from jeat.data import Data
 from jeat.report import table
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = (
-    "torch", "torchvision", "triton", "adv-lib", "torchattacks", "foolbox",
-    "adversarial-robustness-toolbox", "pyautoattack", "accelerate", "numpy",
-)  # fmt: skip
 
 Part = Callable[[Bench], Iterator[Row]]
 PARTS: Sequence[tuple[str, float, Part]] = (  # share of the time, which unused time adds to
@@ -57,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> None:
     device = processes.device()
     if device.type != "cuda" and not args.smoke:
         parser.error("there is no GPU here: --smoke runs all of it with tiny nets")
-    data = _random_images() if args.smoke else _images(args.data, parser)
+    data = few_images() if args.smoke else _images(args.data, parser)
     out = args.out or ROOT / ("results/gpu-smoke.json" if args.smoke else "results/gpu.json")
     record = about(device, data, smoke=args.smoke) | {"minutes": args.minutes, "rows": []}
     bench, began = Bench(device, args.smoke, data), time.monotonic()
@@ -91,37 +85,12 @@ def carried_out(name: str, part: Part, bench: Bench, seconds: float) -> Iterator
         torch.cuda.empty_cache()
 
 
-def about(device: torch.device, data: Data, *, smoke: bool) -> dict[str, Any]:
-    """What all figures belong to."""
-    found: dict[str, Any] = {
-        "device": "CPU", "smoke": smoke, "at": time.strftime("%Y-%m-%d %H:%M"),
-        "jeat": jeat.__version__, "python": platform.python_version(),
-        "versions": versions(PACKAGES), "cpus": os.cpu_count(),
-        "images": {"train": len(data.train), "test": len(data.test)},
-    }  # fmt: skip
-    if device.type == "cuda":
-        card = torch.cuda.get_device_properties(device)
-        found |= {
-            "device": card.name, "memory_gib": round(card.total_memory / 2**30, 1),
-            "capability": f"{card.major}.{card.minor}", "cuda": torch.version.cuda,
-            "cudnn": torch.backends.cudnn.version(),
-        }  # fmt: skip
-    return found
-
-
 def _images(folder: Path | None, parser: argparse.ArgumentParser) -> Data:
     """CIFAR-10."""
     place = folder or Path(os.environ.get("JEAT_DATA", "/nowhere")) / "cifar10"
     if not place.exists():
         parser.error(f"no CIFAR-10 in {place}: give --data, or put it into $JEAT_DATA/cifar10")
     return jeat.load_data(place)
-
-
-def _random_images() -> Data:
-    """Few, of CIFAR-10's shape and classes."""
-    torch.manual_seed(0)
-    x, y = torch.randint(256, (32, 3, 32, 32)).byte(), torch.arange(32) % 10
-    return Data(Images(x, y), Images(x[:20], y[:20]), jeat.load("cifar10-at").spec.classes)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What all parts share: the device, sizes, clocks that wait for the device, and the time left."""
 
+import os
+import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,15 +12,23 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+import jeat
 from benchmarks import hot_paths
-from benchmarks._measure import interleaved
-from jeat.data import Data
+from benchmarks._measure import interleaved, versions
+from jeat.data import Data, Images
 from jeat.nets import Precision, autocast
 
-__all__ = ["PRECISIONS", "Bench", "OverError", "arithmetic", "limited"]
+__all__ = [
+    "FEW", "PRECISIONS", "Bench", "OverError", "about", "arithmetic", "few_images", "limited",
+]  # fmt: skip
 
 T = TypeVar("T")
 PRECISIONS = ("bf16", "tf32", "fp32")
+PACKAGES = (
+    "torch", "torchvision", "triton", "adv-lib", "torchattacks", "foolbox",
+    "adversarial-robustness-toolbox", "pyautoattack", "accelerate", "numpy",
+)  # fmt: skip
+FEW = "benchmarks.gpu._bench:few_images"
 
 
 class OverError(BaseException):
@@ -133,3 +143,28 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+
+
+def about(device: torch.device, data: Data, *, smoke: bool) -> dict[str, Any]:
+    """What all figures belong to."""
+    found: dict[str, Any] = {
+        "device": "CPU", "smoke": smoke, "at": time.strftime("%Y-%m-%d %H:%M"),
+        "jeat": jeat.__version__, "python": platform.python_version(),
+        "versions": versions(PACKAGES), "cpus": os.cpu_count(),
+        "images": {"train": len(data.train), "test": len(data.test)},
+    }  # fmt: skip
+    if device.type == "cuda":
+        card = torch.cuda.get_device_properties(device)
+        found |= {
+            "device": card.name, "memory_gib": round(card.total_memory / 2**30, 1),
+            "capability": f"{card.major}.{card.minor}", "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }  # fmt: skip
+    return found
+
+
+def few_images() -> Data:
+    """Few images of noise, in CIFAR-10's shape and classes."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randint(256, (40, 3, 32, 32), generator=generator).byte(), torch.arange(40) % 10
+    return Data(Images(x[20:], y[20:]), Images(x[:20], y[:20]), jeat.load("cifar10-at").spec.classes)
