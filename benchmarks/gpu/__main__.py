@@ -28,13 +28,13 @@ Part = Callable[[Bench], Iterator[Row]]
 PARTS: Sequence[tuple[str, float, Part]] = (  # share of the time, which unused time adds to
     ("waits", 10, paths.waits),
     ("hot paths", 90, paths.hot_paths),
-    ("peers", 60, rivals.rivals),
+    ("peers", 90, rivals.rivals),
     ("AT", 50, work.adversarial_epoch),
     ("JEAT", 70, work.joint_iterations),
     ("sampling", 30, work.sampling),
-    ("AutoAttack", 80, work.autoattack),
     ("sweeps", 30, paths.sweeps),
     ("reference", 60, reference.reference),
+    ("AutoAttack", 130, work.autoattack),
 )
 
 

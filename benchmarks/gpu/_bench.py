@@ -143,8 +143,6 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-
-
 def about(device: torch.device, data: Data, *, smoke: bool) -> dict[str, Any]:
     """What all figures belong to."""
     found: dict[str, Any] = {
@@ -167,4 +165,6 @@ def few_images() -> Data:
     """Few images of noise, in CIFAR-10's shape and classes."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randint(256, (40, 3, 32, 32), generator=generator).byte(), torch.arange(40) % 10
-    return Data(Images(x[20:], y[20:]), Images(x[:20], y[:20]), jeat.load("cifar10-at").spec.classes)
+    return Data(
+        Images(x[20:], y[20:]), Images(x[:20], y[:20]), jeat.load("cifar10-at").spec.classes
+    )

@@ -61,7 +61,8 @@ def hot_paths(bench: Bench) -> Iterator[Row]:
                     "bare": bare,
                     "PGD": attack(net, x, y, steps, precision),
                     "Langevin": chain(net, x, None, steps, precision),
-                }
+                },
+                seconds=2.5,
             )
             rounds, where = len(t["bare"]), f"{precision}, {name}, batch {n}"
             speed = spread([n * steps / s for s in t["bare"]])
@@ -87,7 +88,7 @@ def _iteration(bench: Bench, name: str, n: int) -> Row:
         bare_gradients(net, x, steps + 1, bench.fast)
         bare_training_passes(net, x, bench.fast)
 
-    t = bench.timed({"bare": bare, "JEAT": lambda: iterate(training, batch)})
+    t = bench.timed({"bare": bare, "JEAT": lambda: iterate(training, batch)}, seconds=2.5)
     what = f"JEAT iteration (K={steps}) / bare passes, bf16, {name}, batch {n}"
     speed = spread([n / s for s in t["JEAT"]])[0]
     return Row(

@@ -73,7 +73,7 @@ def _beside(
         runs["our evaluation"] = lambda: robust_accuracy(
             net, fast, y, eps=peers.EPS, steps=steps, step_size=peers.STEP, precision=bench.fast
         )
-    t = bench.timed(runs, seconds=bench.pick(12.0, 1.0), most=7)
+    t = bench.timed(runs, seconds=8.0, most=7)
     rounds, where = len(t["ours in bf16"]), f"{named}, {len(y)} images"
     for name in runs:
         speed = spread([len(y) / s for s in t[name]])

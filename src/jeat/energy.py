@@ -109,7 +109,8 @@ def score(energy: Energy, x: Float[Tensor, "b *shape"]) -> Float[Tensor, "b *sha
                 "jeat.energy.energy_of(net)"
             )
         s = input_gradient(E, x).neg()
-    return s.masked_fill_(~E.detach().isfinite().view(-1, *[1] * (x.dim() - 1)), torch.nan)
+    lost = E.detach() * 0  # NaN where it is not finite, else 0
+    return s.add_(lost.view(-1, *[1] * (x.dim() - 1)))
 
 
 def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tensor:

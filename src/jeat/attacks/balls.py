@@ -28,14 +28,14 @@ def steepest(gradient: Float[Tensor, "b *s"], norm: Norm) -> Float[Tensor, "b *s
 
     A gradient that is not finite has no direction: its image's is NaN.
     """
-    finite = _like(gradient.flatten(1).isfinite().all(1), gradient)
+    lost = _like((gradient * 0).flatten(1).sum(1), gradient)  # NaN where it is not finite, else 0
     if norm == "linf":
-        return gradient.sign().where(finite, torch.nan)  # the sign of NaN would be 0
+        return gradient.sign().add_(lost)  # the sign of NaN would be 0
     # Scale by the largest entry first: squares of tiny gradients underflow in fp32.
     largest = _like(gradient.flatten(1).abs().amax(1), gradient)
     scaled = gradient / largest.where(largest > 0, 1)
     length = _like(scaled.flatten(1).norm(dim=1), gradient)
-    return (scaled / length.where(length > 0, 1)).where(finite, torch.nan)
+    return (scaled / length.where(length > 0, 1)).add_(lost)
 
 
 def project(delta: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tensor, "b *s"]:

@@ -86,14 +86,14 @@ def pgd(
     x_adv, left = x.clone() if early_exit else x, torch.arange(len(x), device=x.device)
     for n in range(steps):
         at = x if n == 0 and grad_at == "clean" else x_n
-        gradient, right = _gradient(net, climbed, at, y, first=n == 0)
+        gradient, logits = _gradient(net, climbed, at, y, first=n == 0)
         if early_exit:
             x_adv.index_copy_(0, left, at)
-            stay = right.nonzero().squeeze(1)  # once: it waits for the device
+            stay = _not_fooled(logits, y).nonzero().squeeze(1)  # once: it waits for the device
             left, x, y, x_n, gradient = (t[stay] for t in (left, x, y, x_n, gradient))
             if not len(left):
                 break
-        delta = x_n + step_size * balls.steepest(gradient, norm) - x
+        delta = torch.add(x_n, balls.steepest(gradient, norm), alpha=step_size).sub_(x)
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
     return _found(x_adv.index_copy_(0, left, x_n) if early_exit else x_n)
 
@@ -112,10 +112,9 @@ def _found(x_adv: Tensor) -> Tensor:
 def _gradient(
     net: nn.Module, climbed: Climbed, x: Tensor, y: Tensor, *, first: bool
 ) -> tuple[Tensor, Tensor]:
-    """grad_x of the sum of ``climbed``, and which images are not known to be fooled.
+    """grad_x of the sum of ``climbed``, NaN where logits are not finite, and the logits.
 
-    Where logits are not finite, the gradient is NaN, and nothing is known. Labels are looked at in
-    the ``first`` step.
+    Labels are looked at in the ``first`` step.
     """
     with differentiable():
         x = leaf(x)
@@ -127,9 +126,14 @@ def _gradient(
                 f"an attack climbs one number an image, ({len(x)},), got {tuple(climbs.shape)}"
             )
         gradient = input_gradient(climbs, x)
-    finite = logits.isfinite().all(1)
-    gradient = gradient.where(finite.view(-1, 1, 1, 1), torch.nan)
-    return gradient, (logits.argmax(1) == y) | ~finite
+    logits = logits.detach()
+    lost = (logits * 0).sum(1)  # NaN where they are not finite, else 0
+    return gradient + lost.to(gradient.dtype).view(-1, 1, 1, 1), logits
+
+
+def _not_fooled(logits: Tensor, y: Tensor) -> Tensor:
+    """Which images are not known to be classified as something else than their label."""
+    return (logits.argmax(1) == y) | ~logits.isfinite().all(1)
 
 
 def fgsm(
