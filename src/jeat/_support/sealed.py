@@ -54,7 +54,7 @@ def seal_of(header: dict[str, Any], tensors: dict[str, Tensor]) -> str:
     """SHA-256 of plain values, and of named tensors with their types and shapes."""
     found = hashlib.sha256(json.dumps(header).encode())
     for name in sorted(tensors):
-        t = tensors[name].contiguous()
+        t = tensors[name].cpu().contiguous()
         found.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
         found.update(t.reshape(-1).view(torch.uint8).numpy().data)
     return found.hexdigest()
