@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,11 @@ from jeat.training.plan import Optimisation, Plan
 ROOT = Path(__file__).parents[1]
 NETS = ("wrn-28-10", "wrn-34-5", "wrn-28-4", "wrn-16-4")  # the first that has time to learn
 LEAST, MOST = 15, 60  # epochs of AT
-AT, JEAT = 0.6, 0.1  # shares of the time; the rest is for measuring
+AT, JEAT = 0.5, 0.08  # shares of the time; the rest is for measuring
 FIRST = ("clean", "pgd_20", "eq17", "pgd_20_few", "auto_attack", "fisher")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Choose, train, draw and measure, writing the record after each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_train", description=__doc__)
     parser.add_argument("--minutes", type=float, default=25, help="of training and measuring")
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/gpu-train"))
     parser.add_argument("--record", type=Path, help="default: results/gpu-train.json")
     parser.add_argument("--smoke", action="store_true", help="tiny, on any device")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     end, device = time.monotonic() + 60 * args.minutes, processes.device()
     if device.type != "cuda" and not args.smoke:
         parser.error("there is no GPU here: --smoke trains a tiny net for a few iterations")
@@ -140,11 +140,14 @@ def stages(suite: Suite, out: Path, end: float) -> Iterator[tuple[str, dict[str,
     """Train, then draw and measure in the order of what is told first; what time leaves out."""
     plans = suite.plans(out, 0)
     for name, plan in plans.items():
-        began, done = time.monotonic(), 0
+        began, done, found = time.monotonic(), 0, {}
         for log in jeat.fit(plan, out / name, resume=True):
             done += 1
+            found = {k: v for k, v in log.metrics.items() if k.startswith("test_")}
             if log.went_back:
                 yield name, {"stages": {"went back": list(log.went_back)}}
+        images = plan.optimisation.evaluate_images
+        yield name, {"figures": {f"{k} ({images} images)": v for k, v in found.items()}}
         took = {"seconds": round(time.monotonic() - began, 1), "iterations": done}
         o = plan.optimisation
         took |= {"net": plan.net, "epochs": o.epochs, "batch_size": o.batch_size}

@@ -71,14 +71,16 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def carried_out(name: str, part: Part, bench: Bench, seconds: float) -> Iterator[Row]:
     """The rows of a part; of what its time did not reach, or what failed, one that says so."""
-    note = ""
+    note, within = "", bench.within(seconds)
+    over = f"not reached in {max(0, seconds):.0f} s"
     try:
         with limited(seconds):
-            yield from part(bench.within(seconds))
+            yield from part(within)
     except OverError:
-        note = f"not reached in {seconds:.0f} s"
+        note = over
     except Exception as error:  # the other parts are worth their figures
-        note = f"failed: {type(error).__name__}: {(str(error) or '?').splitlines()[0]}"
+        said = f"failed: {type(error).__name__}: {(str(error) or '?').splitlines()[0]}"
+        note = said if within.left() > 0 else over  # a library may make its own of an OverError
     if note:
         yield Row.missing(name, "the rest of this part", note)
     if bench.device.type == "cuda":

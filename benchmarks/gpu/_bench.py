@@ -129,18 +129,18 @@ def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise :class:`OverError` after as many seconds."""
+    """Raise :class:`OverError` after as many seconds, and every second from then on."""
 
     def over(*_: object) -> None:
         raise OverError
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    timer = signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01), 1)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *timer)
 
 
 def about(device: torch.device, data: Data, *, smoke: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ __all__ = ["adversarial_epoch", "autoattack", "joint_iterations", "sampling"]
 
 
 def adversarial_epoch(bench: Bench) -> Iterator[Row]:
-    """An epoch of fast AT of a WRN-28-10 with batch normalisation, as the suite `cifar10` has it."""
+    """An epoch of fast AT of a WRN-28-10 with batch normalisation, as `cifar10` has it."""
     name, n = bench.pick(("wrn-28-10", 128), ("wrn-10-1", 8))
     o = Optimisation(
         epochs=1, batch_size=n, optimizer="sgd", lr=0.1, weight_decay=5e-4, precision=bench.fast,
@@ -68,7 +68,8 @@ def _trained(bench: Bench, training: Training, what: str) -> Row:
     took = time.perf_counter() - began
     assert all(map(math.isfinite, losses))
     speed = n * (done - first) / took
-    note = f"{done} of {training.total} iterations; loss {losses[0]:.3g} to {losses[-1]:.3g}, {training.o.precision}"
+    note = f"{done} of {training.total} iterations, {training.o.precision}; "
+    note += f"loss {losses[0]:.3g} to {losses[-1]:.3g}"
     return Row("training", f"{what}: images a second", speed, speed, speed, 1, note=note)
 
 

@@ -84,18 +84,22 @@ def pgd(
     if grad_at == "start":
         x_n = x_n.clamp(0, 1)
     x_adv, left = x.clone() if early_exit else x, torch.arange(len(x), device=x.device)
+    still = torch.ones_like(left, dtype=torch.bool)  # of those left, which are not fooled
     for n in range(steps):
         at = x if n == 0 and grad_at == "clean" else x_n
         gradient, logits = _gradient(net, climbed, at, y, first=n == 0)
         if early_exit:
-            x_adv.index_copy_(0, left, at)
-            stay = _not_fooled(logits, y).nonzero().squeeze(1)  # once: it waits for the device
-            left, x, y, x_n, gradient = (t[stay] for t in (left, x, y, x_n, gradient))
-            if not len(left):
-                break
+            _keep(x_adv, left, still, at)
+            still &= _not_fooled(logits, y)
+            stay = _staying(still)
+            if not len(stay):
+                return _found(x_adv)
+            if len(stay) < len(left):
+                held = (left, still, x, y, x_n, gradient)
+                left, still, x, y, x_n, gradient = (t[stay] for t in held)
         delta = torch.add(x_n, balls.steepest(gradient, norm), alpha=step_size).sub_(x)
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
-    return _found(x_adv.index_copy_(0, left, x_n) if early_exit else x_n)
+    return _found(_keep(x_adv, left, still, x_n) if early_exit else x_n)
 
 
 def _found(x_adv: Tensor) -> Tensor:
@@ -129,6 +133,31 @@ def _gradient(
     logits = logits.detach()
     lost = (logits * 0).sum(1)  # NaN where they are not finite, else 0
     return gradient + lost.to(gradient.dtype).view(-1, 1, 1, 1), logits
+
+
+def _keep(x_adv: Tensor, left: Tensor, still: Tensor, x: Tensor) -> Tensor:
+    """``x`` in the places ``left`` of ``x_adv``, of the images that are ``still`` not fooled."""
+    return x_adv.index_copy_(0, left, x.where(still.view(-1, 1, 1, 1), x_adv[left]))
+
+
+def _staying(still: Tensor) -> Tensor:
+    """Which images the next step passes: those ``still`` not fooled, and on a GPU some beside.
+
+    There a pass of a new size plans its convolutions anew, which takes as long as many passes. So
+    the batch is halved, again and again, and images that are fooled already fill it up.
+    """
+    many = int(still.sum())  # the one wait for the device in a step
+    if _plans_by_size(still.device) and many:
+        size = len(still)
+        while many <= (size + 1) // 2 < size:
+            size = (size + 1) // 2
+        return (~still).byte().argsort(stable=True)[:size]
+    return still.nonzero().squeeze(1)
+
+
+def _plans_by_size(device: torch.device) -> bool:
+    """Whether a pass of another batch size than before is slow."""
+    return device.type == "cuda"
 
 
 def _not_fooled(logits: Tensor, y: Tensor) -> Tensor:

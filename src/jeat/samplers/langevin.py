@@ -22,8 +22,6 @@ from jeat.energy import Energy, score
 
 __all__ = ["langevin"]
 
-LOOK_EVERY = 10  # states of a chain on a GPU
-
 
 def langevin(
     E: Energy,
@@ -84,7 +82,7 @@ def langevin(
     learning = is_learning()
 
     def chain(x: Tensor) -> Iterator[Tensor]:
-        every = 1 if x.device.type == "cpu" else LOOK_EVERY
+        every = _look_every(x.device)
         for i in range(1, steps + 1):
             x = torch.add(x, score(E, x), alpha=step_size)
             if sigma > 0:
@@ -104,6 +102,11 @@ def langevin(
             yield x
 
     return chain(x.detach())
+
+
+def _look_every(device: torch.device) -> int:
+    """After how many states it is looked whether all are finite."""
+    return 1 if device.type == "cpu" else 10
 
 
 def _is_interval(bounds: object) -> bool:
