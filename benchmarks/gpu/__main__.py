@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -63,10 +64,29 @@ def main(words: Sequence[str] | None = None) -> None:
             record["rows"].append(plain(row))
             record["seconds"] = round(time.monotonic() - began, 1)
             rewritten(out, json.dumps(record, indent=1) + "\n")
+            rewritten(out.with_suffix(".md"), as_page(record))
             print(f"{row.suite}: {row.what}: {row.value:.4g} {row.verdict} {row.note}", flush=True)
         print(f"-- {name}: {time.monotonic() - began:.0f} s so far", flush=True)
-    print(table([cells(row) for row in record["rows"]]))
+    print(as_page(record))
     print(f"{out} was written")
+
+
+def as_page(record: dict[str, Any]) -> str:
+    """What the docs show of a record: what it ran on, and its rows."""
+    ran, images = record["versions"], record["images"]
+    on = f"{record['device']}, torch {ran['torch']}, CUDA {record.get('cuda')}, {record['at']}"
+    data = f"{images['train']:,} training and {images['test']:,} test images"
+    time = f"{record['seconds'] / 60:.1f} minutes"
+    rows = [cells(row) | {"rounds": row["rounds"]} for row in record["rows"]]
+    for row, found in zip(rows, record["rows"], strict=True):
+        row["value"], low, high = found["value"], found["low"], found["high"]
+        if row["value"] is None:
+            row["value"] = ""
+        elif abs(row["value"]) >= 1000:
+            row["value"] = f"{row['value']:,.0f}"
+            row["quartiles"] = f"{low:,.0f}-{high:,.0f}" if low != high else ""
+    names = ("suite", "what", "value", "quartiles", "rounds", "goal", "note")
+    return f"{on}; {data}; {time}.\n\n{table([{k: r[k] for k in names} for r in rows])}\n"
 
 
 def carried_out(name: str, part: Part, bench: Bench, seconds: float) -> Iterator[Row]:

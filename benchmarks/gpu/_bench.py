@@ -28,6 +28,9 @@ PACKAGES = (
     "torch", "torchvision", "triton", "adv-lib", "torchattacks", "foolbox",
     "adversarial-robustness-toolbox", "pyautoattack", "accelerate", "numpy",
 )  # fmt: skip
+CLASSES = (
+    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+)  # fmt: skip
 FEW = "benchmarks.gpu._bench:few_images"
 
 

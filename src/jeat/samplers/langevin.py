@@ -96,12 +96,18 @@ def langevin(
                     "step_size, or look whether the net is sound",
                 )
             if bounds is not None:
-                lost = None if learning or looked else x - x  # NaN where x is not finite, else 0
-                x.clamp_(*bounds)
-                x = x if lost is None else x.add_(lost)
+                x = _clamped(x, bounds, known=learning or looked)
             yield x
 
     return chain(x.detach())
+
+
+def _clamped(x: Tensor, bounds: tuple[float, float], *, known: bool) -> Tensor:
+    """``x`` in ``bounds``, in place: NaN where it was infinite, unless that is ``known`` or let be."""
+    if known:
+        return x.clamp_(*bounds)
+    lost = x - x  # NaN where x is not finite, else 0
+    return x.clamp_(*bounds).add_(lost)
 
 
 def _look_every(device: torch.device) -> int:
