@@ -39,6 +39,7 @@ from jeat.training.evaluation import accuracy_under_attack, evaluate
 from jeat.training.health import DivergenceError
 from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
+from jeat.training.unsaved import check_unsaved
 
 __all__ = ["check_run", "fit"]
 
@@ -189,6 +190,7 @@ def _train_on(run: Run, begun: Begun, asked: list[int]) -> Iterator[Log]:
             stop = any_process(training, bool(asked))
             due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
             if due and not health.streak:
+                check_unsaved(training.state.objective, begun.unsaved)
                 save(out, training, begun.start, plan, rollbacks=len(run.past))
             yield log
             if stop:

@@ -149,7 +149,7 @@ def _plain(value: object) -> object:
 def _notes(suite: Suite) -> dict[str, str]:
     """What each column of the suite's tables is, in a line."""
     tables = suite.comparison.tables(suite, {})
-    return {c.name: f"{c.label}: {c.note}" for table in tables for c in table.columns}
+    return {c.name: f"{c.label}: {c.reading}" for table in tables for c in table.columns}
 
 
 def _weakness(method: str, plan: Plan) -> str:
