@@ -29,7 +29,10 @@ INSIDE = {
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "plugins", "signatures",
     ],
-    "data": ["images", "labels", "batches", "sizes", "decode", "folders", "sources", "load"],
+    "data": [
+        "images", "labels", "batches", "sizes", "decode", "columns", "splits", "folders",
+        "sources", "load",
+    ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],
