@@ -79,7 +79,7 @@ def read(source: str, path: Path, how: Reading) -> Data:
     folders = [path] if path.exists() else [expanded(place) for place in fetched]
     seen: dict[tuple[int, int], Path] = {}
     names = [name for name in (train, test) if name]
-    pixels = [decoded(image_files(splits[name], image, *folders, seen=seen)) for name in names]
+    pixels = [decoded(image_files(splits[name], image, *folders, seen=seen), how) for name in names]
     parts = []
     for name, x in zip(names, coloured(pixels), strict=True):
         try:
