@@ -16,8 +16,8 @@ __all__ = ["SIXTEEN", "SOURCES", "Batch", "Data", "Images", "eight_bits", "from_
 
 SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
 
-SIXTEEN = "pixels of 16 bits are scaled to 8, 65535 to 255; the brightest is {}"
-"""What is said of them, with the brightest."""
+SIXTEEN = "pixels of 16 bits are scaled to 8, 65535 to 255: look at the range"
+"""What is said of such pixels."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def from_arrays(
     x = _channels_first(np.asarray(images))
     if x.dtype == np.uint16:
         x = eight_bits(x)
-        warnings.warn(SIXTEEN.format(int(np.max(images))), stacklevel=2)
+        warnings.warn(SIXTEEN, stacklevel=2)
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
             raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")

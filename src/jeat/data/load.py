@@ -126,9 +126,9 @@ def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
             warnings.simplefilter("always", UserWarning)
             read: Data = reader.read(source, path, how)
     finally:
-        for w in caught:
+        for w in {str(w.message): w for w in caught}.values():
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
-    said = [str(w.message) for w in caught if w.category is UserWarning]
+    said = [*dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning)]
     with whole_file(file) as part:
         save_sealed(part, {"classes": read.classes, "warnings": said}, read.tensors())
     return read

@@ -60,7 +60,7 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
         ValueError: it was not.
     """
     spec = spec_of(net)
-    takes = (spec.channels, spec.size, spec.size), len(spec.classes)
+    takes = spec.shape, len(spec.classes)
     if takes != (data.shape, len(data.classes)):
         raise ValueError(
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from jeat.data.folders import check_tables, has_card, splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
 from jeat.data.splits import split_named, train_and_test
 
-__all__ = ["key", "read", "reads"]
+__all__ = ["key", "read", "read_splits", "reads"]
 
 has_columns = True
 takes_the_rest = True
@@ -73,7 +74,30 @@ def read(source: str, path: Path, how: Reading) -> Data:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     datasets.disable_progress_bars()
-    splits = _splits(source, path)
+    folders = [path.parent if path.is_file() else path]
+    if not path.exists():
+        fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
+        folders = [expanded(place) for place in fetched]
+    return read_splits(source, _splits(source, path), how, folders)
+
+
+def read_splits(
+    source: str, splits: Mapping[str, Any], how: Reading, folders: Sequence[Path]
+) -> Data:
+    """Every image of the splits that are trained and tested on.
+
+    Args:
+        source: how the user named them.
+        splits: name -> ``datasets.Dataset``.
+        how: they are read.
+        folders: where their files may lie.
+
+    Raises:
+        ValueError: no column of images or of labels, no split to train on; images that cannot be
+            read, labels that are missing.
+    """
+    import datasets
+
     features = next(iter(splits.values())).features
     image, label = _image_column(source, features), _label_column(source, features, how)
     train, test = train_and_test(
@@ -90,15 +114,13 @@ def read(source: str, path: Path, how: Reading) -> Data:
         y = {name: np.array(values) for name, values in labels.items()}
     else:
         y, classes = named(labels, where)
-    folders = [path.parent if path.is_file() else path]
-    if not path.exists():
-        fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
-        folders = [expanded(place) for place in fetched]
+    shown = {name: splits[name] for name in names}
+    if not isinstance(features[image], datasets.Image):
+        shown = {name: part.cast_column(image, datasets.Image()) for name, part in shown.items()}
     seen: dict[tuple[int, int], Path] = {}
-    shown = {name: splits[name].cast_column(image, datasets.Image()) for name in names}
-    pixels = [decoded(image_files(shown[name], image, *folders, seen=seen)) for name in names]
+    files = [image_files(shown[name], image, *folders, seen=seen) for name in names]
     parts = []
-    for name, x in zip(names, coloured(pixels), strict=True):
+    for name, x in zip(names, coloured([decoded(f, how) for f in files]), strict=True):
         try:
             parts.append(from_arrays(x, y[name], classes))
         except ValueError as error:

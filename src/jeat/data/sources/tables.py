@@ -98,7 +98,7 @@ def read(source: str, path: Path, how: Reading) -> Data:
     seen: dict[tuple[int, int], Path] = {}
     pixels = coloured(
         [
-            decoded(checked([files[i] for i in at], paths, path.parent, seen=seen))
+            decoded(checked([files[i] for i in at], paths, path.parent, seen=seen), how)
             for at in rows.values()
         ]
     )
