@@ -406,9 +406,10 @@ def test_a_short_name_is_a_data_set_of_the_hub_at_a_commit_that_is_known(
 ):
     read = []
     monkeypatch.delenv("JEAT_DATA", raising=False)
-    monkeypatch.setattr(datasets, "load_dataset", lambda *name, **how: read.append((*name, how)))
-    with pytest.raises(AttributeError):
-        load_data(name)
+    with monkeypatch.context() as m:
+        m.setattr(datasets, "load_dataset", lambda *name, **how: read.append((*name, how)))
+        with pytest.raises(AttributeError):
+            load_data(name)
     ((asked, how),) = read
     assert (asked, how.get("name")) == (owner, config)
     assert re.fullmatch("[0-9a-f]{40}", how["revision"])

@@ -1,6 +1,7 @@
 """What is in a zip or tar archive: names that lead into its folder, plain files, no bombs."""
 
 import lzma
+import re
 import stat
 import tarfile
 import zipfile
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Any
 
 from jeat._support.checks import quoted
 from jeat._support.kinds import kind_of
@@ -20,6 +21,7 @@ __all__ = [
     "members",
 ]  # fmt: skip
 
+_TAR = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz)$", re.IGNORECASE)
 _MOST_FILES = 5_000_000
 _MOST_BYTES = 2**30  # that any archive may hold; a larger one only as many times its size as
 _TIMES = 100
@@ -46,7 +48,7 @@ class Member:
 
     name: PurePosixPath
     size: int
-    content: IO[bytes]
+    content: Any
 
 
 def is_zip(file: Path) -> bool:
@@ -55,9 +57,9 @@ def is_zip(file: Path) -> bool:
 
 
 def is_tar(file: Path) -> bool:
-    """Whether it is a tar archive, plain or packed by gzip, bzip2 or xz."""
+    """Whether it is a tar archive, plain or packed by gzip, bzip2 or xz, or is named like one."""
     try:
-        return tarfile.is_tarfile(file)
+        return bool(_TAR.search(file.name)) or tarfile.is_tarfile(file)
     except _BROKEN:
         return False
 
@@ -132,7 +134,7 @@ def _safe(file: Path, name: str) -> PurePosixPath:
     return path
 
 
-def _zipped(file: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _zipped(file: Path) -> Iterator[tuple[str, int, Any]]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -146,7 +148,7 @@ def _zipped(file: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
                 yield info.filename, info.file_size, content
 
 
-def _tarred(file: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _tarred(file: Path) -> Iterator[tuple[str, int, Any]]:
     with tarfile.open(file) as archive:
         for info in archive:
             _check_plain(file, info.name, info.isreg() or info.isdir())
@@ -156,6 +158,10 @@ def _tarred(file: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
             content = archive.extractfile(info)
             assert content is not None
             yield info.name, info.size, content
+        assert archive.fileobj is not None
+        archive.fileobj.seek(archive.offset)  # iteration ends at a damaged header, too
+        if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it is damaged or cut short")
 
 
 def _check_plain(file: Path, name: str, plain: bool) -> None:

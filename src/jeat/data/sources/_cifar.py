@@ -37,6 +37,8 @@ def loaded(pickled: bytes, said: str) -> Batch:
     """
     try:
         found = _Reader(BytesIO(pickled), encoding="latin1").load()
+        if isinstance(found, dict):
+            return {_text(k): v.array() if isinstance(v, _Array) else v for k, v in found.items()}
     except _RefusedError as error:
         raise ValueError(f"{said} {error}") from error
     except (
@@ -44,9 +46,7 @@ def loaded(pickled: bytes, said: str) -> Batch:
         OverflowError, MemoryError, RecursionError, ImportError,
     ) as error:  # fmt: skip
         raise ValueError(f"{said} is a damaged pickle: {line(error)}; fetch it anew") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{said} holds {quoted(found)}, not the dictionary of a CIFAR batch")
-    return {_text(k): v.array() if isinstance(v, _Array) else v for k, v in found.items()}
+    raise ValueError(f"{said} holds {quoted(found)}, not the dictionary of a CIFAR batch")
 
 
 def _text(key: Any) -> str:
@@ -75,7 +75,7 @@ class _Array:
         if not isinstance(raw, bytes | bytearray) or not isinstance(self.kind, _Kind):
             raise ValueError("it holds an array of objects")
         found = np.frombuffer(raw, self.kind.dtype())
-        return found.reshape(self.shape, order="F" if self.fortran is True else "C")
+        return found.reshape(self.shape, order="F" if self.fortran is True else "C").copy()
 
 
 class _Kind:

@@ -2,8 +2,9 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -78,12 +79,15 @@ def read(source: str, path: Path, how: Reading) -> Data:
     if not path.exists():
         fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
         folders = [expanded(place) for place in fetched]
-    return read_splits(source, _splits(source, path), how, folders)
+    if not path.exists():
+        return read_splits(source, _splits(source, path), how, folders)
+    place = Path(datasets.config.HF_DATASETS_CACHE)
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="jeat-", dir=place) as copy:  # what is decoded is kept elsewhere
+        return read_splits(source, _splits(source, path, copy), how, folders)
 
 
-def read_splits(
-    source: str, splits: Mapping[str, Any], how: Reading, folders: Sequence[Path]
-) -> Data:
+def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path]) -> Data:
     """Every image of the splits that are trained and tested on.
 
     Args:
@@ -128,8 +132,8 @@ def read_splits(
     return Data(parts[0], parts[1], classes) if test else Data.held_out(parts[0], classes)
 
 
-def _splits(source: str, path: Path) -> Any:
-    """The data set by split.
+def _splits(source: str, path: Path, copy: str | None = None) -> Any:
+    """The data set by split; of local files, ``copy`` is the folder that it is written to.
 
     Raises:
         FileNotFoundError: no such data set, or the hub cannot be reached.
@@ -139,20 +143,21 @@ def _splits(source: str, path: Path) -> Any:
 
     config = _config(source, path)
     named = {"name": config} if config else {}
+    to = {"cache_dir": copy} if copy else {}
     try:
         if path.is_file():
             split = split_named(path.stem) or "train"
-            return datasets.load_dataset("parquet", data_files={split: str(path.resolve())})
+            return datasets.load_dataset("parquet", data_files={split: str(path.resolve())}, **to)
         if images := path.is_dir() and splits_of(path, sorted(path.rglob("*")), say=False):
             if config:
                 raise ValueError(f"folders of images have no configuration {config}")
-            return datasets.load_dataset("imagefolder", data_files=images)
+            return datasets.load_dataset("imagefolder", data_files=images, **to)
         hub = hub_data(source)
         if path.exists() or hub is None:
             # in full: a relative "imagefolder" would be taken for the reader of that name
             place = str(path.resolve()) if path.exists() else source
-            found = datasets.load_dataset(place, revision=None, **named)
-            builder = datasets.load_dataset_builder(place, **named)
+            found = datasets.load_dataset(place, revision=None, **named, **to)
+            builder = datasets.load_dataset_builder(place, **named, **to)
             read = builder.config.data_files if path.exists() else {}
         else:
             found, read = datasets.load_dataset(hub.name, revision=hub.commit, **named), {}

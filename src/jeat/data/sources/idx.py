@@ -104,9 +104,10 @@ def _array(file: Path) -> np.ndarray:
             begin = f.read(4)
             if len(begin) < 4 or begin[:2] != b"\0\0" or begin[2] not in _TYPES or not begin[3]:
                 raise ValueError(f"it begins with {begin.hex(' ') or 'nothing'}, as no idx file")
-            shape = np.frombuffer(f.read(4 * begin[3]), ">u4").tolist()
-            if len(shape) != begin[3]:
+            sizes = f.read(4 * begin[3])
+            if len(sizes) < 4 * begin[3]:
                 raise ValueError("it is cut short")
+            shape = np.frombuffer(sizes, ">u4").tolist()
             kind = np.dtype(_TYPES[begin[2]])
             size = math.prod(shape) * kind.itemsize
             body = f.read(size + 1) if size <= most else b""

@@ -64,8 +64,8 @@ def reads(source: str, path: Path) -> bool:
 def key(source: str, path: Path) -> str:
     """A key of the table, and of the sizes and times of its images."""
     table = _table(path)
-    files = [path.parent / cell for cell in table.column(_paths(path, table))]
-    stats = [(f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    files = [Path(file["path"]) for file in _files(path, table, _paths(path, table))]
+    stats = [(f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return json.dumps([str(path.resolve()), table.header, table.rows, stats])
 
 
@@ -93,8 +93,7 @@ def read(source: str, path: Path, how: Reading) -> Data:
                 "or test"
             )
         rows.setdefault(SPLIT_OF[name.lower()], []).append(i)
-    cells = table.column(paths)
-    files = [_file(path, cell, at) for cell, at in zip(cells, table.lines, strict=True)]
+    files = _files(path, table, paths)
     seen: dict[tuple[int, int], Path] = {}
     pixels = coloured(
         [
@@ -147,15 +146,20 @@ def _paths(path: Path, table: _Table) -> str:
     Raises:
         ValueError: there is none, or there are several.
     """
+    if any((path.parent / k).is_file() for k in table.header):
+        raise ValueError(f"{path} has no header: {_FORM}")
     usual = [k for k in table.header if k.lower() in _PATHS]
     first = dict(zip(table.header, table.rows[0], strict=True))
     found = usual or [k for k, cell in first.items() if cell and (path.parent / cell).is_file()]
     if len(found) == 1:
         return found[0]
-    if any((path.parent / k).is_file() for k in table.header):
-        raise ValueError(f"{path} has no header: {_FORM}")
     said = "columns of paths " + ", ".join(found) if found else f"columns {', '.join(table.header)}"
     raise ValueError(f"{path} has the {said}: name the one of paths 'path', and only it")
+
+
+def _files(path: Path, table: _Table, paths: str) -> list[dict[str, Any]]:
+    cells = zip(table.column(paths), table.lines, strict=True)
+    return [_file(path, cell, at) for cell, at in cells]
 
 
 def _file(table: Path, cell: str, at: int) -> dict[str, Any]:
