@@ -29,7 +29,7 @@ INSIDE = {
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "plugins", "signatures",
     ],
-    "data": ["images", "labels", "batches", "sizes", "decode", "given",
+    "data": ["images", "overview", "labels", "batches", "sizes", "decode", "given",
         "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
