@@ -30,8 +30,8 @@ INSIDE = {
         "plugins", "signatures",
     ],
     "data": [
-        "images", "labels", "batches", "sizes", "decode", "columns", "splits", "folders",
-        "sources", "load",
+        "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
+        "folders", "sources", "given", "load",
     ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],

@@ -14,11 +14,11 @@ from jeat._support.reading import Reading
 from jeat.data.images import SIXTEEN, eight_bits
 from jeat.data.sizes import fitted
 
-__all__ = ["checked", "coloured", "decoded", "image_files", "line"]
+__all__ = [
+    "checked", "coloured", "decoded", "image_files", "line", "pixels_of", "together",
+]  # fmt: skip
 
-_ALPHA = (
-    "transparent pixels show black, as no colour behind them was named: name it by --background"
-)
+_ALPHA = "alpha is dropped: transparent pixels show black; name a colour by --background"
 _CONVERT = "convert it to 8 bits first"
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
@@ -79,9 +79,18 @@ def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:
             and PPM, pixels of floats or of more than 16 bits, images that differ in size where
             ``how.size`` is None.
     """
+    said: set[str] = set()
+    x = together(_pixels(files, how, said))
+    for text in sorted(said):
+        warnings.warn(text, stacklevel=2)
+    return x
+
+
+def _pixels(
+    files: Iterable[Mapping[str, Any]], how: Reading, said: set[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The name and the pixels of each file."""
     formats = _FORMATS
-    arrays: list[np.ndarray] = []
-    seen: set[str] = set()
     for i, file in enumerate(files):
         name = file["path"] or f"image {i}"
         try:
@@ -91,22 +100,39 @@ def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:
             raise ValueError(
                 f"{name} cannot be decoded: {line(error)}; replace or remove it"
             ) from error
-        if deep:
-            seen.add(SIXTEEN)
-        if image.mode[0] in "IF":
-            image = _of_8_bits(image, name)
-        if image.has_transparency_data:
-            image = _composed(image, how, seen)
-        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
-        pixels = np.asarray(image if how.size is None else fitted(image, how.size))
-        arrays.append(pixels)
-        if pixels.shape[:2] != arrays[0].shape[:2]:
+        said |= {SIXTEEN} if deep else set()
+        yield name, pixels_of(image, name, how, said)
+
+
+def pixels_of(image: Image.Image, name: str, how: Reading, said: set[str]) -> np.ndarray:
+    """An image -> (H, W[, 3]) uint8; what is to be said of it is added to ``said``.
+
+    Raises:
+        ValueError: pixels of floats, or of more than 16 bits.
+    """
+    if image.mode[0] in "IF":
+        image = _of_8_bits(image, name)
+        said.add(SIXTEEN)
+    if image.has_transparency_data:
+        image = _composed(image, how, said)
+    image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    return np.asarray(image if how.size is None else fitted(image, how.size))
+
+
+def together(images: Iterable[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Images (H, W[, 3]), each with its name, as one array, grey where all are.
+
+    Raises:
+        ValueError: they differ in size.
+    """
+    arrays: list[np.ndarray] = []
+    for name, x in images:
+        arrays.append(x)
+        if x.shape[:2] != arrays[0].shape[:2]:
             raise ValueError(
-                f"images differ in size ({arrays[0].shape[:2]}, but {name} {pixels.shape[:2]}): "
-                "have them brought to one by --size, such as --size 32"
+                f"images differ in size ({arrays[0].shape[:2]}, but {name} {x.shape[:2]}): bring "
+                "them to one by --size 32, or size=32 in Python"
             )
-    for said in sorted(seen):
-        warnings.warn(said, stacklevel=2)
     return np.stack(coloured(arrays))
 
 
@@ -121,13 +147,13 @@ def _of_8_bits(image: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(eight_bits(x))
 
 
-def _composed(image: Image.Image, how: Reading, seen: set[str]) -> Image.Image:
-    """An image on the colour that is behind its transparent pixels; what is said of it is seen."""
+def _composed(image: Image.Image, how: Reading, said: set[str]) -> Image.Image:
+    """An image on the colour that is behind its transparent pixels; what is said of it is added."""
     grey = image.mode in ("LA", "La", "L", "1")
     whole = image.convert("RGBA")
-    if whole.getchannel("A").getextrema()[0] < 255:
+    if np.asarray(whole)[..., 3].min() < 255:
         if how.background is None:
-            seen.add(_ALPHA)
+            said.add(_ALPHA)
         red, green, blue = how.rgb
         grey = grey and red == green == blue
         whole = Image.alpha_composite(Image.new("RGBA", whole.size, (*how.rgb, 255)), whole)
@@ -153,7 +179,7 @@ def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, lis
             raise
         return _open(file, _FORMATS)
     coded = str(getattr(image, "tile", ""))  # colours of 16 bits are opened at 8
-    deep = ";16" in coded or image.mode[0] == "I"
+    deep = ";16" in coded
     upright = ImageOps.exif_transpose(image) if image.getexif() else image
     return upright, [image.format or ""], deep
 

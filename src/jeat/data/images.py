@@ -12,7 +12,16 @@ from torch import Tensor
 from jeat._support.sealed import seal_of
 from jeat._support.tensors import pixel_fault
 
-__all__ = ["SIXTEEN", "SOURCES", "Batch", "Data", "Images", "eight_bits", "from_arrays"]
+__all__ = [
+    "SIXTEEN",
+    "SOURCES",
+    "Batch",
+    "Data",
+    "Images",
+    "channels_first",
+    "eight_bits",
+    "from_arrays",
+]
 
 SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
 
@@ -71,7 +80,10 @@ class Data:
             rank[of_class] = torch.arange(int(of_class.sum()))
         test = rank % 10 == 9
         if not test.any():
-            raise ValueError("too few images to hold out a test split: a class needs at least 10")
+            raise ValueError(
+                "too few images to hold out a test split: a class needs at least 10; give more, "
+                "or a split to test on"
+            )
         train, held = (Images(images.x[at], images.y[at]) for at in (~test, test))
         return cls(train, held, classes)
 
@@ -116,16 +128,10 @@ def from_arrays(
             labels that are not whole numbers from 0, or not below the number of classes (of
             images, where no classes are named).
     """
-    x = _channels_first(np.asarray(images))
+    x = channels_first(np.asarray(images))
     if x.dtype == np.uint16:
-        x = eight_bits(x)
         warnings.warn(SIXTEEN, stacklevel=2)
-    if x.dtype != np.uint8:
-        if not np.issubdtype(x.dtype, np.floating):
-            raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
-        if fault := pixel_fault(float(x.min()), float(x.max())):
-            raise ValueError(f"pixels as floats must be finite and lie in [0, 1], they are {fault}")
-        x = np.round(x.clip(0, 1) * 255).astype(np.uint8)
+    x = eight_bits(x)
     y = np.asarray(labels)
     if missing := [i for i, k in enumerate(y.reshape(-1).tolist()) if k is None or k != k]:
         raise ValueError(f"a label is missing in row {missing[0]}: give it one, or remove the row")
@@ -141,7 +147,7 @@ def from_arrays(
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
 
 
-def _channels_first(x: np.ndarray) -> np.ndarray:
+def channels_first(x: np.ndarray) -> np.ndarray:
     """Images as (N, C, H, W).
 
     Raises:
@@ -160,5 +166,17 @@ def _channels_first(x: np.ndarray) -> np.ndarray:
 
 
 def eight_bits(x: np.ndarray) -> np.ndarray:
-    """Pixels 0..65535 as 0..255, rounded: 65535 is 255."""
-    return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    """Pixels as uint8, rounded: 65535 of uint16, and 1 of floats, is 255.
+
+    Raises:
+        ValueError: floats that are NaN or not in [0, 1], pixels of another kind.
+    """
+    if x.dtype == np.uint8:
+        return x
+    if x.dtype == np.uint16:
+        return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if not np.issubdtype(x.dtype, np.floating):
+        raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
+    if fault := pixel_fault(float(x.min()), float(x.max())):
+        raise ValueError(f"pixels as floats must be finite and lie in [0, 1], they are {fault}")
+    return np.round(x.clip(0, 1) * 255).astype(np.uint8)

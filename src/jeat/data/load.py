@@ -15,6 +15,7 @@ from jeat._support.hub import hub_data, newest_commit
 from jeat._support.plugins import find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
+from jeat.data.given import data_of_object, is_named, name_of_object
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable
 from jeat.data.sizes import resized
@@ -27,7 +28,7 @@ _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 @plainly()
 def load_data(
-    source: str | Path,
+    source: object,
     *,
     size: int | str | tuple[int, int] | None = None,
     label: str | None = None,
@@ -64,7 +65,11 @@ def load_data(
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
             classes to train on, a class to test on only.
     """
+    if not isinstance(source, str | Path):
+        return _given(source, Reading(size, label, background))  # type: ignore[arg-type]
     name, how = reading_of(str(source), size=size, label=label, background=background)
+    if is_named(name):
+        raise ValueError(f"the data are {name}: give them again, or name their files by --data")
     if not name:
         raise SettingError(f"data must name a data set: {SOURCES}")
     if set(Path(name).parts) <= {".."}:
@@ -74,6 +79,15 @@ def load_data(
     path = _place(name)
     own = _OUTSIDE.fullmatch(name) and not path.exists()
     data = resized(_own(name, how) if own else _read(name, path, how), how.size)
+    check_learnable(data, name)
+    return data
+
+
+def _given(source: object, how: Reading) -> Data:
+    """Data that a program holds."""
+    name = name_of_object(source)
+    _check_label(name, how, False)
+    data = resized(data_of_object(source, how), how.size)
     check_learnable(data, name)
     return data
 

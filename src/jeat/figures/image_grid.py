@@ -1,5 +1,6 @@
 """Image grids."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from jeat._support.tensors import check_pixels
 
-__all__ = ["grid", "panels"]
+__all__ = ["grid", "panels", "rows"]
 
 
 def grid(
@@ -59,4 +60,25 @@ def panels(pictures: Mapping[str, Image.Image], *, columns: int = 3, gap: int = 
         top = gap + (i // columns) * (height + title + gap)
         draw.text((left, top), name, fill="black", font=font)
         canvas.paste(picture, (left, top + title))
+    return canvas
+
+
+def rows(images: Mapping[str, Float[Tensor, "_ c h w"]], *, gap: int = 8) -> Image.Image:
+    """Images in [0, 1] of several names on white: a row a name, which stands before it.
+
+    Raises:
+        ValueError: no image of a name, pixels outside of [0, 1], or NaN.
+    """
+    pictures = {name: grid(x, columns=len(x)) for name, x in images.items()}
+    font = ImageFont.load_default(14)
+    measure = ImageDraw.Draw(Image.new("L", (1, 1))).textlength
+    left = gap * 2 + math.ceil(max(measure(name, font=font) for name in pictures))
+    high = max(picture.height for picture in pictures.values()) + gap
+    wide = left + max(picture.width for picture in pictures.values()) + gap
+    canvas = Image.new("RGB", (wide, gap + high * len(pictures)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, (name, picture) in enumerate(pictures.items()):
+        top = gap + i * high
+        draw.text((gap, top + picture.height // 2), name, fill="black", font=font, anchor="lm")
+        canvas.paste(picture, (left, top))
     return canvas

@@ -62,9 +62,11 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
     spec = spec_of(net)
     takes = spec.shape, len(spec.classes)
     if takes != (data.shape, len(data.classes)):
+        size = "x".join(map(str, spec.shape[1:]))
+        other = data.shape[0] == spec.channels and data.shape != spec.shape
         raise ValueError(
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
-            f"{data.shape} in {len(data.classes)}"
+            f"{data.shape} in {len(data.classes)}" + f": bring them to it by --size {size}" * other
         )
     numbered = tuple(map(str, range(len(data.classes))))
     named = data.classes != numbered

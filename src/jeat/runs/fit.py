@@ -24,7 +24,7 @@ from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
-from jeat.data import Data, load_data
+from jeat.data import Data, load_data, name_of_object
 from jeat.nets import net_settings
 from jeat.nets.places import newest
 from jeat.objectives import complete
@@ -76,8 +76,12 @@ class Run:
         return begin(changed(self.plan, self.past), self.data, fresh=fresh)
 
 
-def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
+def fit(plan: Plan, out: str | Path, *, data: object = None, resume: bool = False) -> Iterator[Log]:
     """Train by ``plan`` into the directory ``out``, yielding a log after each iteration.
+
+    With ``data``, anything that :func:`jeat.load_data` takes, those are trained on in place of
+    ``plan.data``. Where they are no name, the record holds what they are and their digest alone:
+    they are given again to resume, and to measure.
 
     The first Ctrl-C or SIGTERM saves a checkpoint, then raises KeyboardInterrupt; a second Ctrl-C
     raises at once. With ``resume`` a run that was stopped, at whatever moment, goes on from its
@@ -95,10 +99,10 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    plan, out = check_run(plan, out, resume=resume)
-    data = load_data(plan.data)
-    check_data(out, data)
-    run = Run(out, plan, data, [], newest(out))
+    plan, out = check_run(_with_data(plan, data), out, resume=resume)
+    images = load_data(plan.data if data is None else data)
+    check_data(out, images)
+    run = Run(out, plan, images, [], newest(out))
     if run.is_finished():
         if leftovers(out) and processes.rank() == 0:
             with suppress(OSError), only_writer(out):  # a finished run may be read only
@@ -129,6 +133,14 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 begun = run.begin(fresh=run.past[-1].to == 0)
             else:
                 return
+
+
+def _with_data(plan: Plan, data: object) -> Plan:
+    """The plan with the name of the data that are given beside it, if some are."""
+    check_kind("plan", plan, Plan)
+    if data is None:
+        return plan
+    return replace(plan, data=str(data) if isinstance(data, str | Path) else name_of_object(data))
 
 
 def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
