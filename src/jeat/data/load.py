@@ -21,7 +21,7 @@ from jeat.data.labels import check_learnable
 from jeat.data.sizes import resized
 from jeat.data.sources import reader_of
 
-__all__ = ["load_data", "settled"]
+__all__ = ["fixed", "load_data", "settled"]
 
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -181,6 +181,18 @@ def settled(source: str, *, before: str | None = None) -> str:
             if given == known:
                 return before
     return how.of(_settled(name))
+
+
+def fixed(source: str) -> str:
+    """A data set that no record of a run names, and that must be the same when it is resumed.
+
+    Raises:
+        SettingError: it is of the hub, and its commit is neither named nor known.
+    """
+    hub = hub_data(reading_of(source)[0])
+    if hub and not hub.commit and (whole := settled(source)) != source:
+        raise SettingError(f"data of a branch must be named with a commit, such as {whole}")
+    return source
 
 
 def _settled(name: str) -> str:
