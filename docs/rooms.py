@@ -29,8 +29,10 @@ INSIDE = {
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "plugins", "signatures",
     ],
-    "data": ["images", "overview", "labels", "batches", "sizes", "decode", "given",
-        "folders", "sources", "load"],
+    "data": [
+        "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
+        "folders", "sources", "given", "load",
+    ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],

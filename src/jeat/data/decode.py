@@ -14,7 +14,9 @@ from jeat._support.reading import Reading
 from jeat.data.images import SIXTEEN, eight_bits
 from jeat.data.sizes import fitted
 
-__all__ = ["coloured", "decoded", "image_files", "line", "pixels_of", "together"]
+__all__ = [
+    "checked", "coloured", "decoded", "image_files", "line", "pixels_of", "together",
+]  # fmt: skip
 
 _ALPHA = "alpha is dropped: transparent pixels show black; name a colour by --background"
 _CONVERT = "convert it to 8 bits first"
@@ -37,23 +39,34 @@ def image_files(
             that was there before, by this or another name.
     """
     seen = {} if seen is None else seen
-    within = {folder.resolve() for folder in folders}
     for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
-        for file in table[column].to_pylist():
-            if file is None or not (file["bytes"] or file["path"]):
-                raise ValueError(f"column {column} has rows without an image: remove them")
-            if not file["bytes"]:
-                place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # may itself be a link
-                above = {*place.parents, *(place.parent.resolve() / place.name).parents}
-                if not (place.is_file() and within & above):
-                    raise ValueError(f"{place} is no image file of the data set: replace it")
-                of = place.stat()
-                if (first := seen.setdefault((of.st_dev, of.st_ino), place)) is not place:
-                    raise ValueError(
-                        f"{place} is the file {first} again: no image may be in two splits, or "
-                        "twice in one: remove one of them"
-                    )
-            yield file
+        yield from checked(table[column].to_pylist(), column, *folders, seen=seen)
+
+
+def checked(
+    files: Iterable[Mapping[str, Any] | None],
+    column: str,
+    *folders: Path,
+    seen: dict[tuple[int, int], Path] | None = None,
+) -> Iterator[Mapping[str, Any]]:
+    """Files, each of bytes or at a path; arguments and errors as :func:`image_files`."""
+    seen = {} if seen is None else seen
+    within = {folder.resolve() for folder in folders}
+    for file in files:
+        if file is None or not (file["bytes"] or file["path"]):
+            raise ValueError(f"column {column} has rows without an image: remove them")
+        if not file["bytes"]:
+            place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # may itself be a link
+            above = {*place.parents, *(place.parent.resolve() / place.name).parents}
+            if not (place.is_file() and within & above):
+                raise ValueError(f"{place} is no image file of the data set: replace it")
+            of = place.stat()
+            if (first := seen.setdefault((of.st_dev, of.st_ino), place)) is not place:
+                raise ValueError(
+                    f"{place} is the file {first} again: no image may be in two splits, or "
+                    "twice in one: remove one of them"
+                )
+        yield file
 
 
 def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:

@@ -5,22 +5,23 @@ import inspect
 import os
 import re
 import warnings
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
-from jeat._support.hub import pinned
-from jeat._support.plugins import find, known_parts
+from jeat._support.hub import hub_data, newest_commit
+from jeat._support.plugins import find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.given import data_of_object, is_named, name_of_object
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable
 from jeat.data.sizes import resized
+from jeat.data.sources import reader_of
 
-__all__ = ["load_data"]
+__all__ = ["load_data", "settled"]
 
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -74,6 +75,7 @@ def load_data(
     if set(Path(name).parts) <= {".."}:
         raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
     check_not_home("data", name)
+    name = _settled(name)
     path = _place(name)
     own = _OUTSIDE.fullmatch(name) and not path.exists()
     data = resized(_own(name, how) if own else _read(name, path, how), how.size)
@@ -105,10 +107,8 @@ def _own(name: str, how: Reading) -> Data:
 
 
 def _read(source: str, path: Path, how: Reading) -> Data:
-    """By the first reader that knows the source; one that takes whatever is left comes last."""
-    readers = [import_module(f"jeat.data.sources.{name}") for name in known_parts("data/sources")]
-    readers.sort(key=lambda reader: bool(getattr(reader, "takes_the_rest", False)))
-    reader = next(reader for reader in readers if reader.reads(source, path))
+    """By the reader that knows the source."""
+    reader = reader_of(source, path)
     _check_label(source, how, getattr(reader, "has_columns", False))
     if not hasattr(reader, "key"):
         data: Data = reader.read(source, path, how)
@@ -160,10 +160,41 @@ def _kept(file: Path) -> tuple[Data, list[str]] | None:
     return Data(train, test, tuple(header["classes"])), header.get("warnings", [])
 
 
+def settled(source: str, *, before: str | None = None) -> str:
+    """The whole name of a data set, with its commit where it is read from the hub.
+
+    Where no commit is named or known, the hub is asked for its newest one, once.
+
+    Args:
+        source: as :func:`load_data` takes it.
+        before: a name that was settled before: it is what ``source`` names, but for the commit.
+
+    Raises:
+        FileNotFoundError: no such data set, or the hub cannot be reached.
+    """
+    name, how = reading_of(source)
+    if before is not None:
+        former, read = reading_of(before)
+        pair = hub_data(name), hub_data(former)
+        if all(pair) and "@" not in name and how == read:
+            given, known = (str(replace(hub, commit=None)) for hub in pair if hub)
+            if given == known:
+                return before
+    return how.of(_settled(name))
+
+
+def _settled(name: str) -> str:
+    hub, path = hub_data(name), _place(name)
+    if hub is None or path.exists() or (not hub.short and path.parent.is_dir()):
+        return name  # else a misspelt path
+    return str(replace(hub, commit=hub.commit or newest_commit(hub.name)))
+
+
 def _place(source: str) -> Path:
     """Where a source lies: its path, or the folder of ``$JEAT_DATA`` that stands for the hub's."""
-    path, hub = expanded(source), pinned(source)
+    path, hub = expanded(source), hub_data(source)
     if path.exists() or hub is None:
         return path
-    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere") / hub[0].split("/")[1]
-    return mirror if mirror.is_dir() else path
+    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere")
+    places = [mirror / name for name in (hub.short, hub.name.split("/")[1]) if name]
+    return next((place for place in places if place.is_dir()), path)

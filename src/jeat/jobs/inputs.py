@@ -8,6 +8,7 @@ from torch import nn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, is_whole, quoted
+from jeat._support.hub import hub_data
 from jeat._support.passes import bare
 from jeat._support.plugins import check_named_by_file
 from jeat._support.reading import reading_of
@@ -36,7 +37,7 @@ def data_of(net: nn.Module) -> str:
     except (KeyError, TypeError) as error:
         raise ValueError("the net does not say what it was trained on: give --data") from error
     name, _ = reading_of(source)
-    if not Path(name).exists():
+    if hub_data(name) is None and not Path(name).exists():
         check_named_by_file(name, "data set", called=True)
     return source
 
