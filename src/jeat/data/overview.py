@@ -39,7 +39,7 @@ def overview(data: Data) -> Overview:
     splits = {"train": data.train, "test": data.test}
     counts = [torch.bincount(s.y, minlength=len(data.classes)).tolist() for s in splits.values()]
     rows = {name: _rows(s) for name, s in splits.items()}
-    pixels = torch.cat([s.x.flatten() for s in splits.values()]).aminmax()
+    ends = [s.x.aminmax() for s in splits.values()]
     labels: dict[bytes, int] = {}
     contrary = 0
     for name, s in splits.items():
@@ -47,7 +47,7 @@ def overview(data: Data) -> Overview:
             contrary += labels.setdefault(row, y) != y
     return Overview(
         data.shape,
-        (int(pixels.min), int(pixels.max)),
+        (min(int(end.min) for end in ends), max(int(end.max) for end in ends)),
         {k: (n, m) for k, n, m in zip(data.classes, *counts, strict=True)},
         {name: len(found) - len({*found}) for name, found in rows.items()},
         contrary,
@@ -66,7 +66,7 @@ def doubts_of(found: Overview) -> Iterator[str]:
         )
     for split, n in found.twice.items():
         if n:
-            yield f"{n} {_images(n)} of split {split!r} equal to one before in it"
+            yield f"split {split!r}: {n} {_images(n)} equal to one before"
     if n := found.contrary:
         yield f"{n} {_images(n)} equal to one of another class: one of the labels is wrong"
     if found.range[1] < _DARK:
