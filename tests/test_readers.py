@@ -794,7 +794,7 @@ def recorded(out):
     return json.loads((out / "run.json").read_text())["plan"]["data"]
 
 
-@pytest.mark.parametrize("source", ["owner/name", "owner/name:small", "owner/name?size=4"])
+@pytest.mark.parametrize("source", ["owner/name", "owner/name:small", "owner/name?label=label"])
 def test_the_commit_is_asked_for_once_and_recorded_and_resumed(tmp_path, hub, source):
     few = Optimisation(epochs=2, batch_size=14, save_every=1, evaluate_images=4)
     plan, out = Plan("normal", data=source, net="convnet-4", optimisation=few), tmp_path / "run"
@@ -828,7 +828,7 @@ def test_a_folder_in_the_hubs_place_is_read_without_asking(tmp_path, hub, monkey
     images(tmp_path / "mirror/name")
     monkeypatch.setenv("JEAT_DATA", str(tmp_path / "mirror"))
     assert settled("owner/name") == "owner/name"
-    assert settled("owner/name?size=4") == "owner/name?size=4"
+    assert settled("owner/name?label=label") == "owner/name?label=label"
     assert hub.asked == 0
 
 
