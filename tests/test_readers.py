@@ -392,7 +392,7 @@ def test_validation_images_of_an_npz_are_held_out_or_stand_in_and_it_is_said(tmp
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"x_train": X, "y_test": Y}, "holds 'x_train', 'y_test': name its arrays images and"),
+        ({"x_train": X, "y_test": Y}, "or 'x' and 'y': it holds 'x_train', 'y_test'"),
         ({"x_train": X, "y_train": Y, "x_test": X}, "both or none of x_test and y_test"),
         ({"x": X, "y": Y[:-1]}, "x and y of"),
         ({"x": X, "y": np.stack([Y, Y], 1)}, "labels must be 40 whole numbers, got int64 (40, 2)"),
