@@ -28,7 +28,7 @@ import jeat
 from jeat._support.sealed import save_sealed
 from jeat.attacks import fgsm_rs, pgd
 from jeat.cli import main
-from jeat.data import augment, from_arrays
+from jeat.data import Reading, augment, from_arrays
 from jeat.data.decode import decoded
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.metrics import (
@@ -69,6 +69,7 @@ def write_arrays(folder):
         "nan": (x * np.nan, y),
         "complex": (x.astype(complex), y),
         "oblong": (x[:, :4], y),
+        "either": (x[:, :5, :3][:, None], y),
         "4channels": (np.zeros((40, 8, 8, 4), np.uint8), y),
         "none": (x[:0], y[:0]),
         "few": (x[:8], y[:8]),
@@ -139,6 +140,11 @@ def write_folders(folder):
         file = folder / "named" / f"class{i % 10}" / f"{i}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (8, 8), i).save(file)
+    for kind, dtype in (("floats", np.float32), ("of 32 bits", np.int32)):
+        for i, name in enumerate(("cat", "dog")):
+            (folder / kind / name).mkdir(parents=True)
+            pixels = np.array([[0, 70_000]], dtype)
+            Image.fromarray(pixels).save(folder / kind / name / f"{4 + i:02d}.tif")
     (folder / "empty").mkdir()
     (folder / "links").mkdir()
     for name in ("cat", "dog"):
@@ -318,7 +324,7 @@ COMMANDS = [
     (train("--data '~nosuchuser/x'"), 1, "~nosuchuser/x", "give digits, an image folder"),
     (train("--data at"), 1, "at is a run directory", "give digits, an image folder"),
     (train("--data eps"), 1, "cat/04.png cannot be decoded: cannot identify", "remove it"),
-    (train("--data raw.npz"), 1, "images must be square", "1 or 3 channels"),
+    (train("--data raw.npz"), 1, "images must be (N, H, W)", "C = 1 or 3"),
     (train("--data links"), 1, "is a link to a folder", "put it in place"),
     (train("--data 'one of two'"), 1, "one of two holds images of one", "at least 2 classes"),
     (train("--data holes"), 1, "rows without an image", "remove them"),
@@ -338,15 +344,41 @@ COMMANDS = [
     (train("--data single"), 1, "single", "2 classes or more"),
     (train("--data cut"), 1, "cat/04.png", "replace or remove it"),
     (train("--data crc"), 1, "cat/04.png", "replace or remove it"),
-    (train("--data mixed"), 1, "cat/04.png", "resize them"),
+    (train("--data mixed"), 1, "cat/04.png", "by --size 32"),
+    (train("--data floats"), 1, "cat/04.tif has pixels of floats", "convert it to 8 bits"),
+    (train("--data 'of 32 bits'"), 1, "cat/04.tif has pixels of 0..70000", "convert it to 8 bits"),
     (train("--data keys.npz"), 1, "keys.npz", "arrays 'images' and 'labels'"),
     (train("--data pickled.npz"), 1, "pickled.npz", "arrays 'images' and 'labels'"),
     (train("--data int.npz"), 1, "int64", "must be uint8 or floats in [0, 1]"),
     (train("--data 0..255.npz"), 1, "pixels", "lie in [0, 1]"),
     (train("--data nan.npz"), 1, "pixels", "must be finite"),
     (train("--data complex.npz"), 1, "complex128", "must be uint8 or floats"),
-    (train("--data oblong.npz"), 1, "(40, 4, 8)", "must be square"),
-    (train("--data 4channels.npz"), 1, "(40, 8, 8, 4)", "1 or 3 channels"),
+    (train("--data oblong.npz --net tests.toys.flow:Flow-4"), 2, "square images only", "4 x 8"),
+    (train("--data oblong.npz --size 9x10 --net wrn-10-1-3"), 2, "(9, 10)", "fold of 3"),
+    (train("--data oblong.npz --size 3x8"), 2, "images of 3 pixels", "4 is the least"),
+    (train("--data 4channels.npz"), 1, "(40, 8, 8, 4)", "C = 1 or 3"),
+    (train("--data either.npz"), 1, "(40, 1, 5, 3)", "axis"),
+    (train("--size 0"), 2, "size must be", "got 0"),
+    (train("--size 8x"), 2, "HEIGHTxWIDTH", "got '8x'"),
+    (train("--size 8x8x8"), 2, "HEIGHTxWIDTH", "got '8x8x8'"),
+    (train("--size 99999"), 2, "from 1 to 16384", "99999"),
+    (train("--size 8.5"), 2, "size", "8.5"),
+    (train("--background red"), 2, "white, black or #rrggbb", "got 'red'"),
+    (train("--label kind"), 2, "digits has no columns", "leave it out"),
+    (train("--label ''"), 2, "label must name a column", "got ''"),
+    (train("--data 'digits?siez=8'"), 2, "no key 'siez'", "size, label, background"),
+    (train("--data 'digits?size=8&size=9'"), 2, "size of", "given twice"),
+    (train("--data 'digits?size=8' --size 9"), 2, "size of", "given twice"),
+    (train("--data 'digits?'"), 2, "no key ''", "size, label, background"),
+    (train("--data '?size=8'"), 2, "data", "must name a data set"),
+    (train("--data '<a tuple given in Python>'"), 1, "given in Python", "give them again"),
+    ("data", 2, "SOURCE", "jeat data --help"),
+    ("data ''", 2, "data", "must name a data set"),
+    ("data nowhere", 1, "nowhere", "give digits, an image folder"),
+    ("data digits -n 0", 2, "--number", "at least 1"),
+    ("data digits --out grid.jpg", 2, "'grid.jpg'", "not the name of a .png"),
+    ("data mixed", 1, "cat/04.png", "by --size 32"),
+    ("data mixed --size 8 --out mixed/grid.png", 2, "read by this command", "name another"),
     (train("--data none.npz"), 1, "(0, 8, 8)", "images must be"),
     (train("--data few.npz"), 1, "too few images", "at least 10"),
     (train("--data one.npz"), 1, "one.npz", "at least 2 classes"),
@@ -635,8 +667,8 @@ CALLS = [
     (lambda: attack(net="run"), "got 'run'", "use jeat.load"),
     (lambda: attack(eps=True), "eps", "must not be negative"),
     (lambda: drawn(steps=True), "steps=True", "a whole number"),
-    (lambda: from_arrays([[1]], [0]), "(1, 1)", "images must be square"),
-    (lambda: from_arrays(None, None), "()", "images must be square"),
+    (lambda: from_arrays([[1]], [0]), "(1, 1)", "images must be (N, H, W)"),
+    (lambda: from_arrays(None, None), "()", "images must be (N, H, W)"),
     (lambda: augment(X, pad=-1, flip=False), "pad=-1", "images of 8 pixels"),
     (lambda: attack(None), "NoneType", "must be a tensor"),
     (lambda: attack(net=lambda x: NET(x.detach())), "do not depend", "no gradient"),
@@ -996,5 +1028,5 @@ def test_a_damaged_image_is_decoded_or_refused_by_name(tmp_path, flips):
     for at, mask in flips:
         data[at % len(data)] ^= mask
     file.write_bytes(data)
-    said = refusal(decoded, [{"bytes": None, "path": str(file)}])
+    said = refusal(decoded, [{"bytes": None, "path": str(file)}], Reading())
     assert said is None or (str(file) in said and "\n" not in said)

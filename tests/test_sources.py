@@ -303,27 +303,6 @@ def test_an_image_that_cannot_be_used_is_one_clear_line(tmp_path, damage, said):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "pixels"),
-    [
-        ("png", (RNG.random((6, 6)) * 65_535).astype(np.uint16)),
-        ("tiff", RNG.random((6, 6), dtype=np.float32)),
-    ],
-)
-def test_pixels_that_8_bits_cannot_hold_are_refused_rather_than_clipped(tmp_path, suffix, pixels):
-    for i in range(20):
-        path = tmp_path / "set" / NAMES[i % 2] / f"{i}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    with pytest.raises(ValueError, match="uint8"):
-        load_data(tmp_path / "set")
-
-
-def test_oblong_images_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="square"):
-        load_data(write_folder(tmp_path / "set", PIXELS["grey"][:, :4]))
-
-
-@pytest.mark.parametrize(
     "write",
     [
         lambda folder: folder,

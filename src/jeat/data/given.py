@@ -1,10 +1,11 @@
-"""Data that a program holds: tensors, a data set of torch or torchvision, a loader of one.
+"""Data that a program holds: tensors, a data set of torch, torchvision or datasets, a loader.
 
 Other libraries' classes are known by what they have, so none is imported.
 """
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from jeat._support.reading import Reading
 from jeat.data.decode import coloured, pixels_of, together
 from jeat.data.images import SIXTEEN, Data, channels_first, eight_bits, from_arrays
 from jeat.data.sizes import fitted
+from jeat.data.sources.hugging_face import read_splits
 
-__all__ = ["data_of_object", "is_named", "name_of_object"]
+__all__ = ["data_of_object", "has_columns", "is_named", "name_of_object"]
 
 _TAKEN = (
     "give a name, a jeat.data.Data, tensors (x, y) or ((x, y), (x_test, y_test)), a data set of "
@@ -38,10 +40,24 @@ def name_of_object(source: object) -> str:
     return f"<a {type(source).__name__} given in Python>"
 
 
+def has_columns(source: object) -> bool:
+    """Whether labels are of one of several columns."""
+    return _tables(source) is not None
+
+
+def _tables(source: Any) -> Mapping[str, Any] | None:
+    """The splits of data sets of the library datasets; None for what is none."""
+    splits = source if isinstance(source, Mapping) else {"train": source}
+    named = all(hasattr(part, "features") and hasattr(part, "num_rows") for part in splits.values())
+    return splits if splits and named else None
+
+
 def data_of_object(source: Any, how: Reading) -> Data:
     """Tensors, or a data set of another library, as :class:`Data`; errors as ``load_data``."""
     if isinstance(source, Data):
         return source
+    if (tables := _tables(source)) is not None:
+        return read_splits(name_of_object(source), tables, how, [Path("/")])
     train, test = _two(source)
     if train is None:
         raise ValueError(f"data must be a data set, got {quoted(source)}: {_TAKEN}")

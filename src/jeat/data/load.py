@@ -15,7 +15,7 @@ from jeat._support.hub import hub_data, newest_commit
 from jeat._support.plugins import find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
-from jeat.data.given import data_of_object, is_named, name_of_object
+from jeat.data.given import data_of_object, has_columns, is_named, name_of_object
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable
 from jeat.data.sizes import resized
@@ -41,6 +41,12 @@ def load_data(
     (parquet, or an image folder with one folder a class), or ``package.module:function``, a
     function of one's own that returns a :class:`Data`.
 
+    A program may give what it holds, too: a :class:`Data`; tensors or arrays ``(x, y)`` or ``((x,
+    y), (x_test, y_test))``; a data set of (image, label), as those of torchvision, alone or with
+    one to test on, as a pair or as ``{"train": ..., "test": ...}``; a ``DataLoader``; a ``Dataset``
+    or ``DatasetDict`` of ``datasets``. Images are read once, so that a transform which draws at
+    random is frozen: ``Optimisation(pad=, flip=)`` augment.
+
     A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
     ``test``; what is left out is named in a warning. The test split is ``test``, else
     ``validation``; a source with one split gives every tenth image of each class to the test.
@@ -60,7 +66,7 @@ def load_data(
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
-        ValueError: images that differ in size, are not square, have NaN or other pixels than
+        ValueError: images that differ in size where none is given, have NaN or other pixels than
             [0, 1] floats or uint8; labels that are missing or do not fit; no image or label column;
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
             classes to train on, a class to test on only.
@@ -86,7 +92,7 @@ def load_data(
 def _given(source: object, how: Reading) -> Data:
     """Data that a program holds."""
     name = name_of_object(source)
-    _check_label(name, how, False)
+    _check_label(name, how, has_columns(source))
     data = resized(data_of_object(source, how), how.size)
     check_learnable(data, name)
     return data
