@@ -24,11 +24,15 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files", "hub",
+        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files",
+        "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "plugins", "signatures",
     ],
-    "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
+    "data": [
+        "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
+        "folders", "sources", "given", "load",
+    ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "unsaved", "begin", "loop"],

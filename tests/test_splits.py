@@ -42,6 +42,7 @@ def loaded(root):
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", ".*no split 'test', so 'validation' is tested on")
         data = load_data(root)
     places = (torch.bincount(s.x[:, 0, 0, 0].long()).tolist() for s in (data.train, data.test))
     for split in (data.train, data.test):
@@ -426,12 +427,36 @@ def test_of_two_label_columns_label_wins_and_it_is_said(tmp_path, columns, taken
         assert load_data(root).classes == (f"{taken} 0", f"{taken} 1")
 
 
-@pytest.mark.parametrize(("kind", "values"), [("int64", [0, 1]), ("string", ["cat", "dog"])])
-def test_a_column_of_numbers_or_words_is_said_to_have_no_class_names(tmp_path, kind, values):
+@pytest.mark.parametrize(
+    ("kind", "values", "classes"),
+    [
+        ("int64", [3, 12], ("3", "12")),
+        ("string", ["dog", "cat"], ("cat", "dog")),
+        ("bool", [True, False], ("False", "True")),
+    ],
+)
+def test_a_column_of_numbers_or_words_is_of_the_classes_of_its_values(
+    tmp_path, kind, values, classes
+):
     kinds = {"label": datasets.Value(kind)}
-    said = refused(parquet(tmp_path / "set", {"train": values * 5, "test": values}, kinds))
-    assert f"label ({kind})" in said
-    assert "column 'label' holds no class names: cast it to datasets.ClassLabel" in said
+    root = parquet(tmp_path / "set", {"train": values * 5, "test": values}, kinds)
+    data = load_data(root)
+    assert data.classes == classes
+    assert [classes[k] for k in data.train.y] == list(map(str, values * 5))
+    assert [classes[k] for k in data.test.y] == list(map(str, values))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_is_done_with_a_validation_split_is_said(tmp_path, split):
+    splits = {"train": [0, 1, 2] * 9, "validation": [0, 1, 2], "test": [0, 1, 2]}
+    if split == "validation":
+        del splits["test"]
+    said = {
+        "validation": "there is no split 'test', so 'validation' is tested on",
+        "test": "split 'validation' is held out, neither trained nor tested on",
+    }
+    with pytest.warns(UserWarning, match=said[split]):
+        load_data(parquet(tmp_path / "set", splits))
 
 
 @pytest.mark.parametrize(

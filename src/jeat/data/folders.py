@@ -13,15 +13,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path, PurePath
 
-__all__ = ["check_tables", "splits_of"]
+from jeat.data.splits import SPLIT_OF, WORDS
 
-_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-_SPLIT = {word: split for split, words in _WORDS.items() for word in words}
-_LIKE = re.compile(rf"(?:^|.*[-._ 0-9])(?:{'|'.join(_SPLIT)})(?:[-._ 0-9].*|$)", re.IGNORECASE)
+__all__ = ["check_tables", "has_card", "splits_of"]
+
+_LIKE = re.compile(rf"(?:^|.*[-._ 0-9])(?:{'|'.join(SPLIT_OF)})(?:[-._ 0-9].*|$)", re.IGNORECASE)
 _IMAGES = {
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".tif", ".tiff", ".webp",
@@ -51,7 +47,7 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
     tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
     labelled = any(p[-1] in _LABELLED for p in shown)
-    if len(images) <= len(tables) or labelled or _has_card(folder):
+    if len(images) <= len(tables) or labelled or has_card(folder):
         return None
     top = _top(images)
     found = _splits(folder.joinpath(*top), [p[len(top) :] for p in images])
@@ -85,13 +81,13 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
             f"{twice[0]} would be read twice ({where}), as its name has two words for a split: "
             "rename it, such as train-00000-of-00001.parquet"
         )
-    named_by_files = [] if _has_card(folder) else [split for split in read if split in _WORDS]
+    named_by_files = [] if has_card(folder) else [split for split in read if split in WORDS]
     unnamed: set[str] = set()
     for split in named_by_files:
         for file in read[split]:
             place = Path(file).relative_to(folder.resolve()).as_posix()
             words = re.split(r"[-._ 0-9/]+", place)
-            named = {_SPLIT[word.lower()] for word in words if _is_split(word)}
+            named = {SPLIT_OF[word.lower()] for word in words if _is_split(word)}
             if named and split not in named:
                 raise ValueError(
                     f"{file} would be read as of split {split!r}: rename it, such as "
@@ -111,10 +107,10 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
     _warn(folder, {f.relative_to(folder) for f in there if f.resolve() not in known})
 
 
-def _has_card(folder: Path) -> bool:
-    """Whether a README says which files are of which split, as on the hub."""
+def has_card(folder: Path, said: str = "data_files:") -> bool:
+    """Whether a README says so, such as which files are of which split, as on the hub."""
     card = folder / "README.md"
-    return card.is_file() and "data_files:" in card.read_text(errors="replace")
+    return card.is_file() and said in card.read_text(errors="replace")
 
 
 def _warn(folder: Path, left: Set[Path]) -> None:
@@ -144,7 +140,7 @@ def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
         ValueError: folders that may be splits as well as classes.
     """
     tops, deep = ({p[0] for p in images if len(p) > n} for n in (1, 2))
-    splits = sorted(filter(_is_split, tops), key=lambda name: [*_SPLIT].index(name.lower()))
+    splits = sorted(filter(_is_split, tops), key=lambda name: [*SPLIT_OF].index(name.lower()))
     others = sorted(tops - set(splits))
     if deep.isdisjoint(splits) and (others or not tops):
         return {"train": ()}
@@ -153,8 +149,8 @@ def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
             f"no class folders in {' and '.join(bare)} of {folder}, so its images have no labels: "
             "give each class a folder there, or move them elsewhere"
         )
-    found: dict[str, Parts] = {_SPLIT[name.lower()]: (name,) for name in splits}
-    for split, words in _WORDS.items():
+    found: dict[str, Parts] = {SPLIT_OF[name.lower()]: (name,) for name in splits}
+    for split, words in WORDS.items():
         if len(twice := [name for name in splits if name.lower() in words]) > 1:
             raise ValueError(
                 f"{' and '.join(twice)} of {folder} are one split, {split}: put them together, or "
@@ -215,4 +211,4 @@ def _several(names: Sequence[str]) -> str:
 
 
 def _is_split(name: str) -> bool:
-    return name.lower() in _SPLIT
+    return name.lower() in SPLIT_OF
