@@ -17,7 +17,9 @@ from jeat.data.splits import SPLIT_OF, WORDS
 
 __all__ = ["check_tables", "has_card", "splits_of"]
 
-_LIKE = re.compile(rf"(?:^|.*[-._ 0-9])(?:{'|'.join(SPLIT_OF)})(?:[-._ 0-9].*|$)", re.IGNORECASE)
+_THINGS = ("set", "data", "images", "imgs", "split", "s")  # as in testset
+_WORD = rf"(?:{'|'.join(SPLIT_OF)}|(?:{'|'.join(SPLIT_OF)})(?:{'|'.join([*SPLIT_OF, *_THINGS])}))"
+_LIKE = re.compile(rf"(?:^|.*[-._ 0-9]){_WORD}(?:[-._ 0-9].*|$)", re.IGNORECASE)
 _IMAGES = {
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".tif", ".tiff", ".webp",
@@ -42,13 +44,24 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
             well as classes.
     """
     shown = [f.relative_to(folder).parts for f in files if f.is_file()]
-    shown = [p for p in shown if not any(word.startswith(".") for word in p)]
+    hidden = [p for p in shown if any(word.startswith(".") for word in p)]
+    shown = [p for p in shown if p not in {*hidden}]
     every = [p for p in shown if PurePath(p[-1]).suffix.lower() in _IMAGES]
     images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
+    every += [p for p in hidden if PurePath(p[-1]).suffix.lower() in _IMAGES]
     tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
-    labelled = any(p[-1] in _LABELLED for p in shown)
-    if len(images) <= len(tables) or labelled or has_card(folder):
+    metadata = {p[:-1] for p in shown if p[-1] in _LABELLED}
+    if len(images) <= len(tables) or has_card(folder):
         return None
+    if metadata:
+        if say and any(len(p) > 2 for p in images):
+            tables_there = _LABELLED & {p[-1] for p in shown}
+            warnings.warn(
+                f"{folder}: labels are those of the table {min(tables_there)}, not the names of "
+                "folders: take it away where folders are the classes",
+                stacklevel=1,
+            )
+        return _with_metadata(folder, metadata, {p[0] for p in images})
     top = _top(images)
     found = _splits(folder.joinpath(*top), [p[len(top) :] for p in images])
     read = {top + name for name in found.values()}
@@ -68,6 +81,14 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     return {k: f"{glob.escape(str(place.joinpath(*top, *name)))}/**" for k, name in found.items()}
 
 
+def _with_metadata(folder: Path, metadata: Set[Parts], tops: Set[str]) -> dict[str, str] | None:
+    """Split -> the pattern of its files, where each split has a table of its own."""
+    if metadata != {(name,) for name in tops} or not all(map(_is_split, tops)):
+        return None
+    place = folder.resolve()
+    return {SPLIT_OF[k.lower()]: f"{glob.escape(str(place / k))}/**" for k in tops}
+
+
 def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
     """Refuse a file of tables that is read twice; those that are not read are named in a warning.
 
@@ -78,8 +99,8 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
     if twice := [file for file, n in times.items() if n > 1]:
         where = ", ".join(split for split, files in read.items() if twice[0] in files)
         raise ValueError(
-            f"{twice[0]} would be read twice ({where}), as its name has two words for a split: "
-            "rename it, such as train-00000-of-00001.parquet"
+            f"{twice[0]} would be read twice ({where}), as its path has two words for a split: "
+            + _renamed(Path(twice[0]))
         )
     named_by_files = [] if has_card(folder) else [split for split in read if split in WORDS]
     unnamed: set[str] = set()
@@ -107,14 +128,21 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
     _warn(folder, {f.relative_to(folder) for f in there if f.resolve() not in known})
 
 
+def _renamed(file: Path) -> str:
+    if file.suffix.lower() in _IMAGES:
+        return "rename the class folder"
+    return "rename it, such as train-00000-of-00001.parquet"
+
+
 def has_card(folder: Path, said: str = "data_files:") -> bool:
-    """Whether a README says so, such as which files are of which split, as on the hub."""
+    """Whether the head of a README says so, such as which files are of which split."""
     card = folder / "README.md"
-    return card.is_file() and said in card.read_text(errors="replace")
+    text = card.read_text(errors="replace") if card.is_file() else ""
+    return text.startswith("---") and said in text[3:].partition("\n---")[0]
 
 
 def _warn(folder: Path, left: Set[Path]) -> None:
-    if left := {f for f in left if not any(word.startswith(".") for word in f.parts)}:
+    if left := {f for f in left if not f.name.startswith(".")}:
         warnings.warn(
             f"{folder}: {len(left)} file{'s are' if len(left) > 1 else ' is'} left out, such as "
             f"{min(left)}",

@@ -28,6 +28,7 @@ _PLAIN = (
     "string", "large_string", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16",
     "uint32", "uint64",
 )  # fmt: skip
+_ARCHIVES = {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
 _PARQUET = "a table (parquet)"
 
 
@@ -53,6 +54,11 @@ def key(source: str, path: Path) -> str:
     files = sorted(path.rglob("*"))
     if linked := next((f for f in files if f.is_symlink() and f.is_dir()), None):
         raise ValueError(f"{linked} is a link to a folder, which is not followed: put it in place")
+    if (held := [f for f in files if f.is_file()]) and all(f.suffix in _ARCHIVES for f in held):
+        raise ValueError(
+            f"{source} holds archives, such as {held[0].name}: give one archive of all, or unpack "
+            "them"
+        )
     splits = splits_of(path, files)
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats, splits, *[config] * bool(config)])
@@ -152,6 +158,9 @@ def _splits(source: str, path: Path, copy: str | None = None) -> Any:
             if config:
                 raise ValueError(f"folders of images have no configuration {config}")
             return datasets.load_dataset("imagefolder", data_files=images, **to)
+        if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+            saved = datasets.load_from_disk(str(path))
+            return saved if isinstance(saved, dict) else {"train": saved}
         hub = hub_data(source)
         if path.exists() or hub is None:
             # in full: a relative "imagefolder" would be taken for the reader of that name
