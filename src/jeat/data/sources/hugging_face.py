@@ -15,8 +15,9 @@ from jeat._support.kinds import kind_of
 from jeat._support.reading import Reading
 from jeat.data.columns import label_column, named
 from jeat.data.decode import coloured, decoded, image_files, line
-from jeat.data.folders import check_tables, has_card, splits_of
+from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
+from jeat.data.split_files import check_tables, has_card
 from jeat.data.splits import split_named, train_and_test
 
 __all__ = ["key", "read", "read_splits", "reads"]
