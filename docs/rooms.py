@@ -24,19 +24,24 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files", "hub",
+        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files",
+        "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "plugins", "signatures",
     ],
-    "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
+    "data": [
+        "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
+        "split_files", "folders", "sources", "given", "load",
+    ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
-    "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],
+    "training": ["plan", "health", "iteration", "deltas", "evaluation", "unsaved", "begin", "loop"],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
     "report": ["summary", "page"],
     "suites": ["suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "work"],
     "recipes": ["paper"],
+    "recipes/paper": ["numbers", "words", "tables", "figures", "comparison"],
     "figures": ["image_grid"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""
@@ -48,13 +53,17 @@ def room_of(file: Path) -> str:
 
 
 def imported(file: Path) -> list[str]:
-    """The modules of the package that a file imports, at its top or inside a function."""
-    found = []
+    """The modules of the package that a file imports, at its top, in a function or by name."""
+    here, found = ["jeat", *file.relative_to(SRC).with_suffix("").parts], []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found += [f"{node.module}.{alias.name}" for alias in node.names]
+            above = here[: -node.level] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found += [f"{module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+            found += [v.value for v in node.args if isinstance(v, ast.Constant)]
     return [name for name in found if name.startswith("jeat.")]
 
 

@@ -1,5 +1,6 @@
 """What is wrong is said in one line, with what would be right, and nothing is written."""
 
+import gzip
 import io
 import json
 import os
@@ -27,7 +28,7 @@ import jeat
 from jeat._support.sealed import save_sealed
 from jeat.attacks import fgsm_rs, pgd
 from jeat.cli import main
-from jeat.data import augment, from_arrays
+from jeat.data import Reading, augment, from_arrays
 from jeat.data.decode import decoded
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.metrics import (
@@ -68,11 +69,12 @@ def write_arrays(folder):
         "nan": (x * np.nan, y),
         "complex": (x.astype(complex), y),
         "oblong": (x[:, :4], y),
+        "either": (x[:, :5, :3][:, None], y),
         "4channels": (np.zeros((40, 8, 8, 4), np.uint8), y),
         "none": (x[:0], y[:0]),
         "few": (x[:8], y[:8]),
         "one": (x, y * 0 + 3),
-        "names": (x, np.array(list("abcd") * 10)),
+        "names": (x, np.array(list("abcd") * 10, "S1")),
         "halves": (x, y / 2),
         "negative": (x, y - 1),
         "pickled": (x, np.array([Evil()] * 40)),
@@ -82,10 +84,24 @@ def write_arrays(folder):
         "2x2": (x[:, :2, :2], y),
     }.items():
         np.savez(folder / f"{name}.npz", images=images, labels=labels)
-    np.savez(folder / "keys.npz", x=x, y=y)
+    np.savez(folder / "keys.npz", a=x, b=y)
     with zipfile.ZipFile(folder / "raw.npz", "w") as raw:
         raw.writestr("images", b"no array")
         raw.writestr("labels", b"no array")
+
+
+def write_layouts(folder):
+    """An archive, a table of paths, idx files and CIFAR's pickles, none of which can be read."""
+    with zipfile.ZipFile(folder / "out.zip", "w") as archive:
+        archive.writestr("../cat/0.png", b"")
+    (folder / "cut.tar.gz").write_bytes(gzip.compress(b"cat/0.png" + bytes(600))[:30])
+    (folder / "paths.csv").write_text("path,label\n/etc/passwd,cat\n")
+    (folder / "words.csv").write_text("name,score\na,1\n")
+    (folder / "idx").mkdir()
+    (folder / "idx/train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0]))
+    (folder / "cifar").mkdir()
+    for name in ("batches.meta", "data_batch_1"):
+        (folder / "cifar" / name).write_bytes(pickle.dumps(Evil(), 2))
 
 
 def write_tables(folder):
@@ -124,6 +140,11 @@ def write_folders(folder):
         file = folder / "named" / f"class{i % 10}" / f"{i}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (8, 8), i).save(file)
+    for kind, dtype in (("floats", np.float32), ("of 32 bits", np.int32)):
+        for i, name in enumerate(("cat", "dog")):
+            (folder / kind / name).mkdir(parents=True)
+            pixels = np.array([[0, 70_000]], dtype)
+            Image.fromarray(pixels).save(folder / kind / name / f"{4 + i:02d}.tif")
     (folder / "empty").mkdir()
     (folder / "links").mkdir()
     for name in ("cat", "dog"):
@@ -185,6 +206,7 @@ def place(tmp_path_factory):
     write_arrays(folder)
     write_folders(folder)
     write_tables(folder)
+    write_layouts(folder)
     write_nets(folder)
     for name, text in YAML.items():
         (folder / f"{name}.yaml").write_text(text)
@@ -302,28 +324,61 @@ COMMANDS = [
     (train("--data '~nosuchuser/x'"), 1, "~nosuchuser/x", "give digits, an image folder"),
     (train("--data at"), 1, "at is a run directory", "give digits, an image folder"),
     (train("--data eps"), 1, "cat/04.png cannot be decoded: cannot identify", "remove it"),
-    (train("--data raw.npz"), 1, "images must be square", "1 or 3 channels"),
+    (train("--data raw.npz"), 1, "images must be (N, H, W)", "C = 1 or 3"),
     (train("--data links"), 1, "is a link to a folder", "put it in place"),
     (train("--data 'one of two'"), 1, "one of two holds images of one", "at least 2 classes"),
     (train("--data holes"), 1, "rows without an image", "remove them"),
     (train("--data outside"), 1, "run.json is no image file of the data set", "replace it"),
     (train("--data pipe"), 1, "/pipe/fifo is no image file of the data set", "replace it"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
-    (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
+    (train("--data nobody/nothing"), 1, "nobody/nothing", "no folder"),
+    (train("--data out.zip"), 1, "out.zip holds '../cat/0.png'", "leads out of its folder"),
+    (train("--data cut.tar.gz"), 1, "cut.tar.gz cannot be unpacked", "fetch it anew"),
+    (train("--data paths.csv"), 1, "'/etc/passwd' in line 2 of paths.csv", "does not lie beneath"),
+    (train("--data words.csv"), 1, "columns name, score", "name the one of paths 'path'"),
+    (train("--data idx"), 1, "train-images-idx3-ubyte has no labels", "put that file there"),
+    (train("--data cifar"), 1, "data_batch_1 of cifar asks for", "was not run"),
+    (train("--data digits --label kind"), 2, "label=kind", "leave it out"),
     (train("--data file"), 1, "file is a text file and no data set", "give digits"),
     (train("--data empty"), 1, "empty", "give digits, an image folder"),
     (train("--data single"), 1, "single", "2 classes or more"),
     (train("--data cut"), 1, "cat/04.png", "replace or remove it"),
     (train("--data crc"), 1, "cat/04.png", "replace or remove it"),
-    (train("--data mixed"), 1, "cat/04.png", "resize them"),
+    (train("--data mixed"), 1, "cat/04.png", "by --size 32"),
+    (train("--data floats"), 1, "cat/04.tif has pixels of floats", "convert it to 8 bits"),
+    (train("--data 'of 32 bits'"), 1, "cat/04.tif has pixels of 0..70000", "convert it to 8 bits"),
     (train("--data keys.npz"), 1, "keys.npz", "arrays 'images' and 'labels'"),
     (train("--data pickled.npz"), 1, "pickled.npz", "arrays 'images' and 'labels'"),
     (train("--data int.npz"), 1, "int64", "must be uint8 or floats in [0, 1]"),
     (train("--data 0..255.npz"), 1, "pixels", "lie in [0, 1]"),
     (train("--data nan.npz"), 1, "pixels", "must be finite"),
     (train("--data complex.npz"), 1, "complex128", "must be uint8 or floats"),
-    (train("--data oblong.npz"), 1, "(40, 4, 8)", "must be square"),
-    (train("--data 4channels.npz"), 1, "(40, 8, 8, 4)", "1 or 3 channels"),
+    (train("--data oblong.npz --net tests.toys.flow:Flow-4"), 2, "square images only", "4 x 8"),
+    (train("--data oblong.npz --size 9x10 --net wrn-10-1-3"), 2, "(9, 10)", "fold of 3"),
+    (train("--data oblong.npz --size 3x8"), 2, "images of 3 pixels", "4 is the least"),
+    (train("--data 4channels.npz"), 1, "(40, 8, 8, 4)", "C = 1 or 3"),
+    (train("--data either.npz"), 1, "(40, 1, 5, 3)", "axis"),
+    (train("--size 0"), 2, "size must be", "got 0"),
+    (train("--size 8x"), 2, "HEIGHTxWIDTH", "got '8x'"),
+    (train("--size 8x8x8"), 2, "HEIGHTxWIDTH", "got '8x8x8'"),
+    (train("--size 99999"), 2, "from 1 to 16384", "99999"),
+    (train("--size 8.5"), 2, "size", "8.5"),
+    (train("--background red"), 2, "white, black or #rrggbb", "got 'red'"),
+    (train("--label kind"), 2, "digits has no columns", "leave it out"),
+    (train("--label ''"), 2, "label must name a column", "got ''"),
+    (train("--data 'digits?siez=8'"), 2, "no key 'siez'", "size, label, background"),
+    (train("--data 'digits?size=8&size=9'"), 2, "size of", "given twice"),
+    (train("--data 'digits?size=8' --size 9"), 2, "size of", "given twice"),
+    (train("--data 'digits?'"), 2, "no key ''", "size, label, background"),
+    (train("--data '?size=8'"), 2, "data", "must name a data set"),
+    (train("--data '<a tuple given in Python>'"), 1, "given in Python", "give them again"),
+    ("data", 2, "SOURCE", "jeat data --help"),
+    ("data ''", 2, "data", "must name a data set"),
+    ("data nowhere", 1, "nowhere", "give digits, an image folder"),
+    ("data digits -n 0", 2, "--number", "at least 1"),
+    ("data digits --out grid.jpg", 2, "'grid.jpg'", "not the name of a .png"),
+    ("data mixed", 1, "cat/04.png", "by --size 32"),
+    ("data mixed --size 8 --out mixed/grid.png", 2, "read by this command", "name another"),
     (train("--data none.npz"), 1, "(0, 8, 8)", "images must be"),
     (train("--data few.npz"), 1, "too few images", "at least 10"),
     (train("--data one.npz"), 1, "one.npz", "at least 2 classes"),
@@ -612,8 +667,8 @@ CALLS = [
     (lambda: attack(net="run"), "got 'run'", "use jeat.load"),
     (lambda: attack(eps=True), "eps", "must not be negative"),
     (lambda: drawn(steps=True), "steps=True", "a whole number"),
-    (lambda: from_arrays([[1]], [0]), "(1, 1)", "images must be square"),
-    (lambda: from_arrays(None, None), "()", "images must be square"),
+    (lambda: from_arrays([[1]], [0]), "(1, 1)", "images must be (N, H, W)"),
+    (lambda: from_arrays(None, None), "()", "images must be (N, H, W)"),
     (lambda: augment(X, pad=-1, flip=False), "pad=-1", "images of 8 pixels"),
     (lambda: attack(None), "NoneType", "must be a tensor"),
     (lambda: attack(net=lambda x: NET(x.detach())), "do not depend", "no gradient"),
@@ -973,5 +1028,5 @@ def test_a_damaged_image_is_decoded_or_refused_by_name(tmp_path, flips):
     for at, mask in flips:
         data[at % len(data)] ^= mask
     file.write_bytes(data)
-    said = refusal(decoded, [{"bytes": None, "path": str(file)}])
+    said = refusal(decoded, [{"bytes": None, "path": str(file)}], Reading())
     assert said is None or (str(file) in said and "\n" not in said)

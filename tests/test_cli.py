@@ -235,6 +235,10 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     assert "needs --judge" in capsys.readouterr().err
     assert main(["measure", run, *words, "--judge", run]) == 1
     assert "no judge of its own samples" in capsys.readouterr().err
+    assert main(["measure", judge, *words, "--judge", run]) == 1
+    assert "no judge of its own samples" in capsys.readouterr().err
+    assert main(["measure", judge, *words, "--judge", judge]) == 0
+    capsys.readouterr()
     assert main(["measure", run, *words[:-1], run, "--judge", judge]) == 1
     assert "holds no images of jeat sample" in capsys.readouterr().err
     other = str(tmp_path / "other.safetensors")

@@ -5,7 +5,9 @@ docs.rooms``).
 """
 
 import ast
+import re
 import subprocess
+from collections import Counter
 
 import pytest
 from docs.rooms import FLOORS, INSIDE, SRC, imported, page, room_of
@@ -18,41 +20,47 @@ every_file = pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative
 
 # Words that are also the name of a part, and what they mean where they occur otherwise.
 HOMONYMS = {
-    "__init__.py": {"wrap": "the function"},
-    "_support/plugins.py": {"jeat": "the package"},
-    "_support/provenance.py": {"jeat": "the package"},
-    "_support/sealed.py": {"jeat": "the package, in the header of files"},
+    "__init__.py": {"wrap": (1, "the function")},
+    "_support/plugins.py": {"jeat": (1, "the package")},
+    "_support/provenance.py": {"jeat": (1, "the package")},
+    "_support/sealed.py": {"jeat": (3, "the package, in the header of files")},
     "_support/signatures.py": {
-        "noise": "a setting of chains",
+        "noise": (1, "a setting of chains"),
     },
-    "cli/__init__.py": {"jeat": "the package"},
-    "cli/_parser.py": {"noise": "a setting of chains"},
-    "cli/landscape.py": {"curvature": "a column that it prints"},
-    "cli/list.py": {"accuracy": "a figure of a card"},
-    "jobs/drawing.py": {"jeat": "the command", "noise": "a setting of chains"},
-    "jobs/measurement.py": {"jeat": "the command"},
-    "jobs/sample.py": {"noise": "a setting of chains"},
-    "metrics/energies.py": {"accuracy": "a figure of its own"},
-    "metrics/gradient_masking.py": {"zero_gradient": "part of the name of a sign of masking"},
-    "metrics/out_of_distribution.py": {"uniform": "noise, a kind of outside images"},
+    "cli/__init__.py": {"jeat": (3, "the package")},
+    "cli/_parser.py": {"noise": (1, "a setting of chains")},
+    "cli/landscape.py": {
+        "curvature": (1, "a column that it prints"),
+        "jeat": (1, "the command"),
+        "landscape": (1, "the command"),
+    },
+    "cli/list.py": {"accuracy": (1, "a figure of a card")},
+    "jobs/drawing.py": {"jeat": (1, "the command"), "noise": (1, "a setting of chains")},
+    "jobs/measurement.py": {"jeat": (1, "the command")},
+    "jobs/sample.py": {"noise": (2, "a setting of chains")},
+    "metrics/energies.py": {"accuracy": (1, "a figure of its own")},
+    "metrics/gradient_masking.py": {"zero_gradient": (1, "part of the name of a sign of masking")},
+    "metrics/out_of_distribution.py": {"uniform": (2, "noise, a kind of outside images")},
+    "cli/sample.py": {"langevin": (1, "the default of a setting")},
     "nets/checkpoint.py": {
-        "noise": "a setting of chains",
-        "gaussian": "the one start of version 0.1.0, whose files name none",
+        "noise": (1, "a setting of chains"),
+        "gaussian": (1, "the one start of version 0.1.0, whose files name none"),
     },
-    "_support/shipped.py": {"jeat": "the package"},
-    "objectives/jeat.py": {"langevin": "the default of a setting"},
-    "objectives/jem.py": {"langevin": "the default of a setting"},
-    "samplers/_chain.py": {"langevin": "the default of a setting"},
-    "suites/cards.py": {"noise": "a setting of chains", "jeat": "the package"},
+    "_support/shipped.py": {"jeat": (1, "the package")},
+    "objectives/jeat.py": {"langevin": (1, "the default of a setting")},
+    "objectives/jem.py": {"langevin": (1, "the default of a setting")},
+    "samplers/_chain.py": {"langevin": (1, "the default of a setting")},
+    "suites/cards.py": {"noise": (1, "a setting of chains"), "jeat": (1, "the package")},
     "training/evaluation.py": {
-        "accuracy": "a figure of the log",
-        "robust_accuracy": "a figure of the log",
+        "accuracy": (1, "a figure of the log"),
+        "robust_accuracy": (1, "a figure of the log"),
     },
-    "training/loop.py": {"accuracy": "a figure of the log"},
+    "training/loop.py": {"accuracy": (2, "a figure of the log")},
     "training/plan.py": {
-        "plain": "the default of a setting",
-        "digits": "the default of a setting",
-        "uniform": "the default of a setting",
+        "plain": (1, "the default of a setting"),
+        "convnet": (1, "the default of a setting"),
+        "digits": (1, "the default of a setting"),
+        "uniform": (1, "the default of a setting"),
     },
 }
 # Where names of methods, nets, metrics and figures may occur: the paper's experiments.
@@ -87,6 +95,8 @@ def test_imports_point_down(file):
 
 def _is_below(room, here, there):
     """Whether a file of a room may import another one of it, by the room's own order."""
+    if len(here) > 1 and len(there) > 1 and here[0] == there[0]:  # of one folder in it
+        return _is_below(f"{room}/{here[0]}", here[1:], there[1:])
     order = INSIDE.get(room, [])
     files = {f.name.removesuffix(".py") for f in (SRC / room).iterdir()}
     if not there or there[0].startswith("_") or there[0] not in files:
@@ -119,12 +129,52 @@ def test_no_name_of_a_part_is_a_string_outside_its_file(file):
     tree = ast.parse(file.read_text())
     exports = [n.value for n in tree.body if isinstance(n, ast.Assign) and _is_all(n)]
     exported = {id(node) for value in exports for node in ast.walk(value)}
-    found = {
-        node.value
+    found = Counter(
+        word
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and node.value in names and id(node) not in exported
-    }
-    assert {word for word in found if names[word] != here} == HOMONYMS.get(here, {}).keys()
+        if isinstance(node, ast.Constant) and id(node) not in exported
+        for word in _named(node.value, names)
+        if names[word] != here
+    )
+    assert found == {word: n for word, (n, _) in HOMONYMS.get(here, {}).items()}
+
+
+def _named(text, names):
+    """Parts that a string names: by itself, as one of several words, or with a number."""
+    words = text.split() if isinstance(text, str) else []
+    parts = [re.sub(r"-[\d-]+$", "", word) for word in words]
+    return parts if parts and all(part in names for part in parts) else []
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "caught"),
+    [
+        ("_support/table.py", "import_module('jeat.cli.train')", ["jeat.cli.train"]),
+        ("metrics/accuracy.py", "from ..training.plan import Plan", ["jeat.training.plan.Plan"]),
+        ("data/sources/digits.py", "from .npz import reads", ["jeat.data.sources.npz.reads"]),
+        ("data/sources/digits.py", "from . import npz", ["jeat.data.sources.npz"]),
+    ],
+)
+def test_imports_are_seen_however_they_are_written(tmp_path, monkeypatch, place, line, caught):
+    monkeypatch.setattr("docs.rooms.SRC", tmp_path)
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).write_text(line)
+    assert imported(tmp_path / place) == caught
+
+
+def test_files_of_a_folder_in_a_room_are_siblings_too():
+    assert not _is_below("data", ("sources", "digits"), ("sources", "npz", "reads"))
+    assert _is_below("nets", ("layouts", "trades"), ("layouts", "_found", "Found"))
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("jeat", ["jeat"]), ("convnet-8", ["convnet"]), ("at jem prejeat", ["at", "jem", "prejeat"]),
+     ("wrn-16-2-2", ["wrn"]), ("at the end", []), ("convnet-x", []), ("", [])],
+)  # fmt: skip
+def test_names_are_seen_in_other_clothes(text, named):
+    names = [*known_parts("objectives"), *known_parts("nets")]
+    assert _named(text, names) == named
 
 
 def _is_all(node):

@@ -103,6 +103,15 @@ def test_a_file_of_which_nothing_is_known_is_said_to_be_nothing(tmp_path, data):
     assert kind_of(tmp_path / "file") is None
 
 
+@pytest.mark.parametrize(
+    "data", [bytes(range(256)) * 9, b"\x08\x08\x12" * 99, b"\x80\xff", bytes(512)]
+)
+def test_a_net_of_an_unknown_kind_of_file_is_refused_as_such(tmp_path, data):
+    (tmp_path / "net.pt").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a file of an unknown kind.*jeat reads"):
+        jeat.load(tmp_path / "net.pt")
+
+
 @pytest.mark.parametrize("kind", ["torchscript", "onnx", "pickle 4", "html"])
 def test_a_net_or_samples_of_another_kind_are_refused_as_what_they_are(tmp_path, kind, capsys):
     data, said = KINDS[kind]

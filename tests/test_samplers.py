@@ -221,7 +221,7 @@ def test_class_gaussian_draws_are_images_in_colour_too():
 
 def test_class_gaussian_refuses_what_it_cannot_fit():
     images, labels = planted(10, size=4)
-    with pytest.raises(ValueError, match="grain 3 does not divide the image size 4"):
+    with pytest.raises(ValueError, match=r"grain 3 does not divide the size of \(10, 1, 4, 4\)"):
         ClassGaussian.fit(images, labels, classes=2, grain=3)
     with pytest.raises(ValueError, match="class 2 has no training image"):
         ClassGaussian.fit(images, labels, classes=3, grain=1)

@@ -44,6 +44,25 @@ from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
 
+HIGHER = {
+    "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square", "auto_attack",
+    "is", "judge_accuracy", "judge_is", "judge_precision", "judge_recall", "ood_auroc_confidence",
+    "ood_auroc_energy", "ood_auroc_gradient", "precision", "recall", "robust_accuracy",
+}  # fmt: skip
+LOWER = {"cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs"}
+
+
+def reading(column):
+    """What is said of a column: its note, and which direction is better."""
+    return column.note + (f", {column.better} is better" if column.better else "")
+
+
+def test_the_direction_of_a_figure_is_the_one_that_is_better():
+    for better, known in (("higher", HIGHER), ("lower", LOWER)):
+        columns = {c.name for name in names() for c in columns_of(name) if c.better == better}
+        assert columns == known
+
+
 FIG2, FIG3, FIG4, FIG5, FIG6, FIG7 = FIGURES
 COLOURS = {"Fig. A": "red", "Fig. B": "lime", "Fig. C": "blue"}
 METHODS = ("normal", "at", "prejeat", "jem")
@@ -142,7 +161,7 @@ class Planted:
     def notes(self, title, headings):
         """What is said of the columns of a table, below it."""
         columns = (c for t in self.tables if t.title == title for c in t.columns)
-        notes = {self.heading(title, c): c.note for c in columns}
+        notes = {self.heading(title, c): reading(c) for c in columns}
         return "; ".join(f"{heading}: {notes[heading]}" for heading in headings) + "."
 
     def command(self, row, column, seed):
@@ -412,7 +431,7 @@ def test_each_line_of_the_csv_is_a_cell_with_its_paper_note_and_commands(planted
         mean = pytest.approx(statistics.fmean(ours.values())) if ours else None
         std = pytest.approx(statistics.stdev(ours.values())) if len(ours) > 1 else None
         commands = [planted.command(row, c.name, seed) for seed in ours]
-        known[title, row, c.name] = mean, std, paper, len(ours), c.note, commands
+        known[title, row, c.name] = mean, std, paper, len(ours), reading(c), commands
     assert found == known
 
 
@@ -529,7 +548,7 @@ def test_a_card_has_the_figures_and_commands_of_its_net(method, planted):
     assert {k: v for k, v in told.items() if k in own} == own
     notes = {}
     for c in (c for t in planted.tables for c in t.columns):
-        notes.setdefault(c.name, set()).add(f"{c.label}: {c.note}")
+        notes.setdefault(c.name, set()).add(f"{c.label}: {reading(c)}")
     parts = markdown_sections(card.text)
     head, *rows = markdown_rows(parts["Figures"])
     assert head == ["figure", "value", "images", "what"]

@@ -1,19 +1,23 @@
 """Any data set is decoded once, exactly, and cached under a key that follows its files."""
 
+import gzip
 import io
 import os
 import re
 import shutil
-import tarfile
+from types import SimpleNamespace
 
 import datasets
 import numpy as np
 import pyarrow
 import pytest
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 from safetensors.torch import save_file
 
+from jeat._support.hub import newest_commit
 from jeat.data import Images, load_data
 from jeat.data.decode import image_files
 
@@ -80,11 +84,6 @@ def zipped():
     file = io.BytesIO()
     np.savez_compressed(file, images=PIXELS["colour"], labels=np.arange(24) % 2)
     return file.getvalue()
-
-
-def write_tar(file):
-    with tarfile.open(file, "w") as archive:
-        archive.add(__file__, "a.py")
 
 
 def damaged(data):
@@ -304,27 +303,6 @@ def test_an_image_that_cannot_be_used_is_one_clear_line(tmp_path, damage, said):
 
 
 @pytest.mark.parametrize(
-    ("suffix", "pixels"),
-    [
-        ("png", (RNG.random((6, 6)) * 65_535).astype(np.uint16)),
-        ("tiff", RNG.random((6, 6), dtype=np.float32)),
-    ],
-)
-def test_pixels_that_8_bits_cannot_hold_are_refused_rather_than_clipped(tmp_path, suffix, pixels):
-    for i in range(20):
-        path = tmp_path / "set" / NAMES[i % 2] / f"{i}.{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    with pytest.raises(ValueError, match="uint8"):
-        load_data(tmp_path / "set")
-
-
-def test_oblong_images_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="square"):
-        load_data(write_folder(tmp_path / "set", PIXELS["grey"][:, :4]))
-
-
-@pytest.mark.parametrize(
     "write",
     [
         lambda folder: folder,
@@ -367,17 +345,68 @@ def test_a_hub_that_does_not_have_it_or_cannot_be_reached_is_said(error, monkeyp
     assert asked == [("nobody/nothing", "0a" * 20)]
 
 
-def test_the_commit_of_a_hub_data_set_is_known_or_asked_for(monkeypatch):
-    asked = []
+def test_the_commit_of_a_hub_data_set_is_known_or_asked_for_once(monkeypatch):
+    asked, read = [], []
+
+    def info(self, name, **how):
+        asked.append(name)
+        return SimpleNamespace(sha="0b" * 20)
+
     monkeypatch.delenv("JEAT_DATA", raising=False)
-    monkeypatch.setattr(datasets, "load_dataset", lambda *name, **how: asked.append((name, how)))
-    with pytest.raises(FileNotFoundError, match=r"named with its commit, as nobody/nothing@COMMIT"):
-        load_data("nobody/nothing")
-    assert not asked
-    with pytest.raises(AttributeError):  # None has no splits
-        load_data("uoft-cs/cifar10")
-    ((_, how),) = asked
-    assert len(how["revision"]) == 40
+    monkeypatch.setattr(HfApi, "dataset_info", info)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *name, **how: read.append((*name, how)))
+    newest_commit.cache_clear()
+    known = "0b2714987fa478483af9968de7c934580d0bb9a2"
+    for source, name, how in (
+        ("nobody/nothing", "nobody/nothing", {"revision": "0b" * 20}),
+        ("nobody/nothing:small", "nobody/nothing", {"revision": "0b" * 20, "name": "small"}),
+        (f"a/b:c@{known}", "a/b", {"revision": known, "name": "c"}),
+        ("uoft-cs/cifar10", "uoft-cs/cifar10", {"revision": known}),
+        ("cifar10", "uoft-cs/cifar10", {"revision": known}),
+    ):
+        with pytest.raises(AttributeError):  # None has no splits
+            load_data(source)
+        assert read.pop() == (name, how)
+    assert asked == ["nobody/nothing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "config"),
+    [
+        ("mnist", "ylecun/mnist", None),
+        ("fashion-mnist", "zalando-datasets/fashion_mnist", None),
+        ("cifar10", "uoft-cs/cifar10", None),
+        ("cifar100", "uoft-cs/cifar100", None),
+        ("svhn", "ufldl-stanford/svhn", "cropped_digits"),
+    ],
+)
+def test_a_short_name_is_a_data_set_of_the_hub_at_a_commit_that_is_known(
+    tmp_path, monkeypatch, name, owner, config
+):
+    read = []
+    monkeypatch.delenv("JEAT_DATA", raising=False)
+    with monkeypatch.context() as m:
+        m.setattr(datasets, "load_dataset", lambda *name, **how: read.append((*name, how)))
+        with pytest.raises(AttributeError):
+            load_data(name)
+    ((asked, how),) = read
+    assert (asked, how.get("name")) == (owner, config)
+    assert re.fullmatch("[0-9a-f]{40}", how["revision"])
+    monkeypatch.setenv("JEAT_DATA", str(tmp_path))
+    write_folder(tmp_path / name, PIXELS["grey"])
+    assert load_data(name).digest() == load_data(tmp_path / name).digest()
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no route"), LocalEntryNotFoundError("offline")])
+def test_that_a_hub_cannot_be_asked_for_a_commit_is_said(monkeypatch, error):
+    def info(self, name, **how):
+        raise error
+
+    monkeypatch.setattr(HfApi, "dataset_info", info)
+    newest_commit.cache_clear()
+    with pytest.raises(FileNotFoundError, match="no folder 'no/body', and the hub cannot be") as e:
+        load_data("no/body")
+    assert "no/body@COMMIT" in str(e.value)
 
 
 @pytest.mark.parametrize("kind", PIXELS)
@@ -445,14 +474,8 @@ def saved(folder, arrays):
 @pytest.mark.parametrize(
     ("write", "said"),
     [
-        (
-            lambda f: tarfile.open(f, "w").close(),
-            "is a file of an unknown kind and no data set: g",
-        ),
-        (
-            lambda f: write_tar(f),
-            "is a tar archive and no data set: unpack it and give the folder",
-        ),
+        (lambda f: f.write_bytes(bytes(range(99))), "of an unknown kind and no data set: give di"),
+        (lambda f: f.write_bytes(gzip.compress(b"")), "is a gzip archive and no data set: unpack"),
         (lambda f: torch.save({}, f), "is a pickle of torch.save and no data set: give digits"),
         (
             lambda f: f.write_bytes(encoded("PNG")),
@@ -461,7 +484,7 @@ def saved(folder, arrays):
         (lambda f: np.save(f.open("wb"), np.ones(3)), "numpy (.npy) and no data set: give digits"),
         (lambda f: f.write_bytes(b""), "is an empty file and no data set: give digits"),
     ],
-    ids=["unknown", "tar", "pt", "png", "npy", "empty"],
+    ids=["unknown", "gzip", "pt", "png", "npy", "empty"],
 )
 def test_a_file_that_is_no_data_set_is_named_by_what_it_is(tmp_path, write, said):
     write(tmp_path / "set")

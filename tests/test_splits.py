@@ -42,6 +42,7 @@ def loaded(root):
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("ignore", ".*no split 'test', so 'validation' is tested on")
         data = load_data(root)
     places = (torch.bincount(s.x[:, 0, 0, 0].long()).tolist() for s in (data.train, data.test))
     for split in (data.train, data.test):
@@ -117,8 +118,14 @@ AMBIGUOUS = {
     "a second test split": (["train/a", "train/b", "test-2/a", "test-2/b"], "train and test-2"),
     "other depths": (["a", "b", "b/more"], "deeper"),
     "classes below others": (["cat/left", "cat/right", "dog/left", "dog/right"], "which is"),
-    "splits of any name": (["trainset/a", "trainset/b", "testset/a", "testset/b"], "which is"),
-    "splits in one word": (["TrainData/a", "TrainData/b", "TestData/a", "TestData/b"], "which is"),
+    "splits of any name": (
+        ["trainset/a", "trainset/b", "testset/a", "testset/b"],
+        "a split or a class",
+    ),
+    "splits in one word": (
+        ["TrainData/a", "TrainData/b", "TestData/a", "TestData/b"],
+        "a split or a class",
+    ),
     "splits in short": (["tr/a", "tr/b", "te/a", "te/b"], "a and b in"),
     "folds": (["x/fold1/a", "x/fold1/b", "x/fold2/a"], "is below x/fold1 and x/fold2"),
     "classes below others in splits": (
@@ -426,12 +433,36 @@ def test_of_two_label_columns_label_wins_and_it_is_said(tmp_path, columns, taken
         assert load_data(root).classes == (f"{taken} 0", f"{taken} 1")
 
 
-@pytest.mark.parametrize(("kind", "values"), [("int64", [0, 1]), ("string", ["cat", "dog"])])
-def test_a_column_of_numbers_or_words_is_said_to_have_no_class_names(tmp_path, kind, values):
+@pytest.mark.parametrize(
+    ("kind", "values", "classes"),
+    [
+        ("int64", [3, 12], ("3", "12")),
+        ("string", ["dog", "cat"], ("cat", "dog")),
+        ("bool", [True, False], ("False", "True")),
+    ],
+)
+def test_a_column_of_numbers_or_words_is_of_the_classes_of_its_values(
+    tmp_path, kind, values, classes
+):
     kinds = {"label": datasets.Value(kind)}
-    said = refused(parquet(tmp_path / "set", {"train": values * 5, "test": values}, kinds))
-    assert f"label ({kind})" in said
-    assert "column 'label' holds no class names: cast it to datasets.ClassLabel" in said
+    root = parquet(tmp_path / "set", {"train": values * 5, "test": values}, kinds)
+    data = load_data(root)
+    assert data.classes == classes
+    assert [classes[k] for k in data.train.y] == list(map(str, values * 5))
+    assert [classes[k] for k in data.test.y] == list(map(str, values))
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_what_is_done_with_a_validation_split_is_said(tmp_path, split):
+    splits = {"train": [0, 1, 2] * 9, "validation": [0, 1, 2], "test": [0, 1, 2]}
+    if split == "validation":
+        del splits["test"]
+    said = {
+        "validation": "there is no split 'test', so 'validation' is tested on",
+        "test": "split 'validation' is held out, neither trained nor tested on",
+    }
+    with pytest.warns(UserWarning, match=said[split]):
+        load_data(parquet(tmp_path / "set", splits))
 
 
 @pytest.mark.parametrize(
@@ -565,3 +596,70 @@ def test_a_folder_in_it_that_may_not_be_read_is_no_silent_gap(tmp_path):
     with pytest.raises((ValueError, OSError)):
         load_data(root)
     (root / "train/b").chmod(0o700)
+
+
+@pytest.mark.parametrize("like", ["trainval", "testset", "testdata", "valset", "trains", "devdata"])
+def test_a_folder_named_like_a_split_beside_one_is_no_split_and_no_silent_gap(tmp_path, like):
+    known = "train" if like.startswith(("test", "val", "dev")) else "test"
+    root = tree(tmp_path / "set", *(f"{s}/{k}" for s in (known, like) for k in "ab"))
+    assert "may be a split or a class" in refused(root)
+    assert like in refused(root)
+
+
+@pytest.mark.parametrize(
+    "names", [("attest", "testbed"), ("trainer", "evaluated"), ("data", "set")]
+)
+def test_classes_whose_names_only_begin_or_end_so_are_classes(tmp_path, names):
+    leaves = [f"{s}/{k}" for s in ("train", "test") for k in names]
+    assert loaded(tree(tmp_path / "set", *leaves))[0] == tuple(sorted(names))
+
+
+def test_a_card_that_says_nothing_of_files_in_its_head_leaves_classes_as_they_are(tmp_path):
+    leaves = [f"{s}/{k}" for s in ("train", "test") for k in ("beaker", "test-tube")]
+    root = tree(tmp_path / "set", *leaves)
+    (root / "README.md").write_text("---\nlicense: mit\n---\nThere are no data_files: here.\n")
+    assert loaded(root)[0] == ("beaker", "test-tube")
+
+
+def test_images_in_hidden_folders_are_left_out_with_a_word(tmp_path):
+    leaves = [f"{s}/{k}" for s in ("train", "test") for k in ("a", ".b", "c")]
+    root = tree(tmp_path / "set", *leaves)
+    with pytest.warns(UserWarning, match=r"20 files are left out, such as test/\.b/0\.png"):
+        assert load_data(root).classes == ("a", "c")
+
+
+def test_a_table_beside_class_folders_gives_the_labels_and_that_is_said(tmp_path):
+    leaves = [f"{s}/{k}" for s in ("train", "test") for k in ("bus", "test-tube")]
+    root = tree(tmp_path / "set", *leaves)
+    for split in ("train", "test"):
+        files = sorted((root / split).rglob("*.png"))
+        rows = [f"{f.relative_to(root / split)},{i % 3}" for i, f in enumerate(files)]
+        (root / split / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    with pytest.warns(UserWarning, match=r"labels are those of the table metadata\.csv"):
+        data = load_data(root)
+    assert data.classes == ("0", "1", "2")
+    assert len(data.train) == len(data.test) == 20
+
+
+def test_a_folder_of_archives_is_said_to_be_one(tmp_path):
+    (tmp_path / "set").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / f"set/{split}.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    assert "set holds archives, such as test.zip: give one archive" in refused(tmp_path / "set")
+
+
+@pytest.mark.parametrize("splits", [True, False])
+def test_what_the_library_datasets_saved_is_loaded(tmp_path, splits):
+    features = datasets.Features(
+        {"image": datasets.Image(), "label": datasets.ClassLabel(names=["a", "b"])}
+    )
+    images = [Image.fromarray(np.full((4, 4), i, np.uint8)) for i in range(40)]
+    rows = datasets.Dataset.from_dict({"image": images, "label": [0, 1] * 20}, features=features)
+    saved = datasets.DatasetDict({"train": rows.take(30), "test": rows.skip(30)})
+    (saved if splits else rows).save_to_disk(tmp_path / "set")
+    data = load_data(tmp_path / "set")
+    assert data.classes == ("a", "b")
+    assert len(data.train) == (30 if splits else 36)
+    assert sorted({*data.train.x[:, 0, 0, 0].tolist(), *data.test.x[:, 0, 0, 0].tolist()}) == [
+        *range(40)
+    ]

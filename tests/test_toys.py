@@ -1,10 +1,14 @@
 """A part of one's own is one file, and trains, resumes, draws and is reported like ours."""
 
 import json
+import random
 import re
 import sys
+from collections import deque
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -198,6 +202,26 @@ FORGETFUL = {
     "list": forgetful(_append),
     "dict": forgetful(lambda o: o.d.update(a=1), lambda o: setattr(o, "d", {})),
     "tensor": forgetful(lambda o: o.t.add_(1), lambda o: setattr(o, "t", torch.zeros(2))),
+    "private": forgetful(lambda o: setattr(o, "_n", getattr(o, "_n", 0) + 1)),
+    "array": forgetful(lambda o: o.a.__iadd__(1), lambda o: setattr(o, "a", np.zeros(1))),
+    "deque": forgetful(lambda o: o.d.append(1), lambda o: setattr(o, "d", deque(maxlen=3))),
+    "set": forgetful(lambda o: o.s.add(1), lambda o: setattr(o, "s", set())),
+    "generator function": forgetful(
+        lambda o: next(o.i), lambda o: setattr(o, "i", (i for i in range(9)))
+    ),
+    "iterator": forgetful(lambda o: next(o.i), lambda o: setattr(o, "i", count())),
+    "generator": forgetful(
+        lambda o: torch.rand(1, generator=o.g), lambda o: setattr(o, "g", torch.Generator())
+    ),
+    "python's generator": forgetful(
+        lambda o: o.g.random(), lambda o: setattr(o, "g", random.Random(0))
+    ),
+    "numpy's generator": forgetful(
+        lambda o: o.g.random(), lambda o: setattr(o, "g", np.random.default_rng(0))
+    ),
+    "an object": forgetful(
+        lambda o: setattr(o.n, "n", 1), lambda o: setattr(o, "n", SimpleNamespace())
+    ),
     "not kept": forgetful(
         lambda o: None, lambda o: o.register_buffer("t", torch.zeros(1), persistent=False)
     ),
@@ -209,6 +233,10 @@ FORGETFUL = {
         lambda o: o.register_buffer("t", torch.zeros(1)),
     ),
 }
+LATE = forgetful(
+    lambda o: setattr(o, "late", int(o.n.add_(1)) // 4),
+    lambda o: (o.register_buffer("n", torch.zeros(())), setattr(o, "late", 0)),
+)
 globals().update({f"Forgetful{i}": cls for i, cls in enumerate(FORGETFUL.values())})
 
 
@@ -231,6 +259,14 @@ def test_state_that_no_checkpoint_would_hold_is_refused(i, tmp_path):
     with pytest.raises(ValueError, match=r"register"):
         next(fit(plan, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_state_that_is_first_changed_later_is_refused_when_it_would_be_lost(tmp_path):
+    """The checkpoint before it stays; the one that would not hold it is not written."""
+    plan = Plan("tests.test_toys:LATE", net="convnet-4", optimisation=replace(SHORT, save_every=3))
+    with pytest.raises(ValueError, match=r"changes its attribute late"):
+        list(fit(plan, tmp_path / "run"))
+    assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["00000003"]
 
 
 def test_a_run_is_not_resumed_with_another_step_or_sampler(tmp_path):

@@ -24,6 +24,10 @@ _BEGINS = {
     b"BZh": "a bzip2 archive: unpack it",
     b"\xfd7zXZ": "an xz archive: unpack it",
     b"7z\xbc\xaf": "a 7z archive: unpack it",
+    b"\x28\xb5\x2f\xfd": "a zstd archive: unpack it",
+    b"Rar!": "a RAR archive: unpack it",
+    b"\xff\xfe": "a text file in UTF-16",
+    b"\xfe\xff": "a text file in UTF-16",
     b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself by git lfs pull",
 }
 _IN_ZIP = {  # in this order

@@ -28,7 +28,8 @@ _SAID = {  # what autograd and exported nets say, and what to do
     r"derivative for .*_scaled_dot_product_": "the net asks for a fused attention, which has no "
     "second derivative: leave out its sdpa_kernel context",
     r"derivative for '?(?:aten::)?(\w+)_backward'? is not implemented": "autograd knows no second "
-    "derivative of the net's {}: use another layer, or jeat.metrics.curvature, which needs none",
+    "derivative of the net's {}: leave out probes, where the net is piecewise linear; else use "
+    "another layer, or jeat.metrics.curvature, which needs none",
     r"derivative for '?(?:aten::)?(\w+)'? is not implemented": "autograd knows no derivative of "
     "the net's {}: use another layer",
     r"Guard failed: .*size\(\)\[0\]|Expected input.* shape\[0\]": "the net was exported for "

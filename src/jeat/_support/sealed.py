@@ -111,6 +111,8 @@ def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise ValueError("it was not saved by jeat") from error
     except (SafetensorError, OSError, TypeError, ValueError, RecursionError) as error:
         kind = "a folder" if file.is_dir() else kind_of(file) if file.is_file() else None
+        if kind is None and "deserializing header" in str(error):
+            kind = "a file of an unknown kind, or a safetensors file that is damaged"
         said = f"it is {kind}; jeat reads .safetensors files that it wrote, as by save_net"
         raise ValueError(said if kind else " ".join(str(error).split())) from error
     if header.pop("sha256", None) != seal_of(header, tensors):

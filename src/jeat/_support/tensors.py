@@ -31,6 +31,8 @@ def check_logits(logits: Tensor) -> None:
             f"logits must be a tensor (B, classes), got a {type(logits).__name__}: put the net in "
             "a module that returns its logits alone"
         )
+    if logits.layout is not torch.strided:
+        raise ValueError(f"logits must be a dense tensor, got {logits.layout}: call .to_dense()")
     if logits.dim() != 2 or not logits.shape[1] or not logits.is_floating_point():
         raise ValueError(
             f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"

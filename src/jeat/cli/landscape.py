@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
+from jeat.cli._flags import add_reading, data_named
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -30,7 +31,8 @@ def main(words: Sequence[str]) -> int:
     """Draw, and print what is seen in numbers."""
     parser = _parser()
     args = parser.parse(words)
-    parser.check_file(args.out, ".png", args.data)
+    given = data_named(parser, args)
+    parser.check_file(args.out, ".png", given)
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
 
@@ -47,7 +49,7 @@ def main(words: Sequence[str]) -> int:
     seed_all(args.seed)
     nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
     first, *_ = nets.values()
-    source = args.data or data_of(first)
+    source = given or data_of(first)
     parser.check_file(args.out, ".png", source)
     data = load_data(source)
     for name, net in nets.items():
@@ -96,6 +98,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--data", type=str | None, default=None, help="data set; by default that of the first net"
     )
+    add_reading(parser)
     parser.add_argument(
         "--class", type=str | None, default=None, help="class name that the image is taken from"
     )

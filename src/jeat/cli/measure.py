@@ -14,7 +14,7 @@ from typing import Any
 from jeat._support import processes
 from jeat._support.plugins import constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
-from jeat.cli._flags import add_subject
+from jeat.cli._flags import add_subject, data_named
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -26,13 +26,15 @@ def main(words: Sequence[str]) -> int:
     parser, metrics = _parser(words)
     defaults = parser.get_defaults()
     args = parser.parse(words)
-    read = (args.net, args.data, args.samples, args.judge, *(args.config or ()))
+    source = data_named(parser, args)
+    read = (args.net, source, args.samples, args.judge, *(args.config or ()))
     parser.check_file(args.out, ".json", *read)
     for short, name in metrics.items():
         if name not in args.metrics and short in args and args[short] != defaults[short]:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")
 
     from jeat._support.files import rewritten
+    from jeat.data import settled
     from jeat.jobs.measurement import Measurement, measure, written
     from jeat.report import table
 
@@ -43,12 +45,12 @@ def main(words: Sequence[str]) -> int:
             name: parser.group(args, short_name(name)) if name in metrics.values() else {}
             for name in args.metrics
         },
-        data=args.data,
+        data=source and settled(source),
         number=args.number,
         seed=args.seed,
         samples=args.samples,
         judge=args.judge,
-        outside=args.outside,
+        outside=args.outside and settled(args.outside),
         compared=args.compared,
     )
     with bar() as show:

@@ -1,6 +1,7 @@
 """Image files to pixels."""
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -9,8 +10,16 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["coloured", "decoded", "image_files", "line"]
+from jeat._support.reading import Reading
+from jeat.data.images import SIXTEEN, eight_bits
+from jeat.data.sizes import fitted
 
+__all__ = [
+    "checked", "coloured", "decoded", "image_files", "line", "pixels_of", "together",
+]  # fmt: skip
+
+_ALPHA = "alpha is dropped: transparent pixels show black; name a colour by --background"
+_CONVERT = "convert it to 8 bits first"
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
 
@@ -30,52 +39,125 @@ def image_files(
             that was there before, by this or another name.
     """
     seen = {} if seen is None else seen
-    within = {folder.resolve() for folder in folders}
     for table in split.select_columns(column).with_format("arrow").iter(batch_size=1000):
-        for file in table[column].to_pylist():
-            if file is None or not (file["bytes"] or file["path"]):
-                raise ValueError(f"column {column} has rows without an image: remove them")
-            if not file["bytes"]:
-                place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # may itself be a link
-                above = {*place.parents, *(place.parent.resolve() / place.name).parents}
-                if not (place.is_file() and within & above):
-                    raise ValueError(f"{place} is no image file of the data set: replace it")
-                of = place.stat()
-                if (first := seen.setdefault((of.st_dev, of.st_ino), place)) is not place:
-                    raise ValueError(
-                        f"{place} is the file {first} again: no image may be in two splits, or "
-                        "twice in one: remove one of them"
-                    )
-            yield file
+        yield from checked(table[column].to_pylist(), column, *folders, seen=seen)
 
 
-def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
+def checked(
+    files: Iterable[Mapping[str, Any] | None],
+    column: str,
+    *folders: Path,
+    seen: dict[tuple[int, int], Path] | None = None,
+) -> Iterator[Mapping[str, Any]]:
+    """Files, each of bytes or at a path; arguments and errors as :func:`image_files`."""
+    seen = {} if seen is None else seen
+    within = {folder.resolve() for folder in folders}
+    for file in files:
+        if file is None or not (file["bytes"] or file["path"]):
+            raise ValueError(f"column {column} has rows without an image: remove them")
+        if not file["bytes"]:
+            place = Path(os.path.abspath(file["path"]))  # noqa: PTH100  # may itself be a link
+            above = {*place.parents, *(place.parent.resolve() / place.name).parents}
+            if not (place.is_file() and within & above):
+                raise ValueError(f"{place} is no image file of the data set: replace it")
+            of = place.stat()
+            if (first := seen.setdefault((of.st_dev, of.st_ino), place)) is not place:
+                raise ValueError(
+                    f"{place} is the file {first} again: no image may be in two splits, or "
+                    "twice in one: remove one of them"
+                )
+        yield file
+
+
+def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:
     """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are.
+
+    Pixels of 16 bits are scaled to 8. Transparent ones show ``how.background``.
 
     Raises:
         ValueError: a file that is damaged or of another format than PNG, JPEG, BMP, GIF, TIFF, WebP
-            and PPM, pixels of more than 8 bits, images that differ in size.
+            and PPM, pixels of floats or of more than 16 bits, images that differ in size where
+            ``how.size`` is None.
     """
+    said: set[str] = set()
+    x = together(_pixels(files, how, said))
+    for text in sorted(said):
+        warnings.warn(text, stacklevel=2)
+    return x
+
+
+def _pixels(
+    files: Iterable[Mapping[str, Any]], how: Reading, said: set[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The name and the pixels of each file."""
     formats = _FORMATS
-    arrays: list[np.ndarray] = []
     for i, file in enumerate(files):
         name = file["path"] or f"image {i}"
         try:
-            image, formats = _open(file, formats)
-            pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+            image, formats, deep = _open(file, formats)
+            image.load()
         except Exception as error:  # a damaged file has Pillow raise many kinds
             raise ValueError(
                 f"{name} cannot be decoded: {line(error)}; replace or remove it"
             ) from error
-        if image.mode[0] in "IF":
-            raise ValueError(f"pixels must be uint8, {name} is {image.mode}: convert it first")
-        arrays.append(pixels)
-        if pixels.shape[:2] != arrays[0].shape[:2]:
+        said |= {SIXTEEN} if deep else set()
+        yield name, pixels_of(image, name, how, said)
+
+
+def pixels_of(image: Image.Image, name: str, how: Reading, said: set[str]) -> np.ndarray:
+    """An image -> (H, W[, 3]) uint8; what is to be said of it is added to ``said``.
+
+    Raises:
+        ValueError: pixels of floats, or of more than 16 bits.
+    """
+    if image.mode[0] in "IF":
+        image = _of_8_bits(image, name)
+        said.add(SIXTEEN)
+    if image.has_transparency_data:
+        image = _composed(image, how, said)
+    image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+    return np.asarray(image if how.size is None else fitted(image, how.size))
+
+
+def together(images: Iterable[tuple[str, np.ndarray]]) -> np.ndarray:
+    """Images (H, W[, 3]), each with its name, as one array, grey where all are.
+
+    Raises:
+        ValueError: they differ in size.
+    """
+    arrays: list[np.ndarray] = []
+    for name, x in images:
+        arrays.append(x)
+        if x.shape[:2] != arrays[0].shape[:2]:
             raise ValueError(
-                f"images differ in size ({arrays[0].shape[:2]}, but {name} {pixels.shape[:2]}): "
-                "resize them to one square size first"
+                f"images differ in size ({arrays[0].shape[:2]}, but {name} {x.shape[:2]}): bring "
+                "them to one by --size 32, or size=32 in Python"
             )
     return np.stack(coloured(arrays))
+
+
+def _of_8_bits(image: Image.Image, name: str) -> Image.Image:
+    """An image of whole numbers from 0 to 65535 as one of 0 to 255."""
+    if image.mode == "F":
+        raise ValueError(f"{name} has pixels of floats, whose range no file says: {_CONVERT}")
+    x = np.asarray(image)
+    least, most = int(x.min()), int(x.max())
+    if least < 0 or most > 65535:
+        raise ValueError(f"{name} has pixels of {least}..{most}, beyond 16 bits: {_CONVERT}")
+    return Image.fromarray(eight_bits(x))
+
+
+def _composed(image: Image.Image, how: Reading, said: set[str]) -> Image.Image:
+    """An image on the colour that is behind its transparent pixels; what is said of it is added."""
+    grey = image.mode in ("LA", "La", "L", "1")
+    whole = image.convert("RGBA")
+    if np.asarray(whole)[..., 3].min() < 255:
+        if how.background is None:
+            said.add(_ALPHA)
+        red, green, blue = how.rgb
+        grey = grey and red == green == blue
+        whole = Image.alpha_composite(Image.new("RGBA", whole.size, (*how.rgb, 255)), whole)
+    return whole.convert("L" if grey else "RGB")
 
 
 def coloured(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -84,8 +166,11 @@ def coloured(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [a if a.ndim == most else np.repeat(a[..., None], 3, axis=-1) for a in arrays]
 
 
-def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str]]:
-    """An image, upright, and its format: to be tried first on the next file, which is faster."""
+def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str], bool]:
+    """An image, upright, with its format and whether its pixels are of 16 bits.
+
+    The format is to be tried first on the next file, which is faster.
+    """
     source = BytesIO(file["bytes"]) if file["bytes"] else file["path"]
     try:
         image: Image.Image = Image.open(source, formats=formats)
@@ -93,8 +178,10 @@ def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, lis
         if formats is _FORMATS:
             raise
         return _open(file, _FORMATS)
+    coded = str(getattr(image, "tile", ""))  # colours of 16 bits are opened at 8
+    deep = ";16" in coded
     upright = ImageOps.exif_transpose(image) if image.getexif() else image
-    return upright, [image.format or ""]
+    return upright, [image.format or ""], deep
 
 
 def line(error: BaseException) -> str:

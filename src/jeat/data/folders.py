@@ -10,22 +10,17 @@ import glob
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 
-__all__ = ["check_tables", "splits_of"]
+from jeat.data.split_files import IMAGES, has_card, is_split, several, warn_of
+from jeat.data.splits import SPLIT_OF, WORDS
 
-_WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-_SPLIT = {word: split for split, words in _WORDS.items() for word in words}
-_LIKE = re.compile(rf"(?:^|.*[-._ 0-9])(?:{'|'.join(_SPLIT)})(?:[-._ 0-9].*|$)", re.IGNORECASE)
-_IMAGES = {
-    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
-    ".tif", ".tiff", ".webp",
-}  # fmt: skip
+__all__ = ["splits_of"]
+
+_THINGS = ("set", "data", "images", "imgs", "split", "s")  # as in testset
+_WORD = rf"(?:{'|'.join(SPLIT_OF)}|(?:{'|'.join(SPLIT_OF)})(?:{'|'.join([*SPLIT_OF, *_THINGS])}))"
+_LIKE = re.compile(rf"(?:^|.*[-._ 0-9]){_WORD}(?:[-._ 0-9].*|$)", re.IGNORECASE)
 _TABLES = {".arrow", ".parquet", ".tar"}  # that hold images themselves
 _LABELLED = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # labels are in a table
 _RENAME = "name split folders train, validation and test, with one folder a class in each"
@@ -46,13 +41,24 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
             well as classes.
     """
     shown = [f.relative_to(folder).parts for f in files if f.is_file()]
-    shown = [p for p in shown if not any(word.startswith(".") for word in p)]
-    every = [p for p in shown if PurePath(p[-1]).suffix.lower() in _IMAGES]
+    hidden = [p for p in shown if any(word.startswith(".") for word in p)]
+    shown = [p for p in shown if p not in {*hidden}]
+    every = [p for p in shown if PurePath(p[-1]).suffix.lower() in IMAGES]
     images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
+    every += [p for p in hidden if PurePath(p[-1]).suffix.lower() in IMAGES]
     tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
-    labelled = any(p[-1] in _LABELLED for p in shown)
-    if len(images) <= len(tables) or labelled or _has_card(folder):
+    metadata = {p[:-1] for p in shown if p[-1] in _LABELLED}
+    if len(images) <= len(tables) or has_card(folder):
         return None
+    if metadata:
+        if say and any(len(p) > 2 for p in images):
+            tables_there = _LABELLED & {p[-1] for p in shown}
+            warnings.warn(
+                f"{folder}: labels are those of the table {min(tables_there)}, not the names of "
+                "folders: take it away where folders are the classes",
+                stacklevel=1,
+            )
+        return _with_metadata(folder, metadata, {p[0] for p in images})
     top = _top(images)
     found = _splits(folder.joinpath(*top), [p[len(top) :] for p in images])
     read = {top + name for name in found.values()}
@@ -67,63 +73,17 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     holds = {p[:-1] for p in used}
     if say:
         beside = {p for p in shown if p[:-1] in holds}
-        _warn(folder, {Path(*p) for p in {*every, *beside} - {*used}})
+        warn_of(folder, {Path(*p) for p in {*every, *beside} - {*used}})
     place = folder.resolve()
     return {k: f"{glob.escape(str(place.joinpath(*top, *name)))}/**" for k, name in found.items()}
 
 
-def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a file of tables that is read twice; those that are not read are named in a warning.
-
-    Raises:
-        ValueError: there is one.
-    """
-    times = Counter(file for files in read.values() for file in files)
-    if twice := [file for file, n in times.items() if n > 1]:
-        where = ", ".join(split for split, files in read.items() if twice[0] in files)
-        raise ValueError(
-            f"{twice[0]} would be read twice ({where}), as its name has two words for a split: "
-            "rename it, such as train-00000-of-00001.parquet"
-        )
-    named_by_files = [] if _has_card(folder) else [split for split in read if split in _WORDS]
-    unnamed: set[str] = set()
-    for split in named_by_files:
-        for file in read[split]:
-            place = Path(file).relative_to(folder.resolve()).as_posix()
-            words = re.split(r"[-._ 0-9/]+", place)
-            named = {_SPLIT[word.lower()] for word in words if _is_split(word)}
-            if named and split not in named:
-                raise ValueError(
-                    f"{file} would be read as of split {split!r}: rename it, such as "
-                    f"{min(named)}-00000-of-00001.parquet, in lower case"
-                )
-            if not named:
-                unnamed.add(place)
-    if len({re.sub("[0-9]+", "", place) for place in unnamed}) > 1:
-        warnings.warn(
-            f"{folder}: {_several(sorted(unnamed))} are read as one split: where one is to test "
-            "on, rename them, such as train-00000-of-00001.parquet and test-00000-of-00001.parquet",
-            stacklevel=1,
-        )
-    suffixes = {Path(file).suffix for file in times}
-    there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
-    known = {Path(file).resolve() for file in times}
-    _warn(folder, {f.relative_to(folder) for f in there if f.resolve() not in known})
-
-
-def _has_card(folder: Path) -> bool:
-    """Whether a README says which files are of which split, as on the hub."""
-    card = folder / "README.md"
-    return card.is_file() and "data_files:" in card.read_text(errors="replace")
-
-
-def _warn(folder: Path, left: Set[Path]) -> None:
-    if left := {f for f in left if not any(word.startswith(".") for word in f.parts)}:
-        warnings.warn(
-            f"{folder}: {len(left)} file{'s are' if len(left) > 1 else ' is'} left out, such as "
-            f"{min(left)}",
-            stacklevel=1,
-        )
+def _with_metadata(folder: Path, metadata: Set[Parts], tops: Set[str]) -> dict[str, str] | None:
+    """Split -> the pattern of its files, where each split has a table of its own."""
+    if metadata != {(name,) for name in tops} or not all(map(is_split, tops)):
+        return None
+    place = folder.resolve()
+    return {SPLIT_OF[k.lower()]: f"{glob.escape(str(place / k))}/**" for k in tops}
 
 
 def _top(images: list[Parts]) -> Parts:
@@ -132,7 +92,7 @@ def _top(images: list[Parts]) -> Parts:
     while True:
         names = {p[len(top) : len(top) + 1] for p in images}
         (name,) = names if len(names) == 1 else [()]
-        if not name or _is_split(name[0]) or any(len(p) < len(top) + 3 for p in images):
+        if not name or is_split(name[0]) or any(len(p) < len(top) + 3 for p in images):
             return top
         top += name
 
@@ -144,7 +104,7 @@ def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
         ValueError: folders that may be splits as well as classes.
     """
     tops, deep = ({p[0] for p in images if len(p) > n} for n in (1, 2))
-    splits = sorted(filter(_is_split, tops), key=lambda name: [*_SPLIT].index(name.lower()))
+    splits = sorted(filter(is_split, tops), key=lambda name: [*SPLIT_OF].index(name.lower()))
     others = sorted(tops - set(splits))
     if deep.isdisjoint(splits) and (others or not tops):
         return {"train": ()}
@@ -153,8 +113,8 @@ def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
             f"no class folders in {' and '.join(bare)} of {folder}, so its images have no labels: "
             "give each class a folder there, or move them elsewhere"
         )
-    found: dict[str, Parts] = {_SPLIT[name.lower()]: (name,) for name in splits}
-    for split, words in _WORDS.items():
+    found: dict[str, Parts] = {SPLIT_OF[name.lower()]: (name,) for name in splits}
+    for split, words in WORDS.items():
         if len(twice := [name for name in splits if name.lower() in words]) > 1:
             raise ValueError(
                 f"{' and '.join(twice)} of {folder} are one split, {split}: put them together, or "
@@ -173,7 +133,7 @@ def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
 def _check_nested(folder: Path, images: list[Parts]) -> None:
     """Refuse classes in folders of their own that may be splits themselves."""
     for *above, own, _ in (p for p in images if len(p) > 2):
-        if odd := [word for word in above if _LIKE.match(word)] + [own] * _is_split(own):
+        if odd := [word for word in above if _LIKE.match(word)] + [own] * is_split(own):
             raise ValueError(
                 f"{odd[0]} in {folder.joinpath(*above, own)} may be a split or a class: {_RENAME}"
             )
@@ -199,8 +159,8 @@ def _check_classes(folder: Path, used: list[Parts], read: set[Parts]) -> None:
         if twice := sorted(name for name, n in times.items() if n > 1):
             above = sorted({str(Path(*p[:-1])) for p in below if p[-1] == twice[0]})
             raise ValueError(
-                f"{_several(twice)} in {folder} {'are' if twice[1:] else 'is'} below "
-                f"{_several(above)}: which is the class? Give each class one folder, which holds "
+                f"{several(twice)} in {folder} {'are' if twice[1:] else 'is'} below "
+                f"{several(above)}: which is the class? Give each class one folder, which holds "
                 f"its images; {_RENAME}"
             )
     if len({p[-2] for p in used}) == 1:
@@ -208,11 +168,3 @@ def _check_classes(folder: Path, used: list[Parts], read: set[Parts]) -> None:
             f"{folder} has one class folder only, {Path(*used[0][:-1])}: a classifier needs images "
             "of 2 classes or more, each in one folder"
         )
-
-
-def _several(names: Sequence[str]) -> str:
-    return " and ".join(names[:2]) + f" (and {len(names) - 2} more)" * (len(names) > 2)
-
-
-def _is_split(name: str) -> bool:
-    return name.lower() in _SPLIT

@@ -5,62 +5,115 @@ import inspect
 import os
 import re
 import warnings
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
-from jeat._support.hub import pinned
-from jeat._support.plugins import find, known_parts
+from jeat._support.hub import hub_data, newest_commit
+from jeat._support.plugins import find
+from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
+from jeat.data.given import data_of_object, has_columns, is_named, name_of_object
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable
+from jeat.data.sizes import resized
+from jeat.data.sources import reader_of
 
-__all__ = ["load_data"]
+__all__ = ["fixed", "load_data", "settled"]
 
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @plainly()
-def load_data(source: str | Path) -> Data:
+def load_data(
+    source: object,
+    *,
+    size: int | str | tuple[int, int] | None = None,
+    label: str | None = None,
+    background: str | None = None,
+) -> Data:
     """Load ``source`` with its training and test split.
 
-    A source is ``"digits"``, an ``.npz`` file of ``images`` and ``labels`` (and, where it has them,
-    ``test_images`` and ``test_labels``), a Hugging Face data set by hub name or path
-    (parquet, or an image folder with one folder a class), or ``package.module:function``, a
-    function of one's own that returns a :class:`Data`.
+    A source is one of these:
+
+    - ``"digits"``, which comes with scikit-learn;
+    - ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, ``"cifar100"``, ``"svhn"``: of the Hugging
+      Face hub, at commits that are known here;
+    - ``owner/name`` of the hub, with ``:CONFIG`` and ``@COMMIT`` (40 digits) beside it or not;
+    - an image folder with one folder a class, or a zip or tar archive of one;
+    - a ``.csv`` or ``.tsv`` of paths below its folder, and labels; a column ``split`` names train,
+      validation and test;
+    - a ``.parquet`` file, or a folder of them, with images and class names, numbers or texts;
+    - an ``.npz`` of ``images`` and ``labels`` (``test_images``, ``test_labels``), of ``x_train``
+      and ``y_train`` (``x_test``, ``y_test``), of ``train_images`` and ``train_labels``, or of
+      ``x`` and ``y``; ``classes`` may name the classes;
+    - a folder of idx files, plain or ``.gz``, or one of them, as MNIST comes;
+    - ``cifar-10-batches-py``, ``cifar-100-python`` or their ``.tar.gz``; nothing in them is run;
+    - ``package.module:function``, a function of one's own that returns a :class:`Data`.
+
+    A program may give what it holds, too: a :class:`Data`; tensors or arrays ``(x, y)`` or ``((x,
+    y), (x_test, y_test))``; a data set of (image, label), as those of torchvision, alone or with
+    one to test on, as a pair or as ``{"train": ..., "test": ...}``; a ``DataLoader``; a ``Dataset``
+    or ``DatasetDict`` of ``datasets``. Images are read once, so that a transform which draws at
+    random is frozen: ``Optimisation(pad=, flip=)`` augment.
 
     A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
     ``test``; what is left out is named in a warning. The test split is ``test``, else
-    ``validation``; a source with one split gives every tenth image of each class to the test.
+    ``validation``, which is said; a source with one split gives every tenth image of each class
+    to the test. Where both are there, ``validation`` is held out, which is said, too.
 
-    Decoded pixels of Hugging Face sources are cached in ``$JEAT_CACHE`` (default
-    ``~/.cache/jeat``), under a key that changes with local files; a hub data set is decoded once
-    under its name and commit (``owner/name@COMMIT``). A folder ``$JEAT_DATA/name`` stands for the
-    hub's ``owner/name``.
+    Decoded pixels of image files are cached in ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a
+    key that changes with local files; a hub data set is decoded once under its name and commit. A
+    name of the hub without a commit is at its newest, which a run records and keeps. A folder
+    ``$JEAT_DATA/name`` stands for the hub's ``owner/name``, and for a short name.
+
+    Args:
+        source: as above; its name may end with how it is read, such as
+            ``photos?size=32&label=kind&background=white``.
+        size: bring images to this many pixels, 32 or (height, width): the whole of them, shrunk or
+            enlarged until they cover it, then cut to it at the centre.
+        label: column of labels, where a table has several.
+        background: colour behind transparent pixels: white, black (the default) or #rrggbb.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
-        ValueError: images that differ in size, are not square, have NaN or other pixels than
+        ValueError: images that differ in size where none is given, have NaN or other pixels than
             [0, 1] floats or uint8; labels that are missing or do not fit; no image or label column;
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
             classes to train on, a class to test on only.
     """
-    name = str(source)
+    if not isinstance(source, str | Path):
+        return _given(source, Reading(size, label, background))  # type: ignore[arg-type]
+    name, how = reading_of(str(source), size=size, label=label, background=background)
+    if is_named(name):
+        raise ValueError(f"the data are {name}: give them again, or name their files by --data")
     if not name:
         raise SettingError(f"data must name a data set: {SOURCES}")
     if set(Path(name).parts) <= {".."}:
         raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
     check_not_home("data", name)
+    name = _settled(name)
     path = _place(name)
-    data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
+    own = _OUTSIDE.fullmatch(name) and not path.exists()
+    data = resized(_own(name, how) if own else _read(name, path, how), how.size)
     check_learnable(data, name)
     return data
 
 
-def _own(name: str) -> Data:
+def _given(source: object, how: Reading) -> Data:
+    """Data that a program holds."""
+    name = name_of_object(source)
+    _check_label(name, how, has_columns(source))
+    data = resized(data_of_object(source, how), how.size)
+    check_learnable(data, name)
+    return data
+
+
+def _own(name: str, how: Reading) -> Data:
     """What a function of the user's own returns."""
+    _check_label(name, how, False)
     function = find("data/sources", name, "data set")
     try:
         inspect.signature(function).bind()
@@ -72,20 +125,27 @@ def _own(name: str) -> Data:
     return data
 
 
-def _read(source: str, path: Path) -> Data:
-    """By the first reader that knows the source; one that takes whatever is left comes last."""
-    readers = [import_module(f"jeat.data.sources.{name}") for name in known_parts("data/sources")]
-    readers.sort(key=lambda reader: bool(getattr(reader, "takes_the_rest", False)))
-    reader = next(reader for reader in readers if reader.reads(source, path))
+def _read(source: str, path: Path, how: Reading) -> Data:
+    """By the reader that knows the source."""
+    reader = reader_of(source, path)
+    _check_label(source, how, getattr(reader, "has_columns", False))
     if not hasattr(reader, "key"):
-        data: Data = reader.read(source, path)
+        data: Data = reader.read(source, path, how)
         return data
-    return _cached(reader, source, path)
+    return _cached(reader, source, path, how)
 
 
-def _cached(reader: ModuleType, source: str, path: Path) -> Data:
-    """What a reader with a ``key(source, path)`` reads, once for each key."""
-    key = hashlib.sha256(reader.key(source, path).encode()).hexdigest()[:24]
+def _check_label(source: str, how: Reading, has_columns: bool) -> None:
+    """Refuse a column of labels where there are no columns."""
+    if how.label is not None and not has_columns:
+        raise SettingError(
+            f"label={how.label} names a column, and {source} has no columns: leave it out"
+        )
+
+
+def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
+    """What a reader with a ``key(source, path)`` reads, once for each key and reading."""
+    key = hashlib.sha256(how.of(reader.key(source, path)).encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:
@@ -97,11 +157,11 @@ def _cached(reader: ModuleType, source: str, path: Path) -> Data:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            read: Data = reader.read(source, path)
+            read: Data = reader.read(source, path, how)
     finally:
-        for w in caught:
+        for w in {str(w.message): w for w in caught}.values():
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
-    said = [str(w.message) for w in caught if w.category is UserWarning]
+    said = [*dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning)]
     with whole_file(file) as part:
         save_sealed(part, {"classes": read.classes, "warnings": said}, read.tensors())
     return read
@@ -119,10 +179,53 @@ def _kept(file: Path) -> tuple[Data, list[str]] | None:
     return Data(train, test, tuple(header["classes"])), header.get("warnings", [])
 
 
+def settled(source: str, *, before: str | None = None) -> str:
+    """The whole name of a data set, with its commit where it is read from the hub.
+
+    Where no commit is named or known, the hub is asked for its newest one, once.
+
+    Args:
+        source: as :func:`load_data` takes it.
+        before: a name that was settled before: it is what ``source`` names, but for the commit.
+
+    Raises:
+        FileNotFoundError: no such data set, or the hub cannot be reached.
+    """
+    name, how = reading_of(source)
+    if before is not None:
+        former, read = reading_of(before)
+        pair = hub_data(name), hub_data(former)
+        if all(pair) and "@" not in name and how == read:
+            given, known = (str(replace(hub, commit=None)) for hub in pair if hub)
+            if given == known:
+                return before
+    return how.of(_settled(name))
+
+
+def fixed(source: str) -> str:
+    """A data set that no record of a run names, and that must be the same when it is resumed.
+
+    Raises:
+        SettingError: it is of the hub, and its commit is neither named nor known.
+    """
+    hub = hub_data(reading_of(source)[0])
+    if hub and not hub.commit and (whole := settled(source)) != source:
+        raise SettingError(f"data of a branch must be named with a commit, such as {whole}")
+    return source
+
+
+def _settled(name: str) -> str:
+    hub, path = hub_data(name), _place(name)
+    if hub is None or path.exists() or (not hub.short and path.parent.is_dir()):
+        return name  # else a misspelt path
+    return str(replace(hub, commit=hub.commit or newest_commit(hub.name)))
+
+
 def _place(source: str) -> Path:
     """Where a source lies: its path, or the folder of ``$JEAT_DATA`` that stands for the hub's."""
-    path, hub = expanded(source), pinned(source)
+    path, hub = expanded(source), hub_data(source)
     if path.exists() or hub is None:
         return path
-    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere") / hub[0].split("/")[1]
-    return mirror if mirror.is_dir() else path
+    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere")
+    places = [mirror / name for name in (hub.short, hub.name.split("/")[1]) if name]
+    return next((place for place in places if place.is_dir()), path)

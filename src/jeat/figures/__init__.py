@@ -1,6 +1,6 @@
 """Pictures: one kind a file, each a function of plain values."""
 
 from jeat.figures._trial import check_drawing
-from jeat.figures.image_grid import grid, panels
+from jeat.figures.image_grid import grid, panels, rows
 
-__all__ = ["check_drawing", "grid", "panels"]
+__all__ = ["check_drawing", "grid", "panels", "rows"]

@@ -1,5 +1,6 @@
 """Image grids."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from jeat._support.tensors import check_pixels
 
-__all__ = ["grid", "panels"]
+__all__ = ["grid", "panels", "rows"]
 
 
 def grid(
@@ -17,22 +18,23 @@ def grid(
 ) -> Image.Image:
     """Images (B, C, H, W) in [0, 1], row by row, on grey.
 
-    Small images are enlarged by a whole factor, without smoothing, to ``least`` pixels or more.
+    Small images are enlarged by a whole factor, without smoothing, until no side is shorter than
+    ``least`` pixels.
 
     Raises:
         ValueError: no image or no column, pixels outside of [0, 1], or NaN.
     """
     if not len(images) or columns < 1:
         raise ValueError(f"a grid needs images and columns, got {len(images)} and {columns}")
-    zoom = -(-least // images.shape[-1])
+    zoom = -(-least // min(images.shape[2:]))
     x = (check_pixels(images).detach().float() * 255).round().byte().cpu().numpy()
     x = x.repeat(zoom, axis=2).repeat(zoom, axis=3).transpose(0, 2, 3, 1)
     if x.shape[3] == 1:
         x = x.repeat(3, axis=3)
-    rows, side = -(-len(x) // columns), x.shape[1] + gap
-    canvas = np.full((rows * side + gap, columns * side + gap, 3), 96, dtype=np.uint8)
+    rows, down, right = -(-len(x) // columns), x.shape[1] + gap, x.shape[2] + gap
+    canvas = np.full((rows * down + gap, columns * right + gap, 3), 96, dtype=np.uint8)
     for i, image in enumerate(x):
-        top, left = (i // columns) * side + gap, (i % columns) * side + gap
+        top, left = (i // columns) * down + gap, (i % columns) * right + gap
         canvas[top : top + x.shape[1], left : left + x.shape[2]] = image
     return Image.fromarray(canvas)
 
@@ -58,4 +60,25 @@ def panels(pictures: Mapping[str, Image.Image], *, columns: int = 3, gap: int = 
         top = gap + (i // columns) * (height + title + gap)
         draw.text((left, top), name, fill="black", font=font)
         canvas.paste(picture, (left, top + title))
+    return canvas
+
+
+def rows(images: Mapping[str, Float[Tensor, "_ c h w"]], *, gap: int = 8) -> Image.Image:
+    """Images in [0, 1] of several names on white: a row a name, which stands before it.
+
+    Raises:
+        ValueError: no image of a name, pixels outside of [0, 1], or NaN.
+    """
+    pictures = {name: grid(x, columns=len(x)) for name, x in images.items()}
+    font = ImageFont.load_default(14)
+    measure = ImageDraw.Draw(Image.new("L", (1, 1))).textlength
+    left = gap * 2 + math.ceil(max(measure(name, font=font) for name in pictures))
+    high = max(picture.height for picture in pictures.values()) + gap
+    wide = left + max(picture.width for picture in pictures.values()) + gap
+    canvas = Image.new("RGB", (wide, gap + high * len(pictures)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, (name, picture) in enumerate(pictures.items()):
+        top = gap + i * high
+        draw.text((gap, top + picture.height // 2), name, fill="black", font=font, anchor="lm")
+        canvas.paste(picture, (left, top))
     return canvas

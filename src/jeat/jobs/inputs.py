@@ -8,8 +8,10 @@ from torch import nn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, is_whole, quoted
+from jeat._support.hub import hub_data
 from jeat._support.passes import bare
 from jeat._support.plugins import check_named_by_file
+from jeat._support.reading import reading_of
 from jeat.data import Data, load_data
 from jeat.metrics import Subject
 from jeat.nets import load, spec_of
@@ -34,8 +36,9 @@ def data_of(net: nn.Module) -> str:
         source = str(about["plan"]["data"])
     except (KeyError, TypeError) as error:
         raise ValueError("the net does not say what it was trained on: give --data") from error
-    if not Path(source).exists():
-        check_named_by_file(source, "data set", called=True)
+    name, _ = reading_of(source)
+    if hub_data(name) is None and not Path(name).exists():
+        check_named_by_file(name, "data set", called=True)
     return source
 
 
@@ -57,11 +60,13 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
         ValueError: it was not.
     """
     spec = spec_of(net)
-    takes = (spec.channels, spec.size, spec.size), len(spec.classes)
+    takes = spec.shape, len(spec.classes)
     if takes != (data.shape, len(data.classes)):
+        size = "x".join(map(str, spec.shape[1:]))
+        other = data.shape[0] == spec.channels and data.shape != spec.shape
         raise ValueError(
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
-            f"{data.shape} in {len(data.classes)}"
+            f"{data.shape} in {len(data.classes)}" + f": bring them to it by --size {size}" * other
         )
     numbered = tuple(map(str, range(len(data.classes))))
     named = data.classes != numbered

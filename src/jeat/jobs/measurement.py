@@ -11,12 +11,12 @@ from torch import Tensor
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, doubts, is_whole, quoted
-from jeat._support.files import rewritten
+from jeat._support.files import expanded, rewritten
 from jeat._support.plugins import constant_of, part_name, short_name
 from jeat._support.provenance import provenance
 from jeat._support.signatures import signature_of
 from jeat._support.words import flags
-from jeat.data import Data
+from jeat.data import Data, settled
 from jeat.jobs._founding import Found, of_another_net, read, written
 from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
@@ -125,7 +125,7 @@ def measure(
     return {
         "command": m.command(),
         "net": m.net,
-        "data": m.data or data_of(subject.net),
+        "data": settled(m.data) if m.data else data_of(subject.net),
         "images": len(subject.y),
         "selection": "spread evenly over the test split",
         "units": "[0, 1] pixels",
@@ -183,19 +183,19 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
     """What the figures depend on, wherever the files lie, and the samples, which are read once.
 
     Raises:
-        ValueError: the net as its own judge; a file of other samples.
+        ValueError: the net that drew the samples as their judge; a file of other samples.
         FileNotFoundError: no such net.
     """
     named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=m.samples and "SAMPLES")
     found: dict[str, Any] = {"what": named.command(), "net_sha256": digest(m.net)}
     if m.judge is not None:
         found["judge_sha256"] = digest(m.judge)
-        if found["judge_sha256"] == found["net_sha256"]:
-            raise ValueError("a net is no judge of its own samples: give another --judge")
     if m.samples is None:
         return found, None
-    drawn = load_images(Path(m.samples))
+    drawn = load_images(expanded(m.samples))
     found["samples"] = {k: drawn[2][k] for k in ("what", "net_sha256")}
+    if found.get("judge_sha256") == drawn[2]["net_sha256"]:
+        raise ValueError("a net is no judge of its own samples: give another --judge")
     return found, drawn
 
 

@@ -65,7 +65,9 @@ def outside_data(name: str, shape: tuple[int, ...]) -> Data:
     """
     data = load_data(name)
     if data.shape != shape:
+        size = "x".join(map(str, shape[1:]))
         raise ValueError(
-            f"--outside {name} has images of {data.shape}, those of the net are {shape}"
+            f"--outside {name} has images of {data.shape}, those of the net are {shape}: bring "
+            f"them to it by {name.partition('?')[0]}?size={size}"
         )
     return data

@@ -23,3 +23,8 @@ class Column:
     note: str
     better: Literal["higher", "lower", ""] = ""
     by_count: bool = False
+
+    @property
+    def reading(self) -> str:
+        """The note, and which direction is better."""
+        return f"{self.note}, {self.better} is better" if self.better else self.note

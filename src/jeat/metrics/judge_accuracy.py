@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, given, pieces, right
+from jeat.metrics._subject import Subject, given, logits_of, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["judge_accuracy", "measure"]
@@ -29,11 +29,15 @@ def judge_accuracy(
 
     Raises:
         ValueError: images outside of [0, 1], labels that do not fit, logits that are NaN or
-            infinite.
+            infinite, or the same for all images.
     """
     with autocast("fp32", samples.device), evaluating(judge):
-        count = sum(int(right(judge, a, b).sum()) for a, b in pieces(samples, labels, 500))
-    return count / len(labels)
+        logits = torch.cat([logits_of(judge, a, b) for a, b in pieces(samples, labels, 500)])
+    if len(logits) > 1 and (logits == logits[0]).all() and len(samples.unique(dim=0)) > 1:
+        raise ValueError(
+            "the judge gives all images the same logits: it cannot tell them apart, give another"
+        )
+    return int((logits.argmax(1) == labels).sum()) / len(labels)
 
 
 def measure(subject: Subject) -> dict[str, float]:

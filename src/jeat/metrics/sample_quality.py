@@ -23,14 +23,14 @@ __all__ = ["measure", "reference_inception", "sample_quality"]
 
 _HIGHER, _LOWER = (partial(Column, better=way, by_count=True) for way in ("higher", "lower"))
 columns = (
-    _HIGHER("is", "IS", "Inception Score, higher is better"),
-    _LOWER("fid", "FID", "Inception's, lower is better"),
-    _LOWER("kid", "KID", "lower is better"),
+    _HIGHER("is", "IS", "Inception Score"),
+    _LOWER("fid", "FID", "Inception's"),
+    _LOWER("kid", "KID", "Inception's"),
     _HIGHER("precision", "precision", "in Inception's features"),
     _HIGHER("recall", "recall", "in Inception's features"),
-    _HIGHER("judge_is", "judge-IS", "in the judge's probabilities, higher is better"),
-    _LOWER("judge_fid", "judge-FID", "in the judge's features, lower is better"),
-    _LOWER("judge_kid", "judge-KID", "in the judge's features, lower is better"),
+    _HIGHER("judge_is", "judge-IS", "in the judge's probabilities"),
+    _LOWER("judge_fid", "judge-FID", "in the judge's features"),
+    _LOWER("judge_kid", "judge-KID", "in the judge's features"),
     _HIGHER("judge_precision", "judge-precision", "in the judge's features"),
     _HIGHER("judge_recall", "judge-recall", "in the judge's features"),
 )

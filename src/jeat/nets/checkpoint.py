@@ -134,8 +134,7 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
     if "start" in header:
         plain = dict(header["start"])
     elif kept:
-        shape = (spec.channels, spec.size, spec.size)
-        plain = {"name": "gaussian", "grain": int(header["grain"]), "shape": shape}
+        plain = {"name": "gaussian", "grain": int(header["grain"]), "shape": spec.shape}
     else:
         return None
     kind = find(_STARTS, str(plain.pop("name")), "start", by_file=True)

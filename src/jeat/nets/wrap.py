@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from jeat._support.checks import DoubtWarning, SettingError
 from jeat._support.plugins import Part, check_named_by_file, name_of
 from jeat._support.tensors import check_logits
-from jeat.nets._layers import Normalize, PerChannel
+from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._modules import LIBRARIES, chosen, made
 from jeat.nets.modes import evaluating
 from jeat.nets.spec import Spec, build
@@ -32,7 +32,7 @@ class Net(nn.Module):
             that was given to :func:`jeat.wrap`, which no file can make again.
         output: where the logits are in what the module returns: an attribute, a key or a position;
             "" is the whole of it, or its ``logits``.
-        channels, size: input images are (channels, size, size).
+        channels, size: images are (channels, *size), or squares of a size.
         classes: number of logits.
         mean, std: what the module was trained on is (x - mean) / std; a number, or one a channel.
 
@@ -46,7 +46,7 @@ class Net(nn.Module):
         self,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         make: Part = "",
         output: str = "",
@@ -100,7 +100,7 @@ def wrap(
         net: a module in whatever mode and dtype; or the name of what makes one, ``timm:NAME``,
             ``torchvision:NAME`` or ``package.module:function``, so that its file can be loaded
             again by name.
-        images: (C, H, W) of the images it takes, H = W.
+        images: (C, H, W) of the images it takes.
         classes: names, in the order of the logits; or how many, named 0, 1, ...
         mean, std: what it was trained on is (x - mean) / std of pixels in [0, 1]; a number, or one
             a channel.
@@ -119,9 +119,9 @@ def wrap(
         DoubtWarning: its outputs look like probabilities, which are no logits.
     """
     shape = tuple(images)
-    if len(shape) != 3 or shape[1] != shape[2]:
-        raise SettingError(f"images are (C, H, W) with H = W, such as (3, 32, 32), got {shape}")
-    channels, size, _ = shape
+    if len(shape) != 3:
+        raise SettingError(f"images are (C, H, W), such as (3, 32, 48), got {shape}")
+    channels, size = shape[0], shape[1:]
     names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
     own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
     if isinstance(net, str):

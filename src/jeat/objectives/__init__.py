@@ -9,8 +9,9 @@ One method a file; its name is the file's name, and the class's keyword-only arg
 - ``points(net, batch) -> loss_of``, with ``loss_of(net) -> (loss, metrics)``: the same in two
   parts, so that a step of two gradients takes both at the same x_adv and x_neg (:class:`TwoParts`).
 - **State**: every tensor that is registered, in the objective or a module of it, is kept in
-  checkpoints and restored, of each process its own. Parameters are optimised with the net's. State
-  in plain attributes would be lost, and is refused.
+  checkpoints and restored, of each process its own. Parameters are optimised with the net's. A
+  plain attribute that changes would be lost, and is refused, at the latest by the checkpoint that
+  would lose it; what lies outside, in a global variable or a closure, is not seen.
 - ``__init__`` may take ``restart`` (n -> n first states of chains; ``restart.of(labels)``) and
   ``net`` (the net to be trained, to copy from), by these names.
 - ``attack``: what it attacks with, as an attribute; catastrophic overfitting is looked for then.

@@ -144,7 +144,7 @@ def markdown(tables: Sequence[Table], summary: Summary) -> str:
             | {c.label: _beside(**v) for c, v in zip(shown["columns"], row["cells"], strict=True)}
             for row in shown["rows"]
         ]
-        notes = "; ".join(f"{c.label}: {c.note}" for c in shown["columns"])
+        notes = "; ".join(f"{c.label}: {c.reading}" for c in shown["columns"])
         head = f"## {shown['title']}\n\n{shown['note']}"
         sections.append(f"{head}\n\n{as_markdown(rows)}\n\n{notes}.\n")
     return "\n".join(sections)
@@ -177,4 +177,6 @@ def write_csv(file: Path, tables: Sequence[Table], summary: Summary) -> None:
                     elif paper is None:
                         continue
                     commands = "\n".join(cell.commands.values()) if cell else ""
-                    writer.writerow([table.title, method, c.name, *ours, paper, c.note, commands])
+                    writer.writerow(
+                        [table.title, method, c.name, *ours, paper, c.reading, commands]
+                    )

@@ -24,12 +24,12 @@ from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
-from jeat.data import Data, load_data
+from jeat.data import Data, load_data, name_of_object, settled
 from jeat.nets import net_settings
 from jeat.nets.places import newest
 from jeat.objectives import complete
 from jeat.runs.checkpoints import load_state
-from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
+from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer, read_plan
 from jeat.runs.rollbacks import Rollback, changed, check_recovery, roll_back, rollbacks_of
 from jeat.runs.save import any_process, holds_net, save
 from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
@@ -39,6 +39,7 @@ from jeat.training.evaluation import accuracy_under_attack, evaluate
 from jeat.training.health import DivergenceError
 from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
+from jeat.training.unsaved import check_unsaved
 
 __all__ = ["check_run", "fit"]
 
@@ -76,8 +77,12 @@ class Run:
         return begin(changed(self.plan, self.past), self.data, fresh=fresh)
 
 
-def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
+def fit(plan: Plan, out: str | Path, *, data: object = None, resume: bool = False) -> Iterator[Log]:
     """Train by ``plan`` into the directory ``out``, yielding a log after each iteration.
+
+    With ``data``, anything that :func:`jeat.load_data` takes, those are trained on in place of
+    ``plan.data``. Where they are no name, the record holds what they are and their digest alone:
+    they are given again to resume, and to measure.
 
     The first Ctrl-C or SIGTERM saves a checkpoint, then raises KeyboardInterrupt; a second Ctrl-C
     raises at once. With ``resume`` a run that was stopped, at whatever moment, goes on from its
@@ -95,10 +100,10 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    plan, out = check_run(plan, out, resume=resume)
-    data = load_data(plan.data)
-    check_data(out, data)
-    run = Run(out, plan, data, [], newest(out))
+    plan, out = check_run(_with_data(plan, data), out, resume=resume)
+    images = load_data(plan.data if data is None else data)
+    check_data(out, images)
+    run = Run(out, plan, images, [], newest(out))
     if run.is_finished():
         if leftovers(out) and processes.rank() == 0:
             with suppress(OSError), only_writer(out):  # a finished run may be read only
@@ -131,8 +136,18 @@ def fit(plan: Plan, out: str | Path, *, resume: bool = False) -> Iterator[Log]:
                 return
 
 
+def _with_data(plan: Plan, data: object) -> Plan:
+    """The plan with the name of the data that are given beside it, if some are."""
+    check_kind("plan", plan, Plan)
+    if data is None:
+        return plan
+    return replace(plan, data=str(data) if isinstance(data, str | Path) else name_of_object(data))
+
+
 def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
     """What :func:`fit` refuses before it reads data; the plan with all its settings, and ``out``.
+
+    A data set of the hub without a commit is at its newest one, or that of the run to be resumed.
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError: as :func:`fit`.
@@ -143,6 +158,8 @@ def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]
         raise SettingError(f"out must name a folder, got {quoted(out)}")
     check_not_home("out", out)
     out, plan = expanded(out), _completed(plan)
+    begun = read_plan(out)["data"] if resume and (out / "run.json").is_file() else None
+    plan = replace(plan, data=settled(plan.data, before=begun))
     check_place(out, plan, resume)
     return plan, out
 
@@ -189,6 +206,7 @@ def _train_on(run: Run, begun: Begun, asked: list[int]) -> Iterator[Log]:
             stop = any_process(training, bool(asked))
             due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
             if due and not health.streak:
+                check_unsaved(training.state.objective, begun.unsaved)
                 save(out, training, begun.start, plan, rollbacks=len(run.past))
             yield log
             if stop:

@@ -12,23 +12,32 @@ from jeat._support import processes
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import constant_of
 from jeat._support.signatures import check_takes
-from jeat.data import Batch, Branch, Data, Images, augment, batch_at, load_data
+from jeat.data import Batch, Branch, Data, Images, augment, batch_at, fixed, load_data
 from jeat.nets import Spec, build, load, load_weights, spec_of
 from jeat.objectives import make
 from jeat.samplers import ReplayBuffer, Restart, Start, start_of
 from jeat.training.iteration import Training, prepare
 from jeat.training.plan import Optimisation, Plan
+from jeat.training.unsaved import check_unsaved, unsaved
 
 __all__ = ["Begun", "begin"]
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A training, the start of its chains, and the images of its objective's further branches."""
+    """A training at its beginning.
+
+    Attributes:
+        training: with its net and objective.
+        start: of chains.
+        others: the images of its objective's further branches.
+        unsaved: the plain attributes of its objective (:func:`jeat.training.unsaved.unsaved`).
+    """
 
     training: Training
     start: Start
     others: dict[str, Images]
+    unsaved: dict[str, str]
 
 
 def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
@@ -50,8 +59,8 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
         )
     o = plan.optimisation
     torch.manual_seed(o.seed)
-    channels, size, _ = data.shape
-    net = build(Spec(plan.net, channels, size, data.classes, plan.architecture))
+    channels, height, width = data.shape
+    net = build(Spec(plan.net, channels, (height, width), data.classes, plan.architecture))
     if plan.init is not None and fresh:
         load_weights(net, load(plan.init))
     if processes.world() > 1:  # the same first weights, other chains and attacks
@@ -68,7 +77,7 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
     limits = plan.recovery.with_limits(own, of=plan.method)
     _rehearse(net, objective, data.train, others, o)
     training = prepare(net, objective, o, images=len(data.train), limits=limits)
-    return Begun(training, start, others)
+    return Begun(training, start, others, unsaved(objective))
 
 
 def _buffers(objective: nn.Module) -> Iterator[ReplayBuffer]:
@@ -90,7 +99,7 @@ def _others(objective: nn.Module, data: Data, o: Optimisation) -> dict[str, Imag
             f"{quoted(branches)}"
         )
     for name, branch in branches.items():
-        images = data.train if branch.data is None else load_data(branch.data).train
+        images = data.train if branch.data is None else load_data(fixed(branch.data)).train
         size = branch.batch_size or o.batch_size
         if images.x.shape[1:] != data.train.x.shape[1:]:
             raise ValueError(
@@ -125,9 +134,9 @@ def _rehearse(
         return Batch(augment(x, pad=o.pad, flip=o.flip), y)
 
     with torch.random.fork_rng():
-        first, copy = few(images, o.batch_size), deepcopy(objective)
+        first, copy = few(images, o.batch_size), _copied(objective)
         _check_net(deepcopy(net), first.x, alone=not [*objective.parameters()])
-        plain, held = _plain_state(copy), _shapes(copy)
+        plain, held = unsaved(copy), _shapes(copy)
         further = {k: few(v, branches[k].batch_size) for k, v in others.items()}
         batch = Batch(first.x, first.y, others=further)
         for part in {"points", "forward"} & {*dir(copy)}:
@@ -136,12 +145,7 @@ def _rehearse(
         with _explained_norms():
             found = copy(deepcopy(net), batch)
         _check_loss(found, type(objective).__name__)
-    now = _plain_state(copy)
-    if changed := [k for k in plain.keys() | now.keys() if plain.get(k) != now.get(k)]:
-        raise SettingError(
-            f"the objective changes its attribute {min(changed)}, which no checkpoint holds: "
-            "register a tensor for it, by register_buffer"
-        )
+    check_unsaved(copy, plain)
     later = _shapes(copy)
     if changed := [
         k for k, shape in held | later if shape == (-1,) or (k, shape) not in held & later
@@ -150,6 +154,16 @@ def _rehearse(
             f"the tensor {min(changed)} of the objective is not there at its beginning as later, "
             "so no checkpoint could be loaded: register it persistent, with its last shape"
         )
+
+
+def _copied(objective: nn.Module) -> nn.Module:
+    try:
+        return deepcopy(objective)
+    except TypeError as error:
+        raise SettingError(
+            f"{type(objective).__name__} holds what cannot be copied, and no checkpoint holds "
+            f"({error}): register a tensor for it, by register_buffer"
+        ) from error
 
 
 def _check_net(net: nn.Module, x: Tensor, *, alone: bool) -> None:
@@ -218,23 +232,3 @@ def _shapes(objective: nn.Module) -> set[tuple[str, tuple[int, ...]]]:
     held = {k: tuple(v.shape) for k, v in objective.state_dict().items()}
     every = {k for k, _ in objective.named_buffers()} | held.keys()
     return {(k, held.get(k, (-1,))) for k in every}
-
-
-def _plain_state(objective: nn.Module) -> dict[str, object]:
-    """Numbers, words, and tensors and containers of these, in the attributes of an objective."""
-    return {
-        f"{name}.{k}".lstrip("."): _value(v)
-        for name, module in objective.named_modules()
-        for k, v in vars(module).items()
-        if not k.startswith("_") and k not in ("training", "call_super_init")
-    }
-
-
-def _value(v: object) -> object:
-    if isinstance(v, Tensor):
-        return v.tolist()
-    if isinstance(v, dict):
-        return {str(k): _value(x) for k, x in v.items()}
-    if isinstance(v, list | tuple):
-        return [_value(x) for x in v]
-    return v if isinstance(v, int | float | str) else None

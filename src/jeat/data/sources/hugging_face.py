@@ -1,24 +1,36 @@
-"""A data set of Hugging Face's ``datasets``: of the hub, or a local folder of images or parquet."""
+"""A data set of Hugging Face's ``datasets``: of the hub, or local images in folders, or parquet."""
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from jeat._support.files import expanded
-from jeat._support.hub import pinned
+from jeat._support.hub import hub_data
 from jeat._support.kinds import kind_of
+from jeat._support.reading import Reading
+from jeat.data.columns import label_column, named
 from jeat.data.decode import coloured, decoded, image_files, line
-from jeat.data.folders import check_tables, splits_of
+from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
+from jeat.data.split_files import check_tables, has_card
+from jeat.data.splits import split_named, train_and_test
 
-__all__ = ["key", "read", "reads"]
+__all__ = ["key", "read", "read_splits", "reads"]
 
+has_columns = True
 takes_the_rest = True
 
-_PLAIN = ("string", "large_string", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
+_PLAIN = (
+    "string", "large_string", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16",
+    "uint32", "uint64",
+)  # fmt: skip
+_ARCHIVES = {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
+_PARQUET = "a table (parquet)"
 
 
 def reads(source: str, path: Path) -> bool:
@@ -28,26 +40,29 @@ def reads(source: str, path: Path) -> bool:
 
 def key(source: str, path: Path) -> str:
     """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
+    config = _config(source, path) or ""
     if path.is_file():
-        raise ValueError(_not_a_folder(source, path))
+        if kind_of(path) != _PARQUET:
+            raise ValueError(_not_a_folder(source, path))
+        return json.dumps([str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns])
     if not path.exists():
-        if (hub := pinned(source)) is None:
+        hub = hub_data(source)
+        if hub is None or hub.commit is None:
             raise FileNotFoundError(f"no data at {source}: {SOURCES}")
-        name, commit = hub
-        if commit is None:
-            raise FileNotFoundError(
-                f"no folder {name}; a data set of the hub is named with its commit, as "
-                f"{name}@COMMIT (40 digits, from huggingface.co/datasets/{name}/commits/main)"
-            )
-        return f"hub {name} {commit}"
+        return f"hub {hub.name} {hub.commit}" + f" {config}" * bool(config)
     if (path / "run.json").exists():
         raise ValueError(f"{source} is a run directory and no data set: {SOURCES}")
     files = sorted(path.rglob("*"))
     if linked := next((f for f in files if f.is_symlink() and f.is_dir()), None):
         raise ValueError(f"{linked} is a link to a folder, which is not followed: put it in place")
+    if (held := [f for f in files if f.is_file()]) and all(f.suffix in _ARCHIVES for f in held):
+        raise ValueError(
+            f"{source} holds archives, such as {held[0].name}: give one archive of all, or unpack "
+            "them"
+        )
     splits = splits_of(path, files)
     stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-    return json.dumps([str(path.resolve()), stats, splits])
+    return json.dumps([str(path.resolve()), stats, splits, *[config] * bool(config)])
 
 
 def _not_a_folder(source: str, file: Path) -> str:
@@ -55,42 +70,77 @@ def _not_a_folder(source: str, file: Path) -> str:
     kind, _, remedy = (kind_of(file) or "a file of an unknown kind").partition(": ")
     if kind.startswith(("a table", "an image")):
         remedy = "give the folder it is in"
-    elif "unpack" in remedy or kind == "a zip archive":
+    elif "unpack" in remedy:
         remedy = "unpack it and give the folder"
     said = ", or ".join([remedy] * bool(remedy) + [SOURCES])
     return f"{source} is {kind} and no data set: {said}"
 
 
-def read(source: str, path: Path) -> Data:
+def read(source: str, path: Path, how: Reading) -> Data:
     """Every image of its splits; errors as :func:`jeat.load_data`."""
     import datasets
     from huggingface_hub.constants import HF_HUB_CACHE
 
     datasets.disable_progress_bars()
-    splits = _splits(source, path)
+    folders = [path.parent if path.is_file() else path]
+    if not path.exists():
+        fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
+        folders = [expanded(place) for place in fetched]
+    if not path.exists():
+        return read_splits(source, _splits(source, path), how, folders)
+    place = Path(datasets.config.HF_DATASETS_CACHE)
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="jeat-", dir=place) as copy:  # what is decoded is kept elsewhere
+        return read_splits(source, _splits(source, path, copy), how, folders)
+
+
+def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path]) -> Data:
+    """Every image of the splits that are trained and tested on.
+
+    Args:
+        source: how the user named them.
+        splits: name -> ``datasets.Dataset``.
+        how: they are read.
+        folders: where their files may lie.
+
+    Raises:
+        ValueError: no column of images or of labels, no split to train on; images that cannot be
+            read, labels that are missing.
+    """
+    import datasets
+
     features = next(iter(splits.values())).features
-    image = _column(source, features, datasets.Image, "image")
-    label = _column(source, features, datasets.ClassLabel, "label")
-    classes = tuple(features[label].names)
-    train, test = _train_and_test(source, splits, label)
-    fetched = datasets.config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE
-    folders = [path] if path.exists() else [expanded(place) for place in fetched]
-    seen: dict[tuple[int, int], Path] = {}
+    image, label = _image_column(source, features), _label_column(source, features, how)
+    train, test = train_and_test(
+        source, [str(k) for k in splits], lambda k: splits[k][label], f"column {label!r}"
+    )
     names = [name for name in (train, test) if name]
-    pixels = [decoded(image_files(splits[name], image, *folders, seen=seen)) for name in names]
+
+    def where(name: str) -> str:
+        return f"split {name!r} of {source} (columns {image}, {label})"
+
+    labels = {name: list(splits[name][label]) for name in names}
+    if isinstance(features[label], datasets.ClassLabel):
+        classes = tuple(features[label].names)
+        y = {name: np.array(values) for name, values in labels.items()}
+    else:
+        y, classes = named(labels, where)
+    shown = {name: splits[name] for name in names}
+    if not isinstance(features[image], datasets.Image):
+        shown = {name: part.cast_column(image, datasets.Image()) for name, part in shown.items()}
+    seen: dict[tuple[int, int], Path] = {}
+    files = [image_files(shown[name], image, *folders, seen=seen) for name in names]
     parts = []
-    for name, x in zip(names, coloured(pixels), strict=True):
+    for name, x in zip(names, coloured([decoded(f, how) for f in files]), strict=True):
         try:
-            parts.append(from_arrays(x, np.array(splits[name][label]), classes))
+            parts.append(from_arrays(x, y[name], classes))
         except ValueError as error:
-            raise ValueError(
-                f"split {name!r} of {source} (columns {image}, {label}): {error}"
-            ) from error
+            raise ValueError(f"{where(name)}: {error}") from error
     return Data(parts[0], parts[1], classes) if test else Data.held_out(parts[0], classes)
 
 
-def _splits(source: str, path: Path) -> Any:
-    """The data set by split.
+def _splits(source: str, path: Path, copy: str | None = None) -> Any:
+    """The data set by split; of local files, ``copy`` is the folder that it is written to.
 
     Raises:
         FileNotFoundError: no such data set, or the hub cannot be reached.
@@ -98,14 +148,29 @@ def _splits(source: str, path: Path) -> Any:
     """
     import datasets
 
+    config = _config(source, path)
+    named = {"name": config} if config else {}
+    to = {"cache_dir": copy} if copy else {}
     try:
+        if path.is_file():
+            split = split_named(path.stem) or "train"
+            return datasets.load_dataset("parquet", data_files={split: str(path.resolve())}, **to)
         if images := path.is_dir() and splits_of(path, sorted(path.rglob("*")), say=False):
-            return datasets.load_dataset("imagefolder", data_files=images)
-        # in full: a relative "imagefolder" would be taken for a reader of that name, of all here
-        local = (str(path.resolve()), None)
-        name, commit = local if path.exists() else pinned(source) or (source, None)
-        found = datasets.load_dataset(name, revision=commit)
-        read = datasets.load_dataset_builder(name).config.data_files if path.exists() else {}
+            if config:
+                raise ValueError(f"folders of images have no configuration {config}")
+            return datasets.load_dataset("imagefolder", data_files=images, **to)
+        if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+            saved = datasets.load_from_disk(str(path))
+            return saved if isinstance(saved, dict) else {"train": saved}
+        hub = hub_data(source)
+        if path.exists() or hub is None:
+            # in full: a relative "imagefolder" would be taken for the reader of that name
+            place = str(path.resolve()) if path.exists() else source
+            found = datasets.load_dataset(place, revision=None, **named, **to)
+            builder = datasets.load_dataset_builder(place, **named, **to)
+            read = builder.config.data_files if path.exists() else {}
+        else:
+            found, read = datasets.load_dataset(hub.name, revision=hub.commit, **named), {}
     except datasets.exceptions.DatasetNotFoundError as error:
         raise FileNotFoundError(
             f"no folder and no hub data set is named {source!r}: {SOURCES}"
@@ -122,64 +187,51 @@ def _splits(source: str, path: Path) -> Any:
     return found
 
 
-def _column(source: str, features: Any, kind: type, usual: str) -> str:
-    """The column of a kind; of several the one with the usual name, else the first, which is said.
+def _config(source: str, path: Path) -> str | None:
+    """The configuration that is named; a folder in the hub's place need not have a short name's."""
+    hub = hub_data(source)
+    if hub is None or expanded(source).exists():
+        return None
+    if hub.short and path.exists() and not has_card(path, f"config_name: {hub.config}"):
+        return None
+    return hub.config
+
+
+def _image_column(source: str, features: Any) -> str:
+    """The column of images: of several the one with the usual name, else the first, which is said.
 
     Raises:
         ValueError: there is none.
     """
-    names = [k for k, f in features.items() if isinstance(f, kind)]
+    import datasets
+
+    names = [k for k, f in features.items() if isinstance(f, datasets.Image) or _holds_files(f)]
     if not names:
         kinds = ", ".join(f"{k} ({getattr(f, 'dtype', f)})" for k, f in features.items())
-        plain = [k for k, f in features.items() if getattr(f, "dtype", "") in _PLAIN]
-        remedy = (
-            f"column {plain[0]!r} holds no class names: cast it to datasets.ClassLabel(names=...)"
-            if plain and kind.__name__ == "ClassLabel"
-            else SOURCES
-        )
-        raise ValueError(
-            f"{source} needs an image and a class-label column (of 2 classes or more), it has: "
-            f"{kinds}; {remedy}"
-        )
-    chosen = usual if usual in names else names[0]
-    others = [k for k in features if k != chosen and (k in names or k == usual)]
+        raise ValueError(f"{source} has no column of images, it has: {kinds}; {SOURCES}")
+    typed = [k for k in names if isinstance(features[k], datasets.Image)] or names
+    chosen = "image" if "image" in typed else typed[0]
+    others = [k for k in features if k != chosen and (k in typed or k == "image")]
     if others:
         warnings.warn(
-            f"{source}: {usual}s are of column {chosen!r}, not of {', '.join(map(repr, others))}",
+            f"{source}: images are of column {chosen!r}, not of {', '.join(map(repr, others))}",
             stacklevel=1,
         )
     return chosen
 
 
-def _train_and_test(source: str, splits: Any, label: str) -> tuple[str, str | None]:
-    """The splits to train and to test on; None where a part of the first is held out.
+def _holds_files(feature: Any) -> bool:
+    """Whether it is a column of image files that its writer did not call one."""
+    if isinstance(feature, dict):
+        return {*feature} == {"bytes", "path"}
+    return getattr(feature, "dtype", None) in ("binary", "large_binary")
 
-    Raises:
-        ValueError: none to train on, or one to test on that has no labels.
-    """
-    names = [str(name) for name in splits]
-    if len(names) == 1:
-        if names[0] in ("test", "validation"):
-            warnings.warn(
-                f"{source}: the only split is {names[0]!r}, so it is trained on, but for every "
-                "tenth image of a class: add a split 'train', or rename it to that",
-                stacklevel=1,
-            )
-        return names[0], None
-    if "train" not in names:
-        raise ValueError(f"{source} has no split named 'train', only: {', '.join(names)}")
-    if left := [name for name in names if name not in ("train", "test", "validation")]:
-        warnings.warn(f"{source}: splits are left out: {', '.join(left)}", stacklevel=1)
-    tests = [name for name in ("test", "validation") if name in names]
-    labelled = [name for name in tests if any(k not in (None, -1) for k in splits[name][label])]
-    if tests and not labelled:
-        raise ValueError(
-            f"split {tests[0]!r} of {source} has no labels: column {label!r} holds "
-            f"{splits[tests[0]][label][0]}; remove the split, so that a part of 'train' is held out"
-        )
-    if labelled and labelled[0] != tests[0]:
-        warnings.warn(
-            f"{source}: split {tests[0]!r} has no labels, so {labelled[0]!r} stands in",
-            stacklevel=1,
-        )
-    return "train", labelled[0] if labelled else None
+
+def _label_column(source: str, features: Any, how: Reading) -> str:
+    """The column of labels, classed or plain; errors as :func:`label_column`."""
+    import datasets
+
+    kinds = {k: str(getattr(f, "dtype", f)) for k, f in features.items()}
+    classed = [k for k, f in features.items() if isinstance(f, datasets.ClassLabel)]
+    columns = {k: kinds[k] for k in features if k in classed or kinds[k] in _PLAIN}
+    return label_column(source, columns, how, classed=classed)

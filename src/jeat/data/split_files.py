@@ -1,0 +1,88 @@
+"""Files of a data set that name their split themselves, such as tables."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+
+from jeat.data.splits import SPLIT_OF, WORDS
+
+__all__ = ["IMAGES", "check_tables", "has_card", "is_split", "several", "warn_of"]
+
+IMAGES = {
+    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
+    ".tif", ".tiff", ".webp",
+}  # fmt: skip
+
+
+def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a file of tables that is read twice; those that are not read are named in a warning.
+
+    Raises:
+        ValueError: there is one.
+    """
+    times = Counter(file for files in read.values() for file in files)
+    if twice := [file for file, n in times.items() if n > 1]:
+        where = ", ".join(split for split, files in read.items() if twice[0] in files)
+        raise ValueError(
+            f"{twice[0]} would be read twice ({where}), as its path has two words for a split: "
+            + _renamed(Path(twice[0]))
+        )
+    named_by_files = [] if has_card(folder) else [split for split in read if split in WORDS]
+    unnamed: set[str] = set()
+    for split in named_by_files:
+        for file in read[split]:
+            place = Path(file).relative_to(folder.resolve()).as_posix()
+            words = re.split(r"[-._ 0-9/]+", place)
+            named = {SPLIT_OF[word.lower()] for word in words if is_split(word)}
+            if named and split not in named:
+                raise ValueError(
+                    f"{file} would be read as of split {split!r}: rename it, such as "
+                    f"{min(named)}-00000-of-00001.parquet, in lower case"
+                )
+            if not named:
+                unnamed.add(place)
+    if len({re.sub("[0-9]+", "", place) for place in unnamed}) > 1:
+        warnings.warn(
+            f"{folder}: {several(sorted(unnamed))} are read as one split: where one is to test "
+            "on, rename them, such as train-00000-of-00001.parquet and test-00000-of-00001.parquet",
+            stacklevel=1,
+        )
+    suffixes = {Path(file).suffix for file in times}
+    there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
+    known = {Path(file).resolve() for file in times}
+    warn_of(folder, {f.relative_to(folder) for f in there if f.resolve() not in known})
+
+
+def has_card(folder: Path, said: str = "data_files:") -> bool:
+    """Whether the head of a README says so, such as which files are of which split."""
+    card = folder / "README.md"
+    text = card.read_text(errors="replace") if card.is_file() else ""
+    return text.startswith("---") and said in text[3:].partition("\n---")[0]
+
+
+def warn_of(folder: Path, left: Set[Path]) -> None:
+    """Say how many files of a folder are left out, hidden ones not among them."""
+    if left := {f for f in left if not f.name.startswith(".")}:
+        warnings.warn(
+            f"{folder}: {len(left)} file{'s are' if len(left) > 1 else ' is'} left out, such as "
+            f"{min(left)}",
+            stacklevel=1,
+        )
+
+
+def several(names: Sequence[str]) -> str:
+    """The first two of several names, and how many more there are."""
+    return " and ".join(names[:2]) + f" (and {len(names) - 2} more)" * (len(names) > 2)
+
+
+def is_split(name: str) -> bool:
+    """Whether a folder or word is the name of a split."""
+    return name.lower() in SPLIT_OF
+
+
+def _renamed(file: Path) -> str:
+    if file.suffix.lower() in IMAGES:
+        return "rename the class folder"
+    return "rename it, such as train-00000-of-00001.parquet"
