@@ -1,5 +1,6 @@
 """What is wrong is said in one line, with what would be right, and nothing is written."""
 
+import gzip
 import io
 import json
 import os
@@ -73,7 +74,7 @@ def write_arrays(folder):
         "none": (x[:0], y[:0]),
         "few": (x[:8], y[:8]),
         "one": (x, y * 0 + 3),
-        "names": (x, np.array(list("abcd") * 10)),
+        "names": (x, np.array(list("abcd") * 10, "S1")),
         "halves": (x, y / 2),
         "negative": (x, y - 1),
         "pickled": (x, np.array([Evil()] * 40)),
@@ -83,10 +84,24 @@ def write_arrays(folder):
         "2x2": (x[:, :2, :2], y),
     }.items():
         np.savez(folder / f"{name}.npz", images=images, labels=labels)
-    np.savez(folder / "keys.npz", x=x, y=y)
+    np.savez(folder / "keys.npz", a=x, b=y)
     with zipfile.ZipFile(folder / "raw.npz", "w") as raw:
         raw.writestr("images", b"no array")
         raw.writestr("labels", b"no array")
+
+
+def write_layouts(folder):
+    """An archive, a table of paths, idx files and CIFAR's pickles, none of which can be read."""
+    with zipfile.ZipFile(folder / "out.zip", "w") as archive:
+        archive.writestr("../cat/0.png", b"")
+    (folder / "cut.tar.gz").write_bytes(gzip.compress(b"cat/0.png" + bytes(600))[:30])
+    (folder / "paths.csv").write_text("path,label\n/etc/passwd,cat\n")
+    (folder / "words.csv").write_text("name,score\na,1\n")
+    (folder / "idx").mkdir()
+    (folder / "idx/train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0]))
+    (folder / "cifar").mkdir()
+    for name in ("batches.meta", "data_batch_1"):
+        (folder / "cifar" / name).write_bytes(pickle.dumps(Evil(), 2))
 
 
 def write_tables(folder):
@@ -191,6 +206,7 @@ def place(tmp_path_factory):
     write_arrays(folder)
     write_folders(folder)
     write_tables(folder)
+    write_layouts(folder)
     write_nets(folder)
     for name, text in YAML.items():
         (folder / f"{name}.yaml").write_text(text)
@@ -315,7 +331,14 @@ COMMANDS = [
     (train("--data outside"), 1, "run.json is no image file of the data set", "replace it"),
     (train("--data pipe"), 1, "/pipe/fifo is no image file of the data set", "replace it"),
     (train("--data no.npz"), 1, "no.npz", "give digits, an image folder"),
-    (train("--data nobody/nothing"), 1, "nobody/nothing", "named with its commit"),
+    (train("--data nobody/nothing"), 1, "nobody/nothing", "no folder"),
+    (train("--data out.zip"), 1, "out.zip holds '../cat/0.png'", "leads out of its folder"),
+    (train("--data cut.tar.gz"), 1, "cut.tar.gz cannot be unpacked", "fetch it anew"),
+    (train("--data paths.csv"), 1, "'/etc/passwd' in line 2 of paths.csv", "does not lie beneath"),
+    (train("--data words.csv"), 1, "columns name, score", "name the one of paths 'path'"),
+    (train("--data idx"), 1, "train-images-idx3-ubyte has no labels", "put that file there"),
+    (train("--data cifar"), 1, "data_batch_1 of cifar asks for", "was not run"),
+    (train("--data digits --label kind"), 2, "label=kind", "leave it out"),
     (train("--data file"), 1, "file is a text file and no data set", "give digits"),
     (train("--data empty"), 1, "empty", "give digits, an image folder"),
     (train("--data single"), 1, "single", "2 classes or more"),

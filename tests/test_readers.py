@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import pickle
 import struct
@@ -10,6 +11,8 @@ import tarfile
 import time
 import warnings
 import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
 
 import datasets
 import numpy as np
@@ -17,11 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from huggingface_hub import HfApi
 from PIL import Image
 
 from jeat._support.checks import SettingError
-from jeat.data import load_data
+from jeat._support.hub import newest_commit
+from jeat.data import fixed, load_data, settled
 from jeat.data.sources import _archive, archives, reader_of
+from jeat.jobs.inputs import data_of, subject_of
+from jeat.nets import load
+from jeat.runs.fit import fit
+from jeat.training.plan import Optimisation, Plan
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
@@ -383,7 +392,7 @@ def test_validation_images_of_an_npz_are_held_out_or_stand_in_and_it_is_said(tmp
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"x_train": X, "y_test": Y}, "holds 'x_train', 'y_test': name its arrays images and"),
+        ({"x_train": X, "y_test": Y}, "or 'x' and 'y': it holds 'x_train', 'y_test'"),
         ({"x_train": X, "y_train": Y, "x_test": X}, "both or none of x_test and y_test"),
         ({"x": X, "y": Y[:-1]}, "x and y of"),
         ({"x": X, "y": np.stack([Y, Y], 1)}, "labels must be 40 whole numbers, got int64 (40, 2)"),
@@ -744,3 +753,94 @@ def test_each_source_has_one_reader_before_the_one_that_takes_the_rest(tmp_path)
     }
     for source, reader in sources.items():
         assert reader_of(str(source), source).__name__.endswith(f".{reader}")
+
+
+# The commit of a data set of the hub is that of the run
+
+
+class Hub:
+    """A hub whose data set moves on, and that counts how often it is asked."""
+
+    def __init__(self, monkeypatch):
+        self.newest, self.asked, self.read = "0a" * 20, 0, []
+        monkeypatch.delenv("JEAT_DATA", raising=False)
+        monkeypatch.setattr(HfApi, "dataset_info", lambda api, name, **how: self.info())
+        monkeypatch.setattr(datasets, "load_dataset", self.load)
+
+    def info(self):
+        self.asked += 1
+        return SimpleNamespace(sha=self.newest)
+
+    def load(self, path, revision, **how):
+        self.read.append((path, revision, how))
+        kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=NAMES)}
+        columns = {"image": [Image.fromarray(x[..., 0]) for x in X], "label": Y.tolist()}
+        every = datasets.Dataset.from_dict(columns, features=datasets.Features(kinds))
+        return datasets.DatasetDict(train=every.select(range(28)), test=every.select(range(28, 40)))
+
+    def moves_on(self):
+        self.newest = "0b" * 20
+        newest_commit.cache_clear()
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    newest_commit.cache_clear()
+    yield Hub(monkeypatch)
+    newest_commit.cache_clear()
+
+
+def recorded(out):
+    return json.loads((out / "run.json").read_text())["plan"]["data"]
+
+
+@pytest.mark.parametrize("source", ["owner/name", "owner/name:small", "owner/name?label=label"])
+def test_the_commit_is_asked_for_once_and_recorded_and_resumed(tmp_path, hub, source):
+    few = Optimisation(epochs=2, batch_size=14, save_every=1, evaluate_images=4)
+    plan, out = Plan("normal", data=source, net="convnet-4", optimisation=few), tmp_path / "run"
+    next(fit(plan, out))
+    name, mark, query = source.partition("?")
+    whole = f"{name}@{'0a' * 20}{mark}{query}"
+    assert (recorded(out), hub.asked) == (whole, 1)
+    hub.moves_on()
+    logs = list(fit(plan, out, resume=True))
+    assert logs[-1].iteration == logs[-1].total == 4
+    assert (recorded(out), hub.asked) == (whole, 1)
+    assert {revision for _, revision, _ in hub.read} == {"0a" * 20}
+    assert all(how == ({"name": "small"} if ":" in source else {}) for _, _, how in hub.read)
+    assert data_of(load(out)) == whole
+    subject_of(str(out), None, 4, 0)  # as measure does
+    assert hub.asked == 1
+    with pytest.raises(ValueError, match=f"begun with other settings: data .*{'0c' * 20}"):
+        list(fit(replace(plan, data=f"{name}@{'0c' * 20}{mark}{query}"), out, resume=True))
+
+
+def test_a_run_of_a_short_name_records_the_commit_that_is_known(tmp_path, hub):
+    few = Optimisation(epochs=1, batch_size=14, evaluate_images=4)
+    plan = Plan("normal", data="mnist", net="convnet-4", optimisation=few)
+    list(fit(plan, tmp_path / "run"))
+    assert recorded(tmp_path / "run") == "ylecun/mnist@77f3279092a1c1579b2250db8eafed0ad422088c"
+    list(fit(plan, tmp_path / "run", resume=True))
+    assert hub.asked == 0
+
+
+def test_a_folder_in_the_hubs_place_is_read_without_asking(tmp_path, hub, monkeypatch):
+    images(tmp_path / "mirror/name")
+    monkeypatch.setenv("JEAT_DATA", str(tmp_path / "mirror"))
+    assert settled("owner/name") == "owner/name"
+    assert settled("owner/name?label=label") == "owner/name?label=label"
+    assert hub.asked == 0
+
+
+def test_data_of_a_branch_are_named_with_their_commit(hub):
+    assert fixed("mnist") == "mnist"
+    assert fixed(f"owner/name@{'0a' * 20}") == f"owner/name@{'0a' * 20}"
+    with pytest.raises(SettingError, match=f"with a commit, such as owner/name@{'0a' * 20}"):
+        fixed("owner/name")
+
+
+def test_a_misspelt_path_is_not_looked_for_on_the_hub(tmp_path, hub, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    refused("runs/none", "no data at runs/none")
+    assert hub.asked == 0

@@ -34,6 +34,7 @@ def main(words: Sequence[str]) -> int:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")
 
     from jeat._support.files import rewritten
+    from jeat.data import settled
     from jeat.jobs.measurement import Measurement, measure, written
     from jeat.report import table
 
@@ -44,12 +45,12 @@ def main(words: Sequence[str]) -> int:
             name: parser.group(args, short_name(name)) if name in metrics.values() else {}
             for name in args.metrics
         },
-        data=source,
+        data=source and settled(source),
         number=args.number,
         seed=args.seed,
         samples=args.samples,
         judge=args.judge,
-        outside=args.outside,
+        outside=args.outside and settled(args.outside),
         compared=args.compared,
     )
     with bar() as show:

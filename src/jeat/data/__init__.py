@@ -13,10 +13,22 @@ from jeat._support.reading import Reading
 from jeat.data.batches import Branch, augment, batch_at, batches
 from jeat.data.given import name_of_object
 from jeat.data.images import Batch, Data, Images, from_arrays
-from jeat.data.load import load_data
+from jeat.data.load import fixed, load_data, settled
 from jeat.data.overview import doubts_of, overview
 
 __all__ = [
-    "Batch", "Branch", "Data", "Images", "Reading", "augment", "batch_at", "batches", "doubts_of",
-    "from_arrays", "load_data", "name_of_object", "overview",
+    "Batch",
+    "Branch",
+    "Data",
+    "Images",
+    "Reading",
+    "augment",
+    "batch_at",
+    "batches",
+    "doubts_of",
+    "fixed", "from_arrays",
+    "load_data",
+    "name_of_object",
+    "overview",
+    "settled",
 ]  # fmt: skip

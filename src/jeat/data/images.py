@@ -23,7 +23,11 @@ __all__ = [
     "from_arrays",
 ]
 
-SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
+SOURCES = (
+    "give digits, an image folder with one folder a class, a zip or tar archive of one, a .csv of "
+    "paths and labels, an .npz, a .parquet, a folder of idx or CIFAR files, or a data set of the "
+    "hub: cifar10, cifar100, mnist, fashion-mnist, svhn, owner/name or owner/name@COMMIT"
+)
 
 SIXTEEN = "pixels of 16 bits are scaled to 8, 65535 to 255: look at the range"
 """What is said of such pixels."""

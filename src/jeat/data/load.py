@@ -21,7 +21,7 @@ from jeat.data.labels import check_learnable
 from jeat.data.sizes import resized
 from jeat.data.sources import reader_of
 
-__all__ = ["load_data", "settled"]
+__all__ = ["fixed", "load_data", "settled"]
 
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -36,10 +36,22 @@ def load_data(
 ) -> Data:
     """Load ``source`` with its training and test split.
 
-    A source is ``"digits"``, an ``.npz`` file of ``images`` and ``labels`` (and, where it has them,
-    ``test_images`` and ``test_labels``), a Hugging Face data set by hub name or path
-    (parquet, or an image folder with one folder a class), or ``package.module:function``, a
-    function of one's own that returns a :class:`Data`.
+    A source is one of these:
+
+    - ``"digits"``, which comes with scikit-learn;
+    - ``"mnist"``, ``"fashion-mnist"``, ``"cifar10"``, ``"cifar100"``, ``"svhn"``: of the Hugging
+      Face hub, at commits that are known here;
+    - ``owner/name`` of the hub, with ``:CONFIG`` and ``@COMMIT`` (40 digits) beside it or not;
+    - an image folder with one folder a class, or a zip or tar archive of one;
+    - a ``.csv`` or ``.tsv`` of paths below its folder, and labels; a column ``split`` names train,
+      validation and test;
+    - a ``.parquet`` file, or a folder of them, with images and class names, numbers or texts;
+    - an ``.npz`` of ``images`` and ``labels`` (``test_images``, ``test_labels``), of ``x_train``
+      and ``y_train`` (``x_test``, ``y_test``), of ``train_images`` and ``train_labels``, or of
+      ``x`` and ``y``; ``classes`` may name the classes;
+    - a folder of idx files, plain or ``.gz``, or one of them, as MNIST comes;
+    - ``cifar-10-batches-py``, ``cifar-100-python`` or their ``.tar.gz``; nothing in them is run;
+    - ``package.module:function``, a function of one's own that returns a :class:`Data`.
 
     A program may give what it holds, too: a :class:`Data`; tensors or arrays ``(x, y)`` or ``((x,
     y), (x_test, y_test))``; a data set of (image, label), as those of torchvision, alone or with
@@ -49,12 +61,13 @@ def load_data(
 
     A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
     ``test``; what is left out is named in a warning. The test split is ``test``, else
-    ``validation``; a source with one split gives every tenth image of each class to the test.
+    ``validation``, which is said; a source with one split gives every tenth image of each class
+    to the test. Where both are there, ``validation`` is held out, which is said, too.
 
-    Decoded pixels of Hugging Face sources are cached in ``$JEAT_CACHE`` (default
-    ``~/.cache/jeat``), under a key that changes with local files; a hub data set is decoded once
-    under its name and commit (``owner/name@COMMIT``). A folder ``$JEAT_DATA/name`` stands for the
-    hub's ``owner/name``.
+    Decoded pixels of image files are cached in ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a
+    key that changes with local files; a hub data set is decoded once under its name and commit. A
+    name of the hub without a commit is at its newest, which a run records and keeps. A folder
+    ``$JEAT_DATA/name`` stands for the hub's ``owner/name``, and for a short name.
 
     Args:
         source: as above; its name may end with how it is read, such as
@@ -187,6 +200,18 @@ def settled(source: str, *, before: str | None = None) -> str:
             if given == known:
                 return before
     return how.of(_settled(name))
+
+
+def fixed(source: str) -> str:
+    """A data set that no record of a run names, and that must be the same when it is resumed.
+
+    Raises:
+        SettingError: it is of the hub, and its commit is neither named nor known.
+    """
+    hub = hub_data(reading_of(source)[0])
+    if hub and not hub.commit and (whole := settled(source)) != source:
+        raise SettingError(f"data of a branch must be named with a commit, such as {whole}")
+    return source
 
 
 def _settled(name: str) -> str:

@@ -16,7 +16,7 @@ from jeat._support.plugins import constant_of, part_name, short_name
 from jeat._support.provenance import provenance
 from jeat._support.signatures import signature_of
 from jeat._support.words import flags
-from jeat.data import Data
+from jeat.data import Data, settled
 from jeat.jobs._founding import Found, of_another_net, read, written
 from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
@@ -125,7 +125,7 @@ def measure(
     return {
         "command": m.command(),
         "net": m.net,
-        "data": m.data or data_of(subject.net),
+        "data": settled(m.data) if m.data else data_of(subject.net),
         "images": len(subject.y),
         "selection": "spread evenly over the test split",
         "units": "[0, 1] pixels",

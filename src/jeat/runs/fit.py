@@ -24,12 +24,12 @@ from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
-from jeat.data import Data, load_data, name_of_object
+from jeat.data import Data, load_data, name_of_object, settled
 from jeat.nets import net_settings
 from jeat.nets.places import newest
 from jeat.objectives import complete
 from jeat.runs.checkpoints import load_state
-from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
+from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer, read_plan
 from jeat.runs.rollbacks import Rollback, changed, check_recovery, roll_back, rollbacks_of
 from jeat.runs.save import any_process, holds_net, save
 from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
@@ -146,6 +146,8 @@ def _with_data(plan: Plan, data: object) -> Plan:
 def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
     """What :func:`fit` refuses before it reads data; the plan with all its settings, and ``out``.
 
+    A data set of the hub without a commit is at its newest one, or that of the run to be resumed.
+
     Raises:
         FileExistsError, FileNotFoundError, ValueError: as :func:`fit`.
     """
@@ -155,6 +157,8 @@ def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]
         raise SettingError(f"out must name a folder, got {quoted(out)}")
     check_not_home("out", out)
     out, plan = expanded(out), _completed(plan)
+    begun = read_plan(out)["data"] if resume and (out / "run.json").is_file() else None
+    plan = replace(plan, data=settled(plan.data, before=begun))
     check_place(out, plan, resume)
     return plan, out
 

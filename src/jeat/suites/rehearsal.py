@@ -27,8 +27,15 @@ def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
         ValueError: anything else.
     """
     _check_folder(suite, out, seeds=seeds)
+    settled: dict[str, set[str]] = {}
     for name, plan in runs(suite, out, seeds=seeds).items():
-        check_run(plan, out / name, resume=True)
+        whole, _ = check_run(plan, out / name, resume=True)
+        settled.setdefault(plan.data, set()).add(whole.data)
+        if len(commits := sorted(settled[plan.data])) > 1:
+            raise ValueError(
+                f"runs in {out} are of {' and '.join(commits)}: name the data with one commit, and "
+                "begin those of another one anew"
+            )
     suite.comparison.check(suite)
     data = load_data(suite.data)
     _check_data(suite, data)

@@ -12,7 +12,7 @@ from jeat._support import processes
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import constant_of
 from jeat._support.signatures import check_takes
-from jeat.data import Batch, Branch, Data, Images, augment, batch_at, load_data
+from jeat.data import Batch, Branch, Data, Images, augment, batch_at, fixed, load_data
 from jeat.nets import Spec, build, load, load_weights, spec_of
 from jeat.objectives import make
 from jeat.samplers import ReplayBuffer, Restart, Start, start_of
@@ -90,7 +90,7 @@ def _others(objective: nn.Module, data: Data, o: Optimisation) -> dict[str, Imag
             f"{quoted(branches)}"
         )
     for name, branch in branches.items():
-        images = data.train if branch.data is None else load_data(branch.data).train
+        images = data.train if branch.data is None else load_data(fixed(branch.data)).train
         size = branch.batch_size or o.batch_size
         if images.x.shape[1:] != data.train.x.shape[1:]:
             raise ValueError(

@@ -175,8 +175,10 @@ class Plan:
     Attributes:
         method: the objective, by the name of its file in ``jeat/objectives``, or
             package.module:Class.
-        data: digits, a Hugging Face data set (hub name or path), a folder with one folder of
-            images a class, an .npz of images and labels, or package.module:function.
+        data: digits; mnist, fashion-mnist, cifar10, cifar100, svhn; owner/name of the Hugging Face
+            hub, with :CONFIG and @COMMIT or not; a folder with one folder of images a class, or a
+            zip or tar archive of one; a .csv of paths and labels, a .parquet, an .npz, a folder of
+            idx files or of CIFAR's pickles; or package.module:function.
         net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class.
         architecture: the net's own settings. ``norm="batch"`` is short for
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jeat._support.checks import quoted
+from jeat._support.checks import SettingError, quoted
 from jeat._support.reading import Reading
 from jeat.data.images import Data
 from jeat.data.sources import reader_of
@@ -22,7 +22,9 @@ has_columns = True
 
 def reads(source: str, path: Path) -> bool:
     """Whether it is an archive, and not CIFAR's own."""
-    return path.is_file() and (is_zip(path) or (is_tar(path) and not is_packed(path)))
+    if not path.is_file() or path.suffix.lower() == ".npz":
+        return False
+    return is_zip(path) or (is_tar(path) and not is_packed(path))
 
 
 def key(source: str, path: Path) -> str:
@@ -44,6 +46,8 @@ def read(source: str, path: Path, how: Reading) -> Data:
         with _named(str(folder), source):
             _unpack(path, folder)
             reader = reader_of(str(folder), folder)
+            if how.label is not None and not getattr(reader, "has_columns", False):
+                raise SettingError(f"{source} has no columns, so none of labels: leave label out")
             if hasattr(reader, "key"):
                 reader.key(str(folder), folder)  # says what is left out
             data: Data = reader.read(str(folder), folder, how)

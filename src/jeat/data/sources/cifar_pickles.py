@@ -76,10 +76,8 @@ def read(source: str, path: Path, how: Reading) -> Data:
     there = [name for name in layout.train if name in files]
     if gone := [name for name in layout.train[: len(there)] if name not in files]:
         raise ValueError(f"{path} has no {gone[0]}: fetch it anew")
-    if missing := layout.train[len(there) :]:
-        if not there:
-            raise ValueError(f"{path} has no {missing[0]}: fetch it anew")
-        warnings.warn(f"{source}: there is no {', '.join(missing)}", stacklevel=1)
+    if not there:
+        raise ValueError(f"{path} has no {layout.train[0]}: fetch it anew")
     key = _labels(source, layout, how)
     batches = {name: _part(name, loaded(files[name], f"{name} of {path}"), key) for name in there}
     parts = {"train": _joined([*batches.values()])}
@@ -91,6 +89,8 @@ def read(source: str, path: Path, how: Reading) -> Data:
     if not isinstance(names, list) or not all(isinstance(k, str | bytes) for k in names):
         raise ValueError(f"{layout.meta} of {path} has no list {layout.labels[key]}: fetch it anew")
     classes = [k.decode("latin1") if isinstance(k, bytes) else k for k in names]
+    if missing := layout.train[len(there) :]:
+        warnings.warn(f"{source}: there is no {', '.join(missing)}", stacklevel=1)
     return data_of_parts(source, parts, classes)
 
 

@@ -106,11 +106,13 @@ def _arrays(path: Path) -> tuple[Mapping[str, Pair], dict[str, np.ndarray], list
     ) as error:  # fmt: skip
         kind = kind_of(path) or "damaged"
         said = line(error) if kind == NPZ else f"it is {kind}"
-        raise ValueError(f"{path} is not an .npz of images and labels: {said}") from error
-    pairs = ", ".join("{} and {}".format(*one["train"]) for one in _LAYOUTS)
-    raise ValueError(
-        f"{path} holds {', '.join(map(quoted, names)) or 'nothing'}: name its arrays {pairs}"
-    )
+        raise ValueError(f"{path} is not an .npz of arrays {_pairs()}: {said}") from error
+    said = ", ".join(map(quoted, names)) or "nothing"
+    raise ValueError(f"{path} is not an .npz of arrays {_pairs()}: it holds {said}")
+
+
+def _pairs() -> str:
+    return " or ".join("{!r} and {!r}".format(*one["train"]) for one in _LAYOUTS)
 
 
 def _classes(path: Path, names: np.ndarray) -> list[str]:
