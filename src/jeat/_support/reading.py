@@ -9,6 +9,7 @@ plan, in ``run.json``, on a card and in the command that finds a figure again.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -22,7 +23,7 @@ _COLOURS = {"white": "ffffff", "black": "000000"}
 _LARGEST = 16384
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Reading:
     """How images and labels of a source are taken.
 
@@ -35,15 +36,21 @@ class Reading:
             is warned of.
     """
 
-    size: tuple[int, int] | None = None
-    label: str | None = None
-    background: str | None = None
+    size: tuple[int, int] | None
+    label: str | None
+    background: str | None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", _size(self.size))
-        object.__setattr__(self, "background", _colour(self.background))
-        if self.label is not None and (not isinstance(self.label, str) or not self.label):
-            raise SettingError(f"label must name a column, got {quoted(self.label)}")
+    def __init__(
+        self,
+        size: int | str | Sequence[int] | None = None,
+        label: str | None = None,
+        background: str | None = None,
+    ) -> None:
+        object.__setattr__(self, "size", _size(size))
+        object.__setattr__(self, "label", label)
+        object.__setattr__(self, "background", _colour(background))
+        if label is not None and (not isinstance(label, str) or not label):
+            raise SettingError(f"label must name a column, got {quoted(label)}")
 
     @property
     def rgb(self) -> tuple[int, int, int]:

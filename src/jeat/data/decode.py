@@ -82,7 +82,7 @@ def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:
     said: set[str] = set()
     x = together(_pixels(files, how, said))
     for text in sorted(said):
-        warnings.warn(text, stacklevel=2)
+        warnings.warn(text, stacklevel=1)
     return x
 
 

@@ -69,7 +69,7 @@ def data_of_object(source: Any, how: Reading) -> Data:
         if images is not None
     }
     for text in sorted(said):
-        warnings.warn(text, stacklevel=2)
+        warnings.warn(text, stacklevel=1)
     classes, labels = _classes(splits, name)
     pixels = coloured([x for x, _, _ in splits.values()])
     try:
@@ -79,7 +79,7 @@ def data_of_object(source: Any, how: Reading) -> Data:
     if len(parts) == 2:
         return Data(parts[0], parts[1], classes)
     warnings.warn(
-        f"{name} has no test split, so every tenth image of a class is held out", stacklevel=2
+        f"{name} has no test split, so every tenth image of a class is held out", stacklevel=1
     )
     return Data.held_out(parts[0], classes)
 
@@ -125,7 +125,7 @@ def _loaded(loader: Any) -> Iterator[tuple[Any, Any]]:
     if hasattr(loader.dataset, "__len__") and n != len(loader.dataset):
         warnings.warn(
             f"the loader gives {n} of the {len(loader.dataset)} images of its data set",
-            stacklevel=2,
+            stacklevel=1,
         )
 
 
@@ -185,9 +185,8 @@ def _classes(
     """Class names, and labels by split; without names they are numbers, or all texts, sorted."""
     named = {classes for _, _, classes in splits.values() if classes is not None}
     if len(named) > 1:
-        raise ValueError(
-            f"the splits of {name} have other classes: {' and '.join(map(str, named))}"
-        )
+        both = " and ".join(map(str, named))
+        raise ValueError(f"splits of {name} must have the same classes, they have {both}")
     every = [k for _, labels, _ in splits.values() for k in labels]
     texts = all(isinstance(k, str) for k in every)
     if named:

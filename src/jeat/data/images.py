@@ -134,7 +134,7 @@ def from_arrays(
     """
     x = channels_first(np.asarray(images))
     if x.dtype == np.uint16:
-        warnings.warn(SIXTEEN, stacklevel=2)
+        warnings.warn(SIXTEEN, stacklevel=1)
     x = eight_bits(x)
     y = np.asarray(labels)
     if missing := [i for i, k in enumerate(y.reshape(-1).tolist()) if k is None or k != k]:

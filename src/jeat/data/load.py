@@ -85,7 +85,7 @@ def load_data(
             classes to train on, a class to test on only.
     """
     if not isinstance(source, str | Path):
-        return _given(source, Reading(size, label, background))  # type: ignore[arg-type]
+        return _given(source, Reading(size, label, background))
     name, how = reading_of(str(source), size=size, label=label, background=background)
     if is_named(name):
         raise ValueError(f"the data are {name}: give them again, or name their files by --data")

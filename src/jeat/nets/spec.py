@@ -44,7 +44,7 @@ class Spec:
         self,
         name: str,
         channels: int,
-        size: Size,
+        size: Size | list[int],
         classes: tuple[str, ...],
         settings: Mapping[str, Any] | None = None,
         **own: Any,
