@@ -9,14 +9,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jeat._support.checks import DoubtWarning, SettingError
+from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, name_of
 from jeat._support.tensors import check_logits
 from jeat.nets._layers import Normalize, PerChannel
-from jeat.nets._modules import LIBRARIES, chosen, made
+from jeat.nets._libraries import LIBRARIES
+from jeat.nets._modules import chosen, made
 from jeat.nets.modes import evaluating
 from jeat.nets.spec import Spec, build
 
-__all__ = ["Net", "around", "wrap"]
+__all__ = ["NAME", "Net", "around", "check_logits_of", "wrap"]
 
 NAME = "wrap"
 
@@ -27,9 +29,11 @@ class Net(nn.Module):
     Its images are in [0, 1]; they are normalised, and cast to the module's dtype, on their way in.
 
     Args:
-        make: ``timm:NAME``, ``torchvision:NAME``, or ``package.module:function`` of one's own that
-            returns the module; with arguments as ``{"name": ..., ARGUMENT: VALUE}``. "" is a module
-            that was given to :func:`jeat.wrap`, which no file can make again.
+        make: ``timm:NAME``, ``torchvision:NAME``, ``pytorchcv:NAME``; or ``FILE.py:FACTORY`` or
+            ``package.module:factory`` of one's own, which returns the module, and is given
+            ``channels``, ``size`` and ``classes`` where it takes them; with arguments as
+            ``{"name": ..., ARGUMENT: VALUE}``. "" is a module that was given to :func:`jeat.wrap`,
+            which no file can make again.
         output: where the logits are in what the module returns: an attribute, a key or a position;
             "" is the whole of it, or its ``logits``.
         channels, size: input images are (channels, size, size).
@@ -55,7 +59,7 @@ class Net(nn.Module):
     ) -> None:
         super().__init__()
         self.first = Normalize(mean, std, channels)
-        self.net = made(make, channels, classes)
+        self.net = made(make, channels, size, classes)
         self.output = output
         self.prepare: Callable[[Tensor], Tensor] | None = None
 
@@ -77,15 +81,20 @@ class Net(nn.Module):
         name = name_of(settings["make"])
         if not name:
             raise SettingError(
-                "its module was given to jeat.wrap, and no file can make it again: load its "
-                "weights by jeat.load(file, net=MODULE)"
+                "its module was given, and no file can make it again: give it, as --arch "
+                "FILE.py:FACTORY, or in Python jeat.load(..., net=MODULE)"
+            )
+        if ".py:" in name:
+            raise SettingError(
+                f"its module is made by {name}, code that no file may have run: give it, as --arch "
+                f"{name}, or in Python jeat.load(..., net=MODULE)"
             )
         if name.partition(":")[0] not in LIBRARIES:
             check_named_by_file(name, "net", called=True)
 
 
 def wrap(
-    net: nn.Module | str,
+    net: nn.Module | Part,
     images: Sequence[int],
     classes: Sequence[str] | int,
     *,
@@ -99,7 +108,7 @@ def wrap(
     Args:
         net: a module in whatever mode and dtype; or the name of what makes one, ``timm:NAME``,
             ``torchvision:NAME`` or ``package.module:function``, so that its file can be loaded
-            again by name.
+            again by name; with arguments as ``{"name": ..., ARGUMENT: VALUE}``.
         images: (C, H, W) of the images it takes, H = W.
         classes: names, in the order of the logits; or how many, named 0, 1, ...
         mean, std: what it was trained on is (x - mean) / std of pixels in [0, 1]; a number, or one
@@ -124,7 +133,7 @@ def wrap(
     channels, size, _ = shape
     names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
     own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
-    if isinstance(net, str):
+    if isinstance(net, str | dict):
         wrapped: Any = build(Spec(NAME, channels, size, names, own | {"make": net}))
     elif isinstance(net, nn.Module):
         wrapped = around(net, Spec(NAME, channels, size, names, own))
@@ -134,20 +143,25 @@ def wrap(
     wrapped.start = wrapped.chain = None
     wrapped.about = {}
     whole: nn.Module = wrapped.eval()
-    _check(whole, shape, len(names))
+    check_logits_of(whole, shape, len(names))
     return whole
 
 
 def around(net: nn.Module, spec: Spec) -> nn.Module:
-    """The net of a spec of this file, around a module that is given.
+    """The net of a spec of this file, around a module that is given; what the spec names is not
+    made.
 
     Raises:
         SettingError: a spec of another architecture.
     """
     if spec.name != NAME:
-        raise SettingError(f"a {spec.name} takes no module: leave net= out")
-    made: Any = build(spec)
-    made.net = net
+        raise SettingError(f"a {spec.name} takes no module: leave net and arch out")
+    own, make = dict(spec.settings), spec.settings.get("make", "")
+    images = spec.channels, spec.size
+    made: Any = build(Spec(NAME, *images, spec.classes, own | {"make": ""}))
+    inner = bare(net)
+    made.net = inner.net if isinstance(inner, Net) and not make else net
+    made.spec = Spec(NAME, *images, spec.classes, dict(made.spec.settings) | {"make": make})
     whole: nn.Module = made
     return whole
 
@@ -158,8 +172,15 @@ def _plain(value: Any) -> PerChannel:
     return float(values[0]) if len(values) == 1 else values
 
 
-def _check(net: nn.Module, shape: tuple[int, ...], classes: int) -> None:
-    """Look at what it gives for two images of noise."""
+def check_logits_of(net: nn.Module, shape: tuple[int, ...], classes: int) -> None:
+    """Check what a net gives for two images of noise.
+
+    Raises:
+        ValueError: it does not take them, or gives something else than a finite logit a class.
+
+    Warns:
+        DoubtWarning: its outputs look like probabilities.
+    """
     weight = next(net.parameters(), torch.zeros(()))
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(weight.device)
     try:
