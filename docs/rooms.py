@@ -24,11 +24,12 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files", "hub",
+        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files",
+        "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "plugins", "signatures",
     ],
-    "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
+    "data": ["images", "labels", "batches", "sizes", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint"],
     "training": ["plan", "health", "iteration", "deltas", "evaluation", "begin", "loop"],

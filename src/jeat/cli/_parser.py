@@ -173,7 +173,8 @@ class Parser(jsonargparse.ArgumentParser):
             self.error(f"{file!r} is not the name of a {suffix} file")
         file = str(expanded(file))
         place = Path(file).resolve()
-        read = [expanded(str(name)).resolve() for name in inputs if name]
+        names = [n for name in inputs if name for n in (str(name), str(name).rpartition("?")[0])]
+        read = [expanded(name).resolve() for name in names if name]
         sets = [folder for folder in read if folder.is_dir() and not (folder / "run.json").exists()]
         if place in read or any(folder in place.parents for folder in sets):
             self.error(f"{file} is read by this command: name another file to write")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from jeat.cli._flags import add_subject, with_arch
+from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -21,7 +21,8 @@ def main(words: Sequence[str]) -> int:
     """Attack, print a table, and save the adversarial images where asked."""
     parser = _parser(words)
     args = parser.parse(words)
-    parser.check_file(args.out, ".npz", args.net, args.data, *(args.config or ()))
+    source = data_named(parser, args)
+    parser.check_file(args.out, ".npz", args.net, source, *(args.config or ()))
 
     import numpy as np
     import torch
@@ -33,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
 
-    s, _ = subject_of(with_arch(args.net, args), args.data, args.number, args.seed)
+    s, _ = subject_of(with_arch(args.net, args), source, args.number, args.seed)
     attack = partial(
         pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
         loss=args.loss, random_start=args.random_start,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
-from jeat.cli._flags import add_arch, with_arch
+from jeat.cli._flags import add_arch, add_reading, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -31,7 +31,8 @@ def main(words: Sequence[str]) -> int:
     """Draw, and print what is seen in numbers."""
     parser = _parser(words)
     args = parser.parse(words)
-    parser.check_file(args.out, ".png", args.data)
+    given = data_named(parser, args)
+    parser.check_file(args.out, ".png", given)
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
 
@@ -49,7 +50,7 @@ def main(words: Sequence[str]) -> int:
     known = [with_arch(name, args) for name in args.nets]
     nets = dict(zip(_names(args.nets), map(net_of, known), strict=True))
     first, *_ = nets.values()
-    source = args.data or data_of(first)
+    source = given or data_of(first)
     parser.check_file(args.out, ".png", source)
     data = load_data(source)
     for name, net in nets.items():
@@ -98,6 +99,7 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument(
         "--data", type=str | None, default=None, help="data set; by default that of the first net"
     )
+    add_reading(parser)
     parser.add_argument(
         "--class", type=str | None, default=None, help="class name that the image is taken from"
     )

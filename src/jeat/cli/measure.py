@@ -14,7 +14,7 @@ from typing import Any
 from jeat._support import processes
 from jeat._support.plugins import constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
-from jeat.cli._flags import add_subject, with_arch
+from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -26,7 +26,8 @@ def main(words: Sequence[str]) -> int:
     parser, metrics = _parser(words)
     defaults = parser.get_defaults()
     args = parser.parse(words)
-    read = (args.net, args.data, args.samples, args.judge, *(args.config or ()))
+    source = data_named(parser, args)
+    read = (args.net, source, args.samples, args.judge, *(args.config or ()))
     parser.check_file(args.out, ".json", *read)
     for short, name in metrics.items():
         if name not in args.metrics and short in args and args[short] != defaults[short]:
@@ -43,7 +44,7 @@ def main(words: Sequence[str]) -> int:
             name: parser.group(args, short_name(name)) if name in metrics.values() else {}
             for name in args.metrics
         },
-        data=args.data,
+        data=source,
         number=args.number,
         seed=args.seed,
         samples=args.samples,

@@ -18,6 +18,7 @@ from jeat._support.checks import plain
 from jeat._support.files import expanded
 from jeat._support.plugins import constant_of, known_parts, name_of
 from jeat._support.signatures import Flag, signature_of
+from jeat.cli._flags import READING, add_reading, data_named
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 from jeat.training.plan import Optimisation, Plan, Recovery
@@ -79,10 +80,11 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
     defaults = {f.name: f.default for f in (*fields(Plan), *fields(Optimisation))}
     shorts = {"norm", "activation", "std"}  # of Plan: flags are made of the net's own settings
     parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS, *shorts})
+    add_reading(parser)
     net = parser.chosen(words, "net", str(defaults["net"]))
     for flag in signature_of("nets", net.partition("-")[0], "net").flags:
         parser.add_flags([flag], "architecture")
-        if flag.name not in {*defaults, "out", "resume", "config"}:
+        if flag.name not in {*defaults, *READING, "out", "resume", "config"}:
             parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
     step = parser.chosen(words, "step", str(defaults["step"]))
@@ -126,6 +128,7 @@ def _plan(method: str, parser: Parser, args: Any) -> Plan:
     o = {f.name: args[f.name] for f in fields(Optimisation) if f.name != "step"}
     return Plan(
         method=method,
+        data=data_named(parser, args) or "",
         architecture=parser.group(args, "architecture"),
         objective=parser.group(args, "objective"),
         recovery=Recovery(objective=changes, **recovery),
@@ -133,7 +136,7 @@ def _plan(method: str, parser: Parser, args: Any) -> Plan:
         **{
             f.name: args[f.name]
             for f in fields(Plan)
-            if f.name in args and f.name not in (*GROUPS, "optimisation")
+            if f.name in args and f.name not in (*GROUPS, "data", "optimisation")
         },
     )
 

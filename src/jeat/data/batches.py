@@ -48,7 +48,7 @@ def augment(x: Float[Tensor, "b c h w"], *, pad: int, flip: bool) -> Float[Tenso
     """
     n, _, h, w = x.shape
     if not 0 <= pad < min(h, w):
-        raise ValueError(f"images of {h} pixels cannot be reflected by pad={pad}")
+        raise ValueError(f"images of {min(h, w)} pixels cannot be reflected by pad={pad}")
     if pad:
         dy, dx = torch.randint(0, 2 * pad + 1, (2, n, 1), device=x.device)
         rows = (dy + torch.arange(h, device=x.device))[:, None, :, None]

@@ -1,6 +1,7 @@
 """Image files to pixels."""
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -9,8 +10,16 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from jeat._support.reading import Reading
+from jeat.data.images import SIXTEEN, eight_bits
+from jeat.data.sizes import fitted
+
 __all__ = ["coloured", "decoded", "image_files", "line"]
 
+_ALPHA = (
+    "transparent pixels show black, as no colour behind them was named: name it by --background"
+)
+_CONVERT = "convert it to 8 bits first"
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
 
@@ -49,33 +58,69 @@ def image_files(
             yield file
 
 
-def decoded(files: Iterable[Mapping[str, Any]]) -> np.ndarray:
+def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:
     """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are.
+
+    Pixels of 16 bits are scaled to 8. Transparent ones show ``how.background``.
 
     Raises:
         ValueError: a file that is damaged or of another format than PNG, JPEG, BMP, GIF, TIFF, WebP
-            and PPM, pixels of more than 8 bits, images that differ in size.
+            and PPM, pixels of floats or of more than 16 bits, images that differ in size where
+            ``how.size`` is None.
     """
     formats = _FORMATS
     arrays: list[np.ndarray] = []
+    seen: set[str] = set()
     for i, file in enumerate(files):
         name = file["path"] or f"image {i}"
         try:
-            image, formats = _open(file, formats)
-            pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+            image, formats, deep = _open(file, formats)
+            image.load()
         except Exception as error:  # a damaged file has Pillow raise many kinds
             raise ValueError(
                 f"{name} cannot be decoded: {line(error)}; replace or remove it"
             ) from error
+        if deep:
+            seen.add(SIXTEEN)
         if image.mode[0] in "IF":
-            raise ValueError(f"pixels must be uint8, {name} is {image.mode}: convert it first")
+            image = _of_8_bits(image, name)
+        if image.has_transparency_data:
+            image = _composed(image, how, seen)
+        image = image.convert("L" if image.mode in ("1", "L") else "RGB")
+        pixels = np.asarray(image if how.size is None else fitted(image, how.size))
         arrays.append(pixels)
         if pixels.shape[:2] != arrays[0].shape[:2]:
             raise ValueError(
                 f"images differ in size ({arrays[0].shape[:2]}, but {name} {pixels.shape[:2]}): "
-                "resize them to one square size first"
+                "have them brought to one by --size, such as --size 32"
             )
+    for said in sorted(seen):
+        warnings.warn(said, stacklevel=2)
     return np.stack(coloured(arrays))
+
+
+def _of_8_bits(image: Image.Image, name: str) -> Image.Image:
+    """An image of whole numbers from 0 to 65535 as one of 0 to 255."""
+    if image.mode == "F":
+        raise ValueError(f"{name} has pixels of floats, whose range no file says: {_CONVERT}")
+    x = np.asarray(image)
+    least, most = int(x.min()), int(x.max())
+    if least < 0 or most > 65535:
+        raise ValueError(f"{name} has pixels of {least}..{most}, beyond 16 bits: {_CONVERT}")
+    return Image.fromarray(eight_bits(x))
+
+
+def _composed(image: Image.Image, how: Reading, seen: set[str]) -> Image.Image:
+    """An image on the colour that is behind its transparent pixels; what is said of it is seen."""
+    grey = image.mode in ("LA", "La", "L", "1")
+    whole = image.convert("RGBA")
+    if whole.getchannel("A").getextrema()[0] < 255:
+        if how.background is None:
+            seen.add(_ALPHA)
+        red, green, blue = how.rgb
+        grey = grey and red == green == blue
+        whole = Image.alpha_composite(Image.new("RGBA", whole.size, (*how.rgb, 255)), whole)
+    return whole.convert("L" if grey else "RGB")
 
 
 def coloured(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -84,8 +129,11 @@ def coloured(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [a if a.ndim == most else np.repeat(a[..., None], 3, axis=-1) for a in arrays]
 
 
-def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str]]:
-    """An image, upright, and its format: to be tried first on the next file, which is faster."""
+def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str], bool]:
+    """An image, upright, with its format and whether its pixels are of 16 bits.
+
+    The format is to be tried first on the next file, which is faster.
+    """
     source = BytesIO(file["bytes"]) if file["bytes"] else file["path"]
     try:
         image: Image.Image = Image.open(source, formats=formats)
@@ -93,8 +141,10 @@ def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, lis
         if formats is _FORMATS:
             raise
         return _open(file, _FORMATS)
+    coded = str(getattr(image, "tile", ""))  # colours of 16 bits are opened at 8
+    deep = ";16" in coded or image.mode[0] == "I"
     upright = ImageOps.exif_transpose(image) if image.getexif() else image
-    return upright, [image.format or ""]
+    return upright, [image.format or ""], deep
 
 
 def line(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Labelled images as one uint8 tensor on the device, and checks of what comes in."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,9 +12,12 @@ from torch import Tensor
 from jeat._support.sealed import seal_of
 from jeat._support.tensors import pixel_fault
 
-__all__ = ["SOURCES", "Batch", "Data", "Images", "from_arrays"]
+__all__ = ["SIXTEEN", "SOURCES", "Batch", "Data", "Images", "eight_bits", "from_arrays"]
 
 SOURCES = "give digits, an image folder with one folder a class, an .npz, or owner/name@COMMIT"
+
+SIXTEEN = "pixels of 16 bits are scaled to 8, 65535 to 255: look at the range"
+"""What is said of such pixels."""
 
 
 @dataclass(frozen=True)
@@ -102,23 +106,20 @@ class Batch:
 def from_arrays(
     images: np.ndarray, labels: np.ndarray, classes: Sequence[str] | None = None
 ) -> Images:
-    """Images (N, H, W), (N, H, W, C) or (N, C, H, W), uint8 or floats in [0, 1], and labels (N,).
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W), and labels (N,).
 
-    Floats that a rounding error takes out of [0, 1], 1e-6 at most, are clamped.
+    Pixels are uint8, floats in [0, 1] or uint16, whose 65535 is 1. Floats that a rounding error
+    takes out of [0, 1], 1e-6 at most, are clamped.
 
     Raises:
-        ValueError: NaN or out-of-range pixels, images that are not square or of 1 or 3 channels,
+        ValueError: NaN or out-of-range pixels, images of other than 1 or 3 channels,
             labels that are not whole numbers from 0, or not below the number of classes (of
             images, where no classes are named).
     """
-    x = np.asarray(images)
-    given = x.shape
-    if x.ndim == 3:
-        x = x[:, None]
-    elif x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] == x.shape[2]:
-        x = x.transpose(0, 3, 1, 2)
-    if x.ndim != 4 or x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not x.size:
-        raise ValueError(f"images must be square with 1 or 3 channels, got {given}")
+    x = _channels_first(np.asarray(images))
+    if x.dtype == np.uint16:
+        x = eight_bits(x)
+        warnings.warn(SIXTEEN, stacklevel=2)
     if x.dtype != np.uint8:
         if not np.issubdtype(x.dtype, np.floating):
             raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")
@@ -138,3 +139,26 @@ def from_arrays(
             f"{odd[0]}"
         )
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
+
+
+def _channels_first(x: np.ndarray) -> np.ndarray:
+    """Images as (N, C, H, W).
+
+    Raises:
+        ValueError: they have other than 1 or 3 channels, or either axis may be that of channels.
+    """
+    if x.ndim == 3 and x.size:
+        return x[:, None]
+    first, last = (x.ndim == 4 and x.shape[axis] in (1, 3) for axis in (1, -1))
+    if not (first or last) or not x.size:
+        raise ValueError(
+            f"images must be (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, got {x.shape}"
+        )
+    if first and last and x.shape[1] != x.shape[2]:
+        raise ValueError(f"which axis of {x.shape} is that of channels? Give images (N, H, W, 1)")
+    return x.transpose(0, 3, 1, 2) if last else x
+
+
+def eight_bits(x: np.ndarray) -> np.ndarray:
+    """Pixels 0..65535 as 0..255, rounded: 65535 is 255."""
+    return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)

@@ -17,7 +17,7 @@ def check_learnable(data: Data, source: str) -> None:
     """Check images and labels of both splits; classes that can hardly be told are warned of.
 
     Raises:
-        ValueError: images that are no uint8 tensors, not square, of other channels than 1 or 3, or
+        ValueError: images that are no uint8 tensors, of other channels than 1 or 3, or
             whose shape differs between the splits; a split without images; classes that are no
             names, or two of one name; a label that is no class; fewer than 2 classes to train on;
             a class to test on only.
@@ -72,10 +72,8 @@ def _check_splits(data: Data, source: str) -> None:
             )
         if not len(x):
             raise ValueError(f"{said} holds no images")
-        if x.shape[1] not in (1, 3) or x.shape[2] != x.shape[3] or not x.numel():
-            raise ValueError(
-                f"{said} must hold square images with 1 or 3 channels, got {tuple(x.shape)}"
-            )
+        if x.shape[1] not in (1, 3) or not x.numel():
+            raise ValueError(f"{said} must hold images with 1 or 3 channels, got {tuple(x.shape)}")
         if y.dtype != torch.int64 or y.shape != x.shape[:1]:
             raise ValueError(
                 f"{said} must have {len(x)} labels of int64, got {y.dtype} {tuple(y.shape)}"

@@ -13,9 +13,11 @@ from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
 from jeat._support.plugins import find, known_parts
+from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable
+from jeat.data.sizes import resized
 
 __all__ = ["load_data"]
 
@@ -23,7 +25,13 @@ _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @plainly()
-def load_data(source: str | Path) -> Data:
+def load_data(
+    source: str | Path,
+    *,
+    size: int | str | tuple[int, int] | None = None,
+    label: str | None = None,
+    background: str | None = None,
+) -> Data:
     """Load ``source`` with its training and test split.
 
     A source is ``"digits"``, an ``.npz`` file of ``images`` and ``labels`` (and, where it has them,
@@ -40,6 +48,14 @@ def load_data(source: str | Path) -> Data:
     under its name and commit (``owner/name@COMMIT``). A folder ``$JEAT_DATA/name`` stands for the
     hub's ``owner/name``.
 
+    Args:
+        source: as above; its name may end with how it is read, such as
+            ``photos?size=32&label=kind&background=white``.
+        size: bring images to this many pixels, 32 or (height, width): the whole of them, shrunk or
+            enlarged until they cover it, then cut to it at the centre.
+        label: column of labels, where a table has several.
+        background: colour behind transparent pixels: white, black (the default) or #rrggbb.
+
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
         ValueError: images that differ in size, are not square, have NaN or other pixels than
@@ -47,20 +63,22 @@ def load_data(source: str | Path) -> Data:
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
             classes to train on, a class to test on only.
     """
-    name = str(source)
+    name, how = reading_of(str(source), size=size, label=label, background=background)
     if not name:
         raise SettingError(f"data must name a data set: {SOURCES}")
     if set(Path(name).parts) <= {".."}:
         raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
     check_not_home("data", name)
     path = _place(name)
-    data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
+    own = _OUTSIDE.fullmatch(name) and not path.exists()
+    data = resized(_own(name, how) if own else _read(name, path, how), how.size)
     check_learnable(data, name)
     return data
 
 
-def _own(name: str) -> Data:
+def _own(name: str, how: Reading) -> Data:
     """What a function of the user's own returns."""
+    _check_label(name, how, False)
     function = find("data/sources", name, "data set")
     try:
         inspect.signature(function).bind()
@@ -72,20 +90,29 @@ def _own(name: str) -> Data:
     return data
 
 
-def _read(source: str, path: Path) -> Data:
+def _read(source: str, path: Path, how: Reading) -> Data:
     """By the first reader that knows the source; one that takes whatever is left comes last."""
     readers = [import_module(f"jeat.data.sources.{name}") for name in known_parts("data/sources")]
     readers.sort(key=lambda reader: bool(getattr(reader, "takes_the_rest", False)))
     reader = next(reader for reader in readers if reader.reads(source, path))
+    _check_label(source, how, getattr(reader, "has_columns", False))
     if not hasattr(reader, "key"):
-        data: Data = reader.read(source, path)
+        data: Data = reader.read(source, path, how)
         return data
-    return _cached(reader, source, path)
+    return _cached(reader, source, path, how)
 
 
-def _cached(reader: ModuleType, source: str, path: Path) -> Data:
-    """What a reader with a ``key(source, path)`` reads, once for each key."""
-    key = hashlib.sha256(reader.key(source, path).encode()).hexdigest()[:24]
+def _check_label(source: str, how: Reading, has_columns: bool) -> None:
+    """Refuse a column of labels where there are no columns."""
+    if how.label is not None and not has_columns:
+        raise SettingError(
+            f"label={how.label} names a column, and {source} has no columns: leave it out"
+        )
+
+
+def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
+    """What a reader with a ``key(source, path)`` reads, once for each key and reading."""
+    key = hashlib.sha256(how.of(reader.key(source, path)).encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:
@@ -97,11 +124,11 @@ def _cached(reader: ModuleType, source: str, path: Path) -> Data:
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            read: Data = reader.read(source, path)
+            read: Data = reader.read(source, path, how)
     finally:
-        for w in caught:
+        for w in {str(w.message): w for w in caught}.values():
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
-    said = [str(w.message) for w in caught if w.category is UserWarning]
+    said = [*dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning)]
     with whole_file(file) as part:
         save_sealed(part, {"classes": read.classes, "warnings": said}, read.tensors())
     return read

@@ -17,22 +17,23 @@ def grid(
 ) -> Image.Image:
     """Images (B, C, H, W) in [0, 1], row by row, on grey.
 
-    Small images are enlarged by a whole factor, without smoothing, to ``least`` pixels or more.
+    Small images are enlarged by a whole factor, without smoothing, until no side is shorter than
+    ``least`` pixels.
 
     Raises:
         ValueError: no image or no column, pixels outside of [0, 1], or NaN.
     """
     if not len(images) or columns < 1:
         raise ValueError(f"a grid needs images and columns, got {len(images)} and {columns}")
-    zoom = -(-least // images.shape[-1])
+    zoom = -(-least // min(images.shape[2:]))
     x = (check_pixels(images).detach().float() * 255).round().byte().cpu().numpy()
     x = x.repeat(zoom, axis=2).repeat(zoom, axis=3).transpose(0, 2, 3, 1)
     if x.shape[3] == 1:
         x = x.repeat(3, axis=3)
-    rows, side = -(-len(x) // columns), x.shape[1] + gap
-    canvas = np.full((rows * side + gap, columns * side + gap, 3), 96, dtype=np.uint8)
+    rows, down, right = -(-len(x) // columns), x.shape[1] + gap, x.shape[2] + gap
+    canvas = np.full((rows * down + gap, columns * right + gap, 3), 96, dtype=np.uint8)
     for i, image in enumerate(x):
-        top, left = (i // columns) * side + gap, (i % columns) * side + gap
+        top, left = (i // columns) * down + gap, (i % columns) * right + gap
         canvas[top : top + x.shape[1], left : left + x.shape[2]] = image
     return Image.fromarray(canvas)
 

@@ -153,7 +153,7 @@ def _start(d: Drawing, net: nn.Module) -> Start | None:
     if d.start == "buffer":
         return load_buffer(d.net)
     spec = spec_of(net)
-    shape = spec.channels, spec.size, spec.size
+    shape = spec.shape
     return start_without_images(d.start, shape) or start_of(d.start, load_data(data_of(net)))
 
 

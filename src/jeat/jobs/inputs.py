@@ -10,6 +10,7 @@ from jeat._support import processes
 from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.passes import bare
 from jeat._support.plugins import check_named_by_file
+from jeat._support.reading import reading_of
 from jeat.data import Data, load_data
 from jeat.metrics import Subject
 from jeat.nets import load, spec_of
@@ -34,8 +35,9 @@ def data_of(net: nn.Module) -> str:
         source = str(about["plan"]["data"])
     except (KeyError, TypeError) as error:
         raise ValueError("the net does not say what it was trained on: give --data") from error
-    if not Path(source).exists():
-        check_named_by_file(source, "data set", called=True)
+    name, _ = reading_of(source)
+    if not Path(name).exists():
+        check_named_by_file(name, "data set", called=True)
     return source
 
 
@@ -57,7 +59,7 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
         ValueError: it was not.
     """
     spec = spec_of(net)
-    takes = (spec.channels, spec.size, spec.size), len(spec.classes)
+    takes = spec.shape, len(spec.classes)
     if takes != (data.shape, len(data.classes)):
         raise ValueError(
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "

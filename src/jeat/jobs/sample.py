@@ -75,7 +75,7 @@ def sample(
         known = set(range(len(spec.classes)))
         if not len(labels) or not known.issuperset(labels.tolist()):
             raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
-        shape = spec.channels, spec.size, spec.size
+        shape = spec.shape
         start = start or getattr(own, "start", None) or Uniform(shape)
     if not len(labels):
         raise ValueError("no image was asked for: labels must be one or more")

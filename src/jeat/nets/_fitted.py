@@ -45,21 +45,20 @@ def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> nn.Module:
             "output": said.output,
         }
         images = said.images or (images[0], *usual.images[1:])
-        spec = Spec(NAME, images[0], images[1], usual.classes if same else classes, settings)
+        spec = Spec(NAME, images[0], images[1:], usual.classes if same else classes, settings)
         net: Any = build(spec)
         inner = net.net
     elif _is_architecture(said.name):
         given = {"mean": said.mean, "std": said.std}
         own |= {k: v for k, v in given.items() if v is not None}
-        inner = net = build(Spec(said.name, images[0], images[1], classes, own))
+        inner = net = build(Spec(said.name, images[0], images[1:], classes, own))
     else:
         net, inner = _of_own_code(said, images, classes)
     inner.load_state_dict(_matching(inner, tensors, said, file))
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     with torch.inference_mode(False):
         whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
-    spec = spec_of(whole)
-    check_logits_of(whole, (spec.channels, spec.size, spec.size), len(spec.classes))
+    check_logits_of(whole)
     return whole
 
 
@@ -67,18 +66,20 @@ def _of_own_code(
     said: Said, images: tuple[int, int, int], classes: tuple[str, ...]
 ) -> tuple[Any, nn.Module]:
     """The net around a module that code of the user's own makes, and the module."""
-    given = {"channels": images[0], "size": images[1], "classes": len(classes)}
-    module = called(factory_of(said.name), said.name, said.settings, given)
-    if hasattr(bare(module), "spec"):
-        inner: Any = bare(module)
-        return inner, inner.net if spec_of(inner).name == NAME else inner
+    own = dict(said.settings)
     how = {
-        "make": {"name": said.name, **said.settings} if said.settings else said.name,
+        "make": {"name": said.name, **own} if own else said.name,
         "mean": 0.0 if said.mean is None else said.mean,
         "std": 1.0 if said.std is None else said.std,
         "output": said.output,
     }
-    return around(module, Spec(NAME, images[0], images[1], classes, how)), module
+    spec = Spec(NAME, images[0], images[1:], classes, how)
+    given = {"channels": spec.channels, "size": spec.size, "classes": len(classes)}
+    module = called(factory_of(said.name), said.name, own, given)
+    if hasattr(bare(module), "spec"):
+        inner: Any = bare(module)
+        return inner, inner.net if spec_of(inner).name == NAME else inner
+    return around(module, spec), module
 
 
 def _is_architecture(name: str) -> bool:

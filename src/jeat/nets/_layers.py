@@ -8,12 +8,31 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, quoted
 
 __all__ = [
-    "Activation", "Normalisation", "Normalize", "PerChannel", "activation_layer", "norm_layer",
+    "Activation", "Normalisation", "Normalize", "PerChannel", "Size", "activation_layer",
+    "check_sides", "norm_layer", "sides",
 ]  # fmt: skip
 
 Activation = Literal["relu", "leaky_relu", "silu"]
 Normalisation = Literal["none", "batch", "group"]
 PerChannel = float | list[float]
+Size = int | tuple[int, int]
+"""Of images: a side, or (height, width)."""
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """(height, width)."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def check_sides(size: Size, least: int = 4) -> tuple[int, int]:
+    """:func:`sides`, of which none is too short.
+
+    Raises:
+        ValueError: one is.
+    """
+    if (shorter := min(sides(size))) < least:
+        raise ValueError(f"images of {shorter} pixels are too small, {least} is the least")
+    return sides(size)
 
 
 class Normalize(nn.Module):

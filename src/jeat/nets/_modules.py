@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part, find, find_in_file, name_of, settings_of
 from jeat._support.signatures import check_takes
+from jeat.nets._layers import Size
 from jeat.nets._libraries import LIBRARIES, check_library, module_of
 
 __all__ = ["called", "chosen", "factory_of", "made"]
 
 
-def made(make: Part, channels: int, size: int, classes: int) -> nn.Module:
+def made(make: Part, channels: int, size: Size, classes: int) -> nn.Module:
     """The module that ``make`` names.
 
     Raises:

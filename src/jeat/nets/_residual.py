@@ -8,7 +8,9 @@ from jeat.nets._layers import (
     Normalisation,
     Normalize,
     PerChannel,
+    Size,
     activation_layer,
+    check_sides,
     norm_layer,
 )  # fmt: skip
 
@@ -137,7 +139,7 @@ class ResidualNet(nn.Sequential):
         blocks: list[int],
         *,
         channels: int,
-        size: int,
+        size: Size,
         classes: int,
         norm: Normalisation,
         activation: Activation,
@@ -146,8 +148,7 @@ class ResidualNet(nn.Sequential):
     ) -> None:
         if min(widths) < 1:
             raise ValueError(f"a width is at least 1, got {min(widths)}")
-        if size < 4:
-            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        check_sides(size)
         convolution = nn.Conv2d(channels, c_in, 3, padding=1, bias=norm == "none")
         layers = [Normalize(mean, std, channels), convolution]
         last = [norm_layer(norm, widths[-1]), activation_layer(activation)]

@@ -70,8 +70,8 @@ def _images(value: Any) -> tuple[int, int, int]:
     words = [int(w) if isinstance(w, str) and w.isdecimal() else w for w in _words(value)]
     if len(words) == 1:
         words = [3, *words, *words]
-    if len(words) != 3 or not all(is_whole(w, 1, 100_000) for w in words) or words[1] != words[2]:
-        raise SettingError(f"images are C, H, W with H = W, such as 3 32 32, got {quoted(value)}")
+    if len(words) != 3 or not all(is_whole(w, 1, 100_000) for w in words):
+        raise SettingError(f"images are C H W, such as 3 32 32, got {quoted(value)}")
     return words[0], words[1], words[2]
 
 

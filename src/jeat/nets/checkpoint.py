@@ -105,8 +105,8 @@ def _module(arch: Part | None, file: Path) -> nn.Module | None:
     if not said.name or ":" not in said.name:
         raise SettingError(f"{file} says itself which net it is: leave arch and the like out")
     header, _ = load_sealed(file)
-    spec = header["spec"]
-    given = {"channels": spec["channels"], "size": spec["size"], "classes": len(spec["classes"])}
+    spec = _spec(header)
+    given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
     return called(factory_of(said.name), said.name, said.settings, given)
 
 
@@ -132,8 +132,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         header, tensors = load_sealed(file)
         if "spec" not in header:
             raise ValueError(f"it holds no net, but {', '.join(sorted(tensors))}")
-        said, about = header["spec"], dict(header["about"])
-        spec = Spec(**said | {"classes": tuple(said["classes"])})
+        spec, about = _spec(header), dict(header["about"])
         chain = _chain(header["chain"]) if "chain" in header else None
         weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
         if net is None:
@@ -152,6 +151,12 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
     return whole
 
 
+def _spec(header: Mapping[str, Any]) -> Spec:
+    """The spec that a file keeps."""
+    said = header["spec"]
+    return Spec(**said | {"classes": tuple(said["classes"])})
+
+
 def _chain(kept: dict[str, Any]) -> Chain:
     """The chain that a file keeps; version 0.1.0 wrote these three of its fields."""
     if missing := {"steps", "step_size", "noise"} - dict(kept).keys():
@@ -167,8 +172,7 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
     if "start" in header:
         plain = dict(header["start"])
     elif kept:
-        shape = (spec.channels, spec.size, spec.size)
-        plain = {"name": "gaussian", "grain": int(header["grain"]), "shape": shape}
+        plain = {"name": "gaussian", "grain": int(header["grain"]), "shape": spec.shape}
     else:
         return None
     kind = find(_STARTS, str(plain.pop("name")), "start", by_file=True)

@@ -1,5 +1,7 @@
 """A small convolutional net, for the digits and for tests."""
 
+import math
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -8,7 +10,9 @@ from jeat.nets._layers import (
     Normalisation,
     Normalize,
     PerChannel,
+    Size,
     activation_layer,
+    check_sides,
     norm_layer,
 )  # fmt: skip
 
@@ -20,7 +24,7 @@ class Net(nn.Sequential):
 
     Args:
         width: channels of the first convolution; the last has four times as many.
-        channels, size: input images are (channels, size, size), size at least 4.
+        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
@@ -37,7 +41,7 @@ class Net(nn.Sequential):
         width: int = 32,
         *,
         channels: int = 1,
-        size: int = 8,
+        size: Size = 8,
         classes: int = 10,
         norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
@@ -46,8 +50,7 @@ class Net(nn.Sequential):
     ) -> None:
         if width < 1:
             raise ValueError(f"a convnet's width is at least 1, got {width}")
-        if size < 4:
-            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        left = math.prod(((side + 1) // 2 + 1) // 2 for side in check_sides(size))
         widths, strides = [width, 2 * width, 2 * width, 4 * width], [1, 2, 1, 2]
         layers: list[nn.Module] = [Normalize(mean, std, channels)]
         c_in = channels
@@ -58,8 +61,7 @@ class Net(nn.Sequential):
                 activation_layer(activation),
             ]
             c_in = c_out
-        side = ((size + 1) // 2 + 1) // 2
-        super().__init__(*layers, nn.Flatten(), nn.Linear(c_in * side**2, classes))
+        super().__init__(*layers, nn.Flatten(), nn.Linear(c_in * left, classes))
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""

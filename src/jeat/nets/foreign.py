@@ -145,7 +145,7 @@ def _spec(found: Found, said: Said) -> Spec:
     own = {"mean": said.mean, "std": said.std, "output": said.output or None}
     settings = found.settings | {k: v for k, v in own.items() if v is not None}
     images = said.images or (found.channels, found.size, found.size)
-    return Spec(found.name, images[0], images[1], names, settings)
+    return Spec(found.name, images[0], images[1:], names, settings)
 
 
 def _json(file: Path) -> Mapping[str, Any]:

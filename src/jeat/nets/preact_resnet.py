@@ -1,6 +1,6 @@
 """Pre-activation ResNet for small images, as fast_adversarial has it (Wong et al. 2020)."""
 
-from jeat.nets._layers import Activation, Normalisation, PerChannel
+from jeat.nets._layers import Activation, Normalisation, PerChannel, Size
 from jeat.nets._residual import BLOCKS, PreActivation, ResidualNet
 
 __all__ = ["Net"]
@@ -12,7 +12,7 @@ class Net(ResidualNet):
     Args:
         depth: 10, 18 or 34.
         width: channels of the first stage; the last has eight times as many.
-        channels, size: input images are (channels, size, size), size at least 4.
+        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
@@ -30,7 +30,7 @@ class Net(ResidualNet):
         width: int = 64,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         norm: Normalisation = "batch",
         activation: Activation = "relu",

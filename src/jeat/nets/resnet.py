@@ -1,6 +1,6 @@
 """ResNet for small images, as MadryLab's robustness and many CIFAR projects have it."""
 
-from jeat.nets._layers import Activation, Normalisation, PerChannel
+from jeat.nets._layers import Activation, Normalisation, PerChannel, Size
 from jeat.nets._residual import BLOCKS, Bottleneck, PostActivation, ResidualNet
 
 __all__ = ["Net"]
@@ -12,7 +12,7 @@ class Net(ResidualNet):
     Args:
         depth: 10, 18 or 34, with two convolutions a block; 50, with three.
         width: channels of the first stage; the last has eight times as many, or 32 times at 50.
-        channels, size: input images are (channels, size, size), size at least 4.
+        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
@@ -30,7 +30,7 @@ class Net(ResidualNet):
         width: int = 64,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         norm: Normalisation = "batch",
         activation: Activation = "relu",

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.passes import bare
 from jeat._support.plugins import find
 from jeat._support.signatures import GIVEN, check_takes, complete
+from jeat.nets._layers import Size, sides
 
 __all__ = ["Spec", "build", "net_settings", "spec_of"]
 
@@ -27,7 +28,7 @@ class Spec:
     Attributes:
         name: architecture and its numbers, e.g. ``"wrn-28-10"`` or ``"convnet-64"``; or
             ``"package.module:Class"`` of one's own, with or without numbers.
-        channels, size: images are (channels, size, size).
+        channels, size: images are (channels, size, size); of rectangles, size is (height, width).
         classes: class names, in the order of the logits.
         settings: the architecture's own keyword-only arguments, where they are not its defaults.
             ``Spec(..., norm="batch")`` is short for ``Spec(..., settings={"norm": "batch"})``.
@@ -35,7 +36,7 @@ class Spec:
 
     name: str
     channels: int
-    size: int
+    size: Size
     classes: tuple[str, ...]
     settings: Mapping[str, Any]
 
@@ -43,11 +44,12 @@ class Spec:
         self,
         name: str,
         channels: int,
-        size: int,
+        size: Size,
         classes: tuple[str, ...],
         settings: Mapping[str, Any] | None = None,
         **own: Any,
     ) -> None:
+        size = _one(size)
         values = (name, channels, size, classes, dict(settings or {}) | own)
         for f, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, f.name, value)
@@ -55,8 +57,13 @@ class Spec:
             check_kind(f.name, getattr(self, f.name), f.type)
         if not all(isinstance(k, str) for k in classes) or len(set(classes)) < len(classes):
             raise ValueError(f"classes must be names that differ, got {quoted(classes)}")
-        if min(channels, size) < 1:
-            raise ValueError(f"no image is {channels} x {size} x {size}")
+        if min(self.shape) < 1:
+            raise ValueError(f"no image is {' x '.join(map(str, self.shape))}")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        return self.channels, *sides(self.size)
 
 
 def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
@@ -78,6 +85,12 @@ def build(spec: Spec, *, by_file: bool = False) -> nn.Module:
     settings = _complete(make, spec.name, dict(spec.settings))
     if by_file and hasattr(make, "check_named_by_file"):
         make.check_named_by_file(settings)
+    if isinstance(spec.size, tuple) and not _takes_rectangles(make):
+        height, width = spec.size
+        raise SettingError(
+            f"net {spec.name!r} takes square images only, these are {height} x {width}: give a "
+            "size of one number, such as --size 32, or another net"
+        )
     given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
     check_takes(make, f"net {spec.name!r}", *map(str, numbers), **given, **settings)
     try:
@@ -132,6 +145,23 @@ def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[in
     return make, [int(n) for n in numbers]
 
 
+def _takes_rectangles(make: type[nn.Module]) -> bool:
+    """Whether an architecture's ``size`` may be (height, width), by its annotation."""
+    try:
+        size = inspect.signature(make, eval_str=True).parameters["size"].annotation
+    except (NameError, KeyError):
+        return False
+    return any(get_origin(kind) is tuple for kind in get_args(size))
+
+
+def _one(size: Any) -> Any:
+    """A size as a file or a tensor's shape gives it: a pair of two alike is one number."""
+    pair = tuple(size) if isinstance(size, list | tuple) else (size,)
+    if not all(type(n) is int for n in pair) or not 1 <= len(pair) <= 2:
+        raise SettingError(f"size must be a whole number, or (height, width), got {quoted(size)}")
+    return pair[0] if len({*pair}) == 1 else pair
+
+
 def _check_images(net: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
     """Check that images are what ``net`` was built for, and where it is.
 
@@ -139,7 +169,7 @@ def _check_images(net: nn.Module, given: tuple[Tensor]) -> tuple[Tensor]:
         A copy of them, as a first layer may work in place.
     """
     (x,), spec = given, spec_of(net)
-    takes = (spec.channels, spec.size, spec.size)
+    takes = spec.shape
     got = tuple(x.shape) if isinstance(x, Tensor) else f"a {type(x).__name__}"
     if not isinstance(x, Tensor) or got[1:] != takes:
         raise ValueError(f"the net takes images of (B, {', '.join(map(str, takes))}), got {got}")

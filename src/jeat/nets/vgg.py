@@ -8,7 +8,9 @@ from jeat.nets._layers import (
     Normalisation,
     Normalize,
     PerChannel,
+    Size,
     activation_layer,
+    check_sides,
     norm_layer,
 )  # fmt: skip
 
@@ -25,7 +27,7 @@ class Net(nn.Sequential):
 
     Args:
         width: channels of the first stage, at least 1.
-        channels, size: input images are (channels, size, size), size at least 4.
+        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
@@ -42,7 +44,7 @@ class Net(nn.Sequential):
         width: int = 64,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
@@ -51,8 +53,7 @@ class Net(nn.Sequential):
     ) -> None:
         if width < 1:
             raise ValueError(f"a vgg's width is at least 1, got {width}")
-        if size < 4:
-            raise ValueError(f"images of {size} pixels are too small, 4 is the least")
+        check_sides(size)
         bias = norm == "none"
         layers: list[nn.Module] = [
             Normalize(mean, std, channels),

@@ -1,6 +1,6 @@
 """WideResNet as TRADES and RobustBench have it; ``wrn`` is JEM's."""
 
-from jeat.nets._layers import Activation, Normalisation, PerChannel
+from jeat.nets._layers import Activation, Normalisation, PerChannel, Size
 from jeat.nets._residual import PreActivation, ResidualNet
 
 __all__ = ["Net"]
@@ -15,7 +15,7 @@ class Net(ResidualNet):
     Args:
         depth: 6n + 4.
         width: widening factor, at least 1: stages have 16, 32 and 64 times as many channels.
-        channels, size: input images are (channels, size, size), size at least 4.
+        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
@@ -33,7 +33,7 @@ class Net(ResidualNet):
         width: int = 10,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         norm: Normalisation = "batch",
         activation: Activation = "relu",

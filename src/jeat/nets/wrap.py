@@ -12,11 +12,11 @@ from jeat._support.checks import DoubtWarning, SettingError
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, name_of
 from jeat._support.tensors import check_logits
-from jeat.nets._layers import Normalize, PerChannel
+from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._libraries import LIBRARIES
 from jeat.nets._modules import chosen, made
 from jeat.nets.modes import evaluating
-from jeat.nets.spec import Spec, build
+from jeat.nets.spec import Spec, build, spec_of
 
 __all__ = ["NAME", "Net", "around", "check_logits_of", "wrap"]
 
@@ -36,7 +36,7 @@ class Net(nn.Module):
             which no file can make again.
         output: where the logits are in what the module returns: an attribute, a key or a position;
             "" is the whole of it, or its ``logits``.
-        channels, size: input images are (channels, size, size).
+        channels, size: images are (channels, *size), or squares of a size.
         classes: number of logits.
         mean, std: what the module was trained on is (x - mean) / std; a number, or one a channel.
 
@@ -50,7 +50,7 @@ class Net(nn.Module):
         self,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         make: Part = "",
         output: str = "",
@@ -109,7 +109,7 @@ def wrap(
         net: a module in whatever mode and dtype; or the name of what makes one, ``timm:NAME``,
             ``torchvision:NAME`` or ``package.module:function``, so that its file can be loaded
             again by name; with arguments as ``{"name": ..., ARGUMENT: VALUE}``.
-        images: (C, H, W) of the images it takes, H = W.
+        images: (C, H, W) of the images it takes.
         classes: names, in the order of the logits; or how many, named 0, 1, ...
         mean, std: what it was trained on is (x - mean) / std of pixels in [0, 1]; a number, or one
             a channel.
@@ -128,9 +128,9 @@ def wrap(
         DoubtWarning: its outputs look like probabilities, which are no logits.
     """
     shape = tuple(images)
-    if len(shape) != 3 or shape[1] != shape[2]:
-        raise SettingError(f"images are (C, H, W) with H = W, such as (3, 32, 32), got {shape}")
-    channels, size, _ = shape
+    if len(shape) != 3:
+        raise SettingError(f"images are (C, H, W), such as (3, 32, 48), got {shape}")
+    channels, size = shape[0], shape[1:]
     names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
     own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
     if isinstance(net, str | dict):
@@ -143,7 +143,7 @@ def wrap(
     wrapped.start = wrapped.chain = None
     wrapped.about = {}
     whole: nn.Module = wrapped.eval()
-    check_logits_of(whole, shape, len(names))
+    check_logits_of(whole)
     return whole
 
 
@@ -172,7 +172,7 @@ def _plain(value: Any) -> PerChannel:
     return float(values[0]) if len(values) == 1 else values
 
 
-def check_logits_of(net: nn.Module, shape: tuple[int, ...], classes: int) -> None:
+def check_logits_of(net: nn.Module) -> None:
     """Check what a net gives for two images of noise.
 
     Raises:
@@ -181,6 +181,8 @@ def check_logits_of(net: nn.Module, shape: tuple[int, ...], classes: int) -> Non
     Warns:
         DoubtWarning: its outputs look like probabilities.
     """
+    spec = spec_of(net)
+    shape, classes = spec.shape, len(spec.classes)
     weight = next(net.parameters(), torch.zeros(()))
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(weight.device)
     try:

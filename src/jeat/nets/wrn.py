@@ -8,8 +8,11 @@ from jeat.nets._layers import (
     Normalisation,
     Normalize,
     PerChannel,
+    Size,
     activation_layer,
+    check_sides,
     norm_layer,
+    sides,
 )  # fmt: skip
 
 __all__ = ["Net"]
@@ -54,7 +57,7 @@ class Net(nn.Sequential):
         depth: 6n + 4.
         width: widening factor, at least 1.
         fold: side of the squares, which divides the images' size; 1 folds nothing.
-        channels, size: input images are (channels, size, size), size at least 4 fold.
+        channels, size: images are (channels, *size), or squares of a size; sides at least 4 fold.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
@@ -74,7 +77,7 @@ class Net(nn.Sequential):
         fold: int = 1,
         *,
         channels: int = 3,
-        size: int = 32,
+        size: Size = 32,
         classes: int = 10,
         norm: Normalisation = "none",
         activation: Activation = "leaky_relu",
@@ -86,10 +89,9 @@ class Net(nn.Sequential):
             raise ValueError(f"a WideResNet's depth is 6n + 4 (10, 16, 22, 28, ...), got {depth}")
         if width < 1:
             raise ValueError(f"a WideResNet's width is at least 1, got {width}")
-        if fold < 1 or size % fold:
+        if fold < 1 or any(side % fold for side in sides(size)):
             raise ValueError(f"a fold of {fold} does not divide images of {size} pixels")
-        if size < 4 * fold:
-            raise ValueError(f"images of {size} pixels are too small, {4 * fold} is the least")
+        check_sides(size, 4 * fold)
         layers: list[nn.Module] = [Normalize(mean, std, channels)]
         if fold > 1:
             layers.append(nn.PixelUnshuffle(fold))

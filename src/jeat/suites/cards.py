@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from jeat._support.plugins import constant_of
+from jeat._support.reading import reading_of
 from jeat.nets import load, save_net, spec_of
 from jeat.report import table
 from jeat.samplers import Chain
@@ -86,7 +87,8 @@ def _head(name: str, method: str, plan: Plan, own: list[dict[str, Any]]) -> str:
         for r in own
     ]
     data = ModelCardData(
-        language=None, license="mit", library_name="jeat", datasets=[plan.data], model_name=name,
+        language=None, license="mit", library_name="jeat",
+        datasets=[reading_of(plan.data)[0]], model_name=name,
         tags=["adversarial-robustness", "energy-based-model", method], eval_results=results,
     )  # fmt: skip
     text: str = data.to_yaml()

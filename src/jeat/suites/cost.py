@@ -98,18 +98,17 @@ def _net_of(plan: Plan) -> tuple[str, str]:
 
 def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
     """FLOPs of one forward pass of one image, and how many weights the net has."""
-    channels, size, _ = suite.shape
     with torch.device("meta"):
         net = build(_spec(suite, plan))
         with FlopCounterMode(display=False) as counter:
-            net(torch.zeros(1, channels, size, size))
+            net(torch.zeros(1, *suite.shape))
     return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())
 
 
 def _spec(suite: Suite, plan: Plan) -> Spec:
-    channels, size, _ = suite.shape
+    channels, height, width = suite.shape
     classes = tuple(map(str, range(suite.classes)))
-    return Spec(plan.net, channels, size, classes, plan.architecture)
+    return Spec(plan.net, channels, (height, width), classes, plan.architecture)
 
 
 def of_checkpoint(suite: Suite, plan: Plan, parameters: int) -> int:

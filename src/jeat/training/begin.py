@@ -50,8 +50,8 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
         )
     o = plan.optimisation
     torch.manual_seed(o.seed)
-    channels, size, _ = data.shape
-    net = build(Spec(plan.net, channels, size, data.classes, plan.architecture))
+    channels, height, width = data.shape
+    net = build(Spec(plan.net, channels, (height, width), data.classes, plan.architecture))
     if plan.init is not None and fresh:
         load_weights(net, load(plan.init))
     if processes.world() > 1:  # the same first weights, other chains and attacks

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jeat._support.reading import Reading
 from jeat.data.images import Data, from_arrays
 
 __all__ = ["read", "reads"]
@@ -12,7 +13,7 @@ def reads(source: str, path: Path) -> bool:
     return source == "digits"
 
 
-def read(source: str, path: Path) -> Data:
+def read(source: str, path: Path, how: Reading) -> Data:
     """The digits, 360 of them to test on, as many of each class."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split

@@ -10,12 +10,14 @@ import numpy as np
 from jeat._support.files import expanded
 from jeat._support.hub import pinned
 from jeat._support.kinds import kind_of
+from jeat._support.reading import Reading
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import check_tables, splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
 
 __all__ = ["key", "read", "reads"]
 
+has_columns = True
 takes_the_rest = True
 
 _PLAIN = ("string", "large_string", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
@@ -61,7 +63,7 @@ def _not_a_folder(source: str, file: Path) -> str:
     return f"{source} is {kind} and no data set: {said}"
 
 
-def read(source: str, path: Path) -> Data:
+def read(source: str, path: Path, how: Reading) -> Data:
     """Every image of its splits; errors as :func:`jeat.load_data`."""
     import datasets
     from huggingface_hub.constants import HF_HUB_CACHE
@@ -77,7 +79,7 @@ def read(source: str, path: Path) -> Data:
     folders = [path] if path.exists() else [expanded(place) for place in fetched]
     seen: dict[tuple[int, int], Path] = {}
     names = [name for name in (train, test) if name]
-    pixels = [decoded(image_files(splits[name], image, *folders, seen=seen)) for name in names]
+    pixels = [decoded(image_files(splits[name], image, *folders, seen=seen), how) for name in names]
     parts = []
     for name, x in zip(names, coloured(pixels), strict=True):
         try:

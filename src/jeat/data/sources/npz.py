@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jeat._support.kinds import NPZ, kind_of
+from jeat._support.reading import Reading
 from jeat.data.decode import line
 from jeat.data.images import SOURCES, Data, from_arrays
 
@@ -21,7 +22,7 @@ def reads(source: str, path: Path) -> bool:
     return path.suffix.lower() == ".npz" or (path.is_file() and kind_of(path) == NPZ)
 
 
-def read(source: str, path: Path) -> Data:
+def read(source: str, path: Path, how: Reading) -> Data:
     """Its images and, to test on, its test images, else every tenth of each class.
 
     Classes are numbers.

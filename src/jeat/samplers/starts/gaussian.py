@@ -1,6 +1,5 @@
 """Chains that start from a Gaussian of each class (Sec. 2.2)."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +21,7 @@ class ClassGaussian:
     The paper prints Sigma_y as ``(x - mu)^T (x - mu)``, read here as the outer product.
 
     Attributes:
-        mean: (classes, d), d = C * (H / grain)^2.
+        mean: (classes, d), d = C * (H / grain) * (W / grain).
         factor: (classes, d, d) Cholesky factors of the covariances.
         shape: (C, H, W) of the images to draw.
         grain: pooling factor.
@@ -34,13 +33,8 @@ class ClassGaussian:
     grain: int
 
     def __post_init__(self) -> None:
-        channels = self.shape[0]
-        k, d = len(self.mean), self.mean[0].numel()
-        if (
-            self.mean.shape != (k, d)
-            or self.factor.shape != (k, d, d)
-            or (channels * math.isqrt(d // channels) ** 2 != d)
-        ):
+        k, d = len(self.mean), _pooled(self.shape, max(1, self.grain))
+        if self.mean.shape != (k, d) or self.factor.shape != (k, d, d):
             raise ValueError(
                 f"a Gaussian of each class has means (k, d) and factors (k, d, d), got "
                 f"{tuple(self.mean.shape)} and {tuple(self.factor.shape)}"
@@ -53,13 +47,13 @@ class ClassGaussian:
         Raises:
             ValueError: a class has no training image.
         """
-        grain = _grain(data.shape[1])
+        grain = _grain(data.shape)
         return cls.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
 
     @staticmethod
     def stored(shape: tuple[int, int, int], classes: int) -> int:
         """How many numbers a file keeps of it: means and factors."""
-        d = shape[0] * (shape[1] // _grain(shape[1])) ** 2
+        d = _pooled(shape, _grain(shape))
         return classes * (d + d**2)
 
     @classmethod
@@ -79,8 +73,8 @@ class ClassGaussian:
         """
         if images.dtype != torch.uint8:
             raise ValueError(f"a Gaussian is fitted to uint8 images, got {images.dtype}")
-        if images.shape[-1] % grain:
-            raise ValueError(f"grain {grain} does not divide the image size {images.shape[-1]}")
+        if any(side % grain for side in images.shape[2:]):
+            raise ValueError(f"grain {grain} does not divide the size of {tuple(images.shape)}")
         channels, height, width = images.shape[1:]
         means, factors = [], []
         for k in range(classes):
@@ -99,16 +93,23 @@ class ClassGaussian:
         mean, factor = self.mean.to(y.device)[y.long()], self.factor.to(y.device)[y.long()]
         z = torch.randn(len(y), mean.shape[1], 1, device=y.device)
         channels, height, width = self.shape
-        side = math.isqrt(mean.shape[1] // channels)
-        x = (mean + (factor @ z).squeeze(2)).view(-1, channels, side, side)
+        pooled = channels, height // self.grain, width // self.grain
+        x = (mean + (factor @ z).squeeze(2)).view(-1, *pooled)
         if self.grain > 1:
             x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
         return x.clamp(0, 1)
 
 
-def _grain(size: int) -> int:
-    """The pooling factor that leaves about 8 x 8 blocks of an image."""
-    grain = max(2, size // 8)
-    while size % grain:
+def _grain(shape: tuple[int, int, int]) -> int:
+    """The pooling factor that leaves about 8 blocks along the longer side of an image (C, H, W)."""
+    _, height, width = shape
+    grain = max(2, max(height, width) // 8)
+    while height % grain or width % grain:
         grain -= 1
     return grain
+
+
+def _pooled(shape: tuple[int, int, int], grain: int) -> int:
+    """How many numbers are left of an image (C, H, W)."""
+    channels, height, width = shape
+    return channels * (height // grain) * (width // grain)

@@ -1,0 +1,48 @@
+"""Images brought to one size: shrunk or enlarged until they cover it, then cut at the centre."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+from jeat.data.images import Data
+
+__all__ = ["fitted", "resized"]
+
+
+def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An image of mode L or RGB at (H, W) pixels; one of that size as it is.
+
+    It is scaled by one factor, which leaves no pixel of the size uncovered, by Pillow's bilinear
+    filter, whose support grows as the image shrinks (antialiasing). Then as much is cut from one
+    side as from the other. For a square that is ``Resize(size)`` and ``CenterCrop(size)`` of
+    torchvision, to the bit.
+    """
+    (height, width), (wide, high) = size, image.size
+    if (high, wide) == (height, width):
+        return image
+    if height * wide >= width * high:  # the height is what the image covers last
+        scaled = height * wide // high, height
+    else:
+        scaled = width, width * high // wide
+    image = image.resize(scaled, Image.Resampling.BILINEAR)
+    left, top = round((scaled[0] - width) / 2), round((scaled[1] - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def resized(data: Data, size: tuple[int, int] | None) -> Data:
+    """Both splits with images of (H, W) pixels, by :func:`fitted`; as they are where it is None."""
+    if size is None or data.shape[1:] == size:
+        return data
+    train, test = (replace(s, x=_fitted(s.x, size)) for s in (data.train, data.test))
+    return replace(data, train=train, test=test)
+
+
+def _fitted(x: UInt8[Tensor, "n c h w"], size: tuple[int, int]) -> UInt8[Tensor, "n c i j"]:
+    arrays = x.movedim(1, -1).squeeze(-1).numpy(force=True)
+    found = np.stack([np.asarray(fitted(Image.fromarray(a), size)) for a in arrays])
+    planes = torch.from_numpy(found).view(len(x), *size, -1)
+    return planes.movedim(-1, 1).contiguous()
