@@ -12,6 +12,7 @@ from jeat._support.checks import plainly
 from jeat._support.passes import bare
 from jeat._support.plugins import check_named_by_file, find, part_name
 from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
+from jeat.nets._layers import by_name
 from jeat.nets.foreign import made_by_name, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
@@ -167,7 +168,7 @@ def _plain(spec: Spec) -> dict[str, Any]:
 
 def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:
     """Refuse weights that are not this net's, or not finite, by a ValueError."""
-    own = net.state_dict()
+    own, weights = net.state_dict(), by_name(net, weights)
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:
