@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
 from jeat._support.passes import bare
+from jeat.nets._layers import by_name
 from jeat.nets._libraries import LIBRARIES, check_library, usual_of
 from jeat.nets._modules import called, factory_of
 from jeat.nets._said import Said
@@ -119,7 +120,7 @@ def _matching(
         ValueError: they do not fit.
     """
     own = net.state_dict()
-    plain = {unwrapped(k): v for k, v in tensors.items()}
+    plain = by_name(net, {unwrapped(k): v for k, v in tensors.items()})
     prefix = _prefix(own, plain)
     found = {k.removeprefix(prefix): v for k, v in plain.items() if k.startswith(prefix)}
     missing = [k for k in own if k not in found and not k.endswith(_COUNTED)]

@@ -13,6 +13,7 @@ from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, find, part_name
 from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
 from jeat._support.words import parted
+from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
 from jeat.nets._said import said_of
 from jeat.nets.foreign import made_by_name, read_foreign
@@ -204,7 +205,7 @@ def _plain(spec: Spec) -> dict[str, Any]:
 
 def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:
     """Refuse weights that are not this net's, or not finite, by a ValueError."""
-    own = net.state_dict()
+    own, weights = net.state_dict(), by_name(net, weights)
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:
