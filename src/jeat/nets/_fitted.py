@@ -9,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
+from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
+from jeat._support.plugins import name_of
 from jeat.nets._layers import by_name
-from jeat.nets._libraries import LIBRARIES, check_library, usual_of
+from jeat.nets._libraries import check_library, usual_of
 from jeat.nets._modules import called, factory_of
 from jeat.nets._said import Said
 from jeat.nets.spec import Spec, build, spec_of
 from jeat.nets.wrap import NAME, around, check_logits_of
 
-__all__ = ["fitted", "unwrapped"]
+__all__ = ["fitted", "put", "unwrapped"]
 
 _SHOWN = 3  # keys of a kind that an error names
 _COUNTED = "num_batches_tracked"  # which PyTorch's first checkpoints lack
@@ -55,12 +57,25 @@ def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> nn.Module:
         inner = net = build(Spec(said.name, images[0], images[1:], classes, own))
     else:
         net, inner = _of_own_code(said, images, classes)
-    inner.load_state_dict(_matching(inner, tensors, said, file))
+    said_normal = said.mean is not None and said.std is not None
+    inner.load_state_dict(_matching(inner, tensors, file.name, said.name, normalised=said_normal))
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     with torch.inference_mode(False):
         whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
     check_logits_of(whole)
     return whole
+
+
+def put(net: nn.Module, tensors: Mapping[str, Tensor], file: str) -> None:
+    """Give ``net`` the weights of a state dict of it, or of the module that it holds.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    spec, whole = spec_of(net), bare(net)
+    inner: Any = whole.net if spec.name == NAME else whole
+    make = name_of(spec.settings["make"]) if spec.name == NAME else ""
+    inner.load_state_dict(_matching(inner, tensors, file, make or spec.name, normalised=True))
 
 
 def _of_own_code(
@@ -112,9 +127,15 @@ def unwrapped(key: str) -> str:
 
 
 def _matching(
-    net: nn.Module, tensors: Mapping[str, Tensor], said: Said, file: Path
+    net: nn.Module, tensors: Mapping[str, Tensor], file: str, name: str, *, normalised: bool
 ) -> dict[str, Tensor]:
     """The tensors by the names that ``net`` has for them, all of them.
+
+    Args:
+        net: takes them.
+        tensors: by the file's names.
+        file, name: of what does not fit, and of the net.
+        normalised: whether a normalisation is said, so that one beside the net is left out.
 
     Raises:
         ValueError: they do not fit.
@@ -127,7 +148,7 @@ def _matching(
     beside = [k for k in plain if not k.startswith(prefix) or k.removeprefix(prefix) not in own]
     kept = {t.data_ptr() for t in found.values()}
     beside = [k for k in beside if plain[k].data_ptr() not in kept]  # else the same once more
-    if said.mean is not None and said.std is not None:
+    if normalised:
         beside = [k for k in beside if plain[k].numel() > 3]  # a normalisation, which is said
     odd = [k for k in own if k in found and own[k].shape != found[k].shape]
     faults = [
@@ -140,7 +161,7 @@ def _matching(
     ]
     words = [f"{what} {_listed(keys)}" for what, keys in faults if keys]
     if words:
-        raise ValueError(f"{file} does not fit {said.name}: {'; '.join(words)}")
+        raise ValueError(f"{file} does not fit {name}: {'; '.join(words)}")
     return {k: found.get(k, v) for k, v in own.items()}
 
 

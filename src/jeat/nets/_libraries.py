@@ -11,7 +11,7 @@ from torch import nn
 
 from jeat._support.checks import SettingError
 
-__all__ = ["LIBRARIES", "Usual", "check_library", "module_of", "names_of", "usual_of"]
+__all__ = ["Usual", "check_library", "module_of", "names_of", "usual_of"]
 
 _CIFAR = [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]  # as pytorchcv trains on 32 x 32
 _IMAGENET = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -21,7 +21,6 @@ _MODULES = {
     "timm": "timm",
     "torchvision": "torchvision.models",
 }
-LIBRARIES = tuple(_MODULES)
 _WEIGHTS = {
     "cache_dir", "checkpoint_path", "pretrained", "pretrained_cfg",
     "pretrained_cfg_overlay", "root", "weights", "weights_backbone",

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
+from jeat._support.libraries import LIBRARIES
+from jeat._support.passes import unwrapped_once
 from jeat._support.plugins import Part, find, find_in_file, name_of, settings_of
 from jeat._support.signatures import check_takes
 from jeat.nets._layers import Size
-from jeat.nets._libraries import LIBRARIES, check_library, module_of
+from jeat.nets._libraries import check_library, module_of
 
-__all__ = ["called", "chosen", "factory_of", "made"]
+__all__ = ["called", "chosen", "factory_of", "made", "name_alike"]
 
 
 def made(make: Part, channels: int, size: Size, classes: int) -> nn.Module:
@@ -88,3 +90,34 @@ def chosen(found: Any, output: str) -> Tensor:
     if not isinstance(found, Tensor):
         raise ValueError(f"logits must be a tensor (B, classes), got a {type(found).__name__}")
     return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
+
+
+def name_alike(net: Any) -> None:
+    """Have a net name its module's weights alike in files, whatever the module is wrapped in."""
+    net.register_state_dict_post_hook(_plain_names)
+    net.register_load_state_dict_pre_hook(_own_names)
+
+
+def _before(net: Any) -> str:
+    """What DataParallel, torch.compile and the like put before the names of weights."""
+    m, said = net.net, ""
+    while (inner := unwrapped_once(m)) is not None:
+        said += f"{next(k for k, v in m.named_children() if v is inner)}."
+        m = inner
+    return said
+
+
+def _plain_names(net: Any, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Name weights alike, whatever the module is wrapped in."""
+    inside = f"{prefix}net."
+    if before := _before(net):
+        for k in [k for k in state if k.startswith(inside + before)]:
+            state[inside + k.removeprefix(inside + before)] = state.pop(k)
+
+
+def _own_names(net: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Names of :func:`_plain_names` as the module that is there has them."""
+    inside = f"{prefix}net."
+    if before := _before(net):
+        for k in [k for k in state if k.startswith(inside)]:
+            state[inside + before + k.removeprefix(inside)] = state.pop(k)

@@ -22,7 +22,7 @@ from jeat.nets.spec import Spec, build, spec_of
 from jeat.nets.wrap import around
 from jeat.samplers import Chain, Start, Uniform
 
-__all__ = ["digest", "load", "load_net", "load_weights", "save_net"]
+__all__ = ["digest", "load", "load_net", "save_net"]
 
 _STARTS = "samplers/starts"
 
@@ -183,24 +183,6 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
         raise ValueError(f"its start {verb} start.{min(odd)}, unlike a {kind.__name__}")
     start: Start = kind(**values)
     return start
-
-
-def load_weights(net: nn.Module, source: nn.Module) -> None:
-    """Copy the weights of ``source`` into ``net``.
-
-    Raises:
-        ValueError: they are of another architecture; class names may differ.
-    """
-    own, other = (_plain(spec_of(n)) for n in (net, source))
-    if odd := [f"{k} {other.get(k)} and not {own[k]}" for k in own if own[k] != other.get(k)]:
-        raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
-    bare(net).load_state_dict(bare(source).state_dict())
-
-
-def _plain(spec: Spec) -> dict[str, Any]:
-    """What must be alike in two nets of one architecture."""
-    images = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
-    return {"name": spec.name} | images | dict(spec.settings)
 
 
 def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:

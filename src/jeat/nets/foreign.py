@@ -14,19 +14,20 @@ from torch import Tensor, nn
 from jeat._support.checks import DoubtWarning, SettingError
 from jeat._support.files import expanded
 from jeat._support.kinds import TORCH, kind_of
+from jeat._support.libraries import LIBRARIES
 from jeat._support.plugins import Part
 from jeat._support.sealed import is_sealed
 from jeat._support.signatures import check_takes
 from jeat.nets._fitted import fitted
-from jeat.nets._libraries import LIBRARIES, check_library, module_of, usual_of
+from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
 from jeat.nets._said import Said, said_of, with_config
 from jeat.nets.layouts import Found, recognised
 from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
-from jeat.nets.wrap import wrap
+from jeat.nets.wrap import NAME, around, finished
 
-__all__ = ["made_by_name", "read_foreign", "saved"]
+__all__ = ["made_by_name", "read_foreign", "saved", "tensors_of"]
 
 _WITHIN = ("model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params")
 
@@ -77,9 +78,10 @@ def _is_there(name: str) -> bool:
 
 def _pretrained(library: str, name: str) -> nn.Module:
     usual = usual_of(library, name, {})
-    net: Any = module_of(library, name, {}, pretrained=True)
-    classes = usual.classes or int(net.num_classes)
-    return wrap(net, usual.images, classes, mean=usual.mean, std=usual.std)
+    module: Any = module_of(library, name, {}, pretrained=True)
+    names = usual.classes or tuple(map(str, range(int(module.num_classes))))
+    settings = {"make": f"{library}:{name}", "mean": usual.mean, "std": usual.std}
+    return finished(around(module, Spec(NAME, usual.images[0], usual.images[1:], names, settings)))
 
 
 def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:

@@ -9,18 +9,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jeat._support.checks import DoubtWarning, SettingError
+from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, name_of
 from jeat._support.tensors import check_logits
 from jeat.nets._layers import Normalize, PerChannel, Size
-from jeat.nets._libraries import LIBRARIES
-from jeat.nets._modules import chosen, made
+from jeat.nets._modules import chosen, made, name_alike
 from jeat.nets.modes import evaluating
 from jeat.nets.spec import Spec, build, spec_of
 
-__all__ = ["NAME", "Net", "around", "check_logits_of", "wrap"]
+__all__ = ["NAME", "Net", "around", "check_logits_of", "finished", "wrap"]
 
 NAME = "wrap"
+holds_modules = True
 
 
 class Net(nn.Module):
@@ -62,6 +63,7 @@ class Net(nn.Module):
         self.net = made(make, channels, size, classes)
         self.output = output
         self.prepare: Callable[[Tensor], Tensor] | None = None
+        name_alike(self)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""
@@ -140,9 +142,18 @@ def wrap(
     else:
         raise SettingError(f"wrap takes a torch.nn.Module or a name, got a {type(net).__name__}")
     wrapped.prepare = prepare
-    wrapped.start = wrapped.chain = None
-    wrapped.about = {}
-    whole: nn.Module = wrapped.eval()
+    return finished(wrapped)
+
+
+def finished(net: Any) -> nn.Module:
+    """A net in eval mode that keeps nothing of a run, once what it gives is looked at.
+
+    Raises:
+        ValueError: as :func:`check_logits_of`.
+    """
+    net.start = net.chain = None
+    net.about = {}
+    whole: nn.Module = net.eval()
     check_logits_of(whole)
     return whole
 

@@ -8,6 +8,7 @@ from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from jeat._support.checks import SettingError, check_kind, is_fp32, quoted
+from jeat._support.libraries import holder_of
 from jeat._support.plugins import Part, name_of
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
@@ -177,7 +178,8 @@ class Plan:
             package.module:Class.
         data: digits, a Hugging Face data set (hub name or path), a folder with one folder of
             images a class, an .npz of images and labels, or package.module:function.
-        net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class.
+        net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class; timm:NAME,
+            torchvision:NAME, or FILE.py:FACTORY of one's own, with weights at random.
         architecture: the net's own settings. ``norm="batch"`` is short for
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given
             only, and read as ``architecture[...]``.
@@ -207,6 +209,9 @@ class Plan:
 
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
         _check_kinds(self)
+        if (holder := holder_of(self.net)) is not None:  # also named by its net and what makes it
+            _merge(self, "architecture", {"make": self.net})
+            object.__setattr__(self, "net", holder)
         _merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
         if not 0 <= self.eps <= 1:
             raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
