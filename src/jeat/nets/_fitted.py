@@ -41,10 +41,11 @@ def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> nn.Module:
         check_library(library, inside)
         usual = usual_of(library, inside, own)
         same = len(usual.classes) == len(classes) and said.classes is None
+        mean, std = usual.of_channels(images[0])
         settings = {
             "make": {"name": said.name, **own} if own else said.name,
-            "mean": usual.mean if said.mean is None else said.mean,
-            "std": usual.std if said.std is None else said.std,
+            "mean": mean if said.mean is None else said.mean,
+            "std": std if said.std is None else said.std,
             "output": said.output,
         }
         images = said.images or (images[0], *usual.images[1:])
@@ -146,7 +147,7 @@ def _matching(
     found = {k.removeprefix(prefix): v for k, v in plain.items() if k.startswith(prefix)}
     missing = [k for k in own if k not in found and not k.endswith(_COUNTED)]
     beside = [k for k in plain if not k.startswith(prefix) or k.removeprefix(prefix) not in own]
-    kept = {t.data_ptr() for t in found.values()}
+    kept = {found[k].data_ptr() for k in own if k in found}
     beside = [k for k in beside if plain[k].data_ptr() not in kept]  # else the same once more
     if normalised:
         beside = [k for k in beside if plain[k].numel() > 3]  # a normalisation, which is said

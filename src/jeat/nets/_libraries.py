@@ -42,6 +42,10 @@ class Usual:
     std: list[float]
     classes: tuple[str, ...] = ()
 
+    def of_channels(self, channels: int) -> tuple[float | list[float], float | list[float]]:
+        """Mean and std; 0 and 1 where images have another number of channels."""
+        return (self.mean, self.std) if len(self.mean) == channels else (0.0, 1.0)
+
 
 def names_of(library: str) -> list[str]:
     """The classifiers that a library knows by name.

@@ -16,10 +16,10 @@ from jeat._support.words import parted
 from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
 from jeat.nets._said import said_of
-from jeat.nets.foreign import made_by_name, read_foreign
+from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
-from jeat.nets.wrap import around
+from jeat.nets.wrap import NoModuleError, around
 from jeat.samplers import Chain, Start, Uniform
 
 __all__ = ["digest", "load", "load_net", "save_net"]
@@ -87,9 +87,9 @@ def load(
     arch = said or arch
     if net is not None and arch is not None:
         raise SettingError("arch makes a module, and net is one: give one of them")
+    if isinstance(place, str) and makes_itself(place) and (net, arch) != (None, None):
+        raise SettingError(f"{place} makes its net itself: leave net, arch and the like out")
     if isinstance(place, str) and (made := made_by_name(place)) is not None:
-        if net is not None or arch is not None:
-            raise SettingError(f"{place} makes its net itself: leave net, arch and the like out")
         return made
     file = file_of(place)
     foreign = read_foreign(file, arch) if net is None else None
@@ -143,6 +143,8 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         _check_weights(made, weights)
         made.load_state_dict(weights)
         start = _start(header, tensors, spec)
+    except NoModuleError as error:
+        raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error

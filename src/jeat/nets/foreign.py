@@ -27,7 +27,7 @@ from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
 from jeat.nets.wrap import NAME, around, finished
 
-__all__ = ["made_by_name", "read_foreign", "saved", "tensors_of"]
+__all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
 
 _WITHIN = ("model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params")
 
@@ -44,9 +44,9 @@ def made_by_name(name: str) -> nn.Module | None:
         SettingError: there is no such net, library, file or factory, or it returns something else.
         FileNotFoundError: weights that cannot be fetched.
     """
-    place, colon, inside = name.rpartition(":")
-    if not colon or not place or not inside or hub_name(name) != name or _is_there(name):
+    if not makes_itself(name):
         return None
+    place, _, inside = name.rpartition(":")
     if place in LIBRARIES:
         check_library(place, inside)
         try:
@@ -67,6 +67,12 @@ def made_by_name(name: str) -> nn.Module | None:
     made.start, made.chain = getattr(net, "start", None), getattr(net, "chain", None)
     made.about = getattr(net, "about", {})
     return net
+
+
+def makes_itself(name: str) -> bool:
+    """Whether it is a name of :func:`made_by_name`, and not of a file or of the hub."""
+    place, _, inside = name.rpartition(":")
+    return bool(place and inside) and hub_name(name) == name and not _is_there(name)
 
 
 def _is_there(name: str) -> bool:

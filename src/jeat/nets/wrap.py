@@ -18,10 +18,14 @@ from jeat.nets._modules import chosen, made, name_alike
 from jeat.nets.modes import evaluating
 from jeat.nets.spec import Spec, build, spec_of
 
-__all__ = ["NAME", "Net", "around", "check_logits_of", "finished", "wrap"]
+__all__ = ["NAME", "Net", "NoModuleError", "around", "check_logits_of", "finished", "wrap"]
 
 NAME = "wrap"
 holds_modules = True
+
+
+class NoModuleError(ValueError):
+    """A file whose module must be given, as it cannot make it."""
 
 
 class Net(nn.Module):
@@ -71,23 +75,32 @@ class Net(nn.Module):
         weight = next(self.net.parameters(), x)
         if weight.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
             x = x.to(weight.dtype)
-        return chosen(self.net(x), self.output)
+        try:
+            found = self.net(x)
+        except AssertionError as error:  # as nets of libraries look at their images
+            shape = tuple(x.shape[1:])
+            raise ValueError(
+                f"the module does not take images of {shape}: {error}; where it is made for one "
+                "size, that is a setting, such as {name: timm:NAME, img_size: 32}"
+            ) from error
+        return chosen(found, self.output)
 
     @staticmethod
     def check_named_by_file(settings: Mapping[str, Any]) -> None:
         """Refuse a module that a file names, where that would have code of others run.
 
         Raises:
-            SettingError: it would, or the file cannot say what made it.
+            NoModuleError: its module was given, or is made by a file of code.
+            SettingError: it is made by a module that is not imported.
         """
         name = name_of(settings["make"])
         if not name:
-            raise SettingError(
+            raise NoModuleError(
                 "its module was given, and no file can make it again: give it, as --arch "
                 "FILE.py:FACTORY, or in Python jeat.load(..., net=MODULE)"
             )
         if ".py:" in name:
-            raise SettingError(
+            raise NoModuleError(
                 f"its module is made by {name}, code that no file may have run: give it, as --arch "
                 f"{name}, or in Python jeat.load(..., net=MODULE)"
             )

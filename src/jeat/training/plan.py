@@ -210,7 +210,10 @@ class Plan:
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
         _check_kinds(self)
         if (holder := holder_of(self.net)) is not None:  # also named by its net and what makes it
-            _merge(self, "architecture", {"make": self.net})
+            own = self.architecture.get("make") or self.net
+            if name_of(own) != self.net:
+                raise SettingError(f"net is {self.net}, and make {quoted(own)}: give one of them")
+            _merge(self, "architecture", {"make": own})
             object.__setattr__(self, "net", holder)
         _merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
         if not 0 <= self.eps <= 1:

@@ -74,14 +74,15 @@ def found_in(
     """The net of a library by name, with images and normalisation as the library has them."""
     usual, classes = usual_of(library, name, {}), head_of(tensors)
     channels = next((t.shape[1] for t in tensors.values() if t.dim() == 4), 3)
-    how = {"mean": usual.mean, "std": usual.std} | dict(settings or {})
+    mean, std = usual.of_channels(channels)
+    how = {"mean": mean, "std": std} | dict(settings or {})
     doubt = ""
     if settings is None:
-        c, h, w = usual.images
+        _, h, w = usual.images
         doubt = (
-            f"it is read as {library}:{name}, of images {c} {h} {w} normalised by mean "
-            f"{' '.join(map(str, usual.mean))} and std {' '.join(map(str, usual.std))}, which its "
-            "file does not say: say others by --images, --mean and --std"
+            f"it is read as {library}:{name}, of images {channels} {h} {w} normalised by mean "
+            f"{mean} and std {std}, which its file does not say: say others by --images, --mean "
+            "and --std"
         )
     return Found(
         NAME, {f"net.{k}": v for k, v in tensors.items()}, classes,

@@ -15,6 +15,8 @@ from jeat.nets.layouts._library import fitting, found_in
 
 __all__ = ["read"]
 
+_WIDTHS = {192: "tiny", 384: "small", 768: "base", 1024: "large", 1280: "huge"}
+
 
 def read(tensors: Mapping[str, Tensor]) -> Found | None:
     """The net of timm with the same logits.
@@ -40,11 +42,11 @@ def _pattern(tensors: Mapping[str, Tensor]) -> str | None:
     """What the names of nets match that have these keys; None where it is no family of timm."""
     if {"patch_embed.proj.weight", "blocks.0.attn.qkv.weight"} <= tensors.keys():
         side = tensors["patch_embed.proj.weight"].shape[-1]
-        tokens = tensors["pos_embed"].shape[1] if "pos_embed" in tensors else 0
-        size = side * int(max(tokens, 1) ** 0.5)
-        return rf"(vit|deit)_[a-z]+_patch{side}_{size}"
+        tokens = tensors["pos_embed"].shape[1] if "pos_embed" in tensors else 1
+        size, word = side * int(tokens**0.5), _WIDTHS.get(len(tensors["patch_embed.proj.weight"]))
+        return rf"(vit|deit)_{word}_patch{side}_{size}"
     if {"stem.0.weight", "stages.0.blocks.0.conv_dw.weight"} <= tensors.keys():
         return r"convnext(v2)?_[a-z]+"
     if {"stem.proj.weight", "blocks.0.mlp_tokens.fc1.weight"} <= tensors.keys():
-        return r"(mixer|gmixer)_\w+"
+        return rf"mixer_\w{tensors['stem.proj.weight'].shape[-1]}_\d+"
     return None
