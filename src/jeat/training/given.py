@@ -40,6 +40,8 @@ class Given:
                 f"are {data.shape} in {len(data.classes)}"
             )
         numbered = tuple(map(str, range(len(data.classes))))
+        if data.classes == numbered:  # which say nothing
+            return self.net
         if spec.classes not in (data.classes, numbered):
             raise ValueError(
                 f"the net knows the classes {', '.join(spec.classes)}; the data have "
