@@ -109,8 +109,8 @@ def test_an_attack_touches_nothing_but_its_result(attack, norm, loss, digits):
     assert [m.training for m in net.modules()] == modes
     torch.testing.assert_close(net.state_dict(), before, rtol=0, atol=0)
     for name, p in net.named_parameters():
-        assert p.requires_grad == (name != "1.weight")
-        assert (p.grad is None) == (name != "1.bias")
+        assert p.requires_grad == (name != "conv1.weight")
+        assert (p.grad is None) == (name != "conv1.bias")
     assert (net[1].bias.grad == 1).all()
 
 

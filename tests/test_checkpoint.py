@@ -104,8 +104,8 @@ def rewrite(file, change_tensors=dict, change_header=dict):
         (lambda f: rewrite(f, lambda t: {}), "another architecture than convnet-4"),
         (lambda f: rewrite(f, lambda t: t | {"net.b": torch.zeros(1)}), "not fit, such as b"),
         (
-            lambda f: rewrite(f, lambda t: {k: v for k, v in t.items() if k != "net.1.weight"}),
-            "1 tensors do not fit, such as 1.weight",
+            lambda f: rewrite(f, lambda t: {k: v for k, v in t.items() if k != "net.conv1.weight"}),
+            "1 tensors do not fit, such as conv1.weight",
         ),
         (
             lambda f: rewrite(f, change_header=lambda h: h | {"spec": vars(SPEC) | {"size": 16}}),

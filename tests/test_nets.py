@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import hessian, vmap
 
 from jeat._support.plugins import known_parts
-from jeat.nets import Spec, autocast, build, evaluating, is_piecewise_linear
+from jeat.nets import Spec, autocast, build, by_name, evaluating, is_piecewise_linear
 
 SMALLEST = {
     "convnet": "convnet-4",
@@ -342,8 +342,10 @@ def test_evaluating_casts_weights_once_to_what_autocast_would_cast_them_to_at_ev
         with pytest.raises(ZeroDivisionError), evaluating(net):
             raise ZeroDivisionError
     assert set(inside.values()) == {torch.bfloat16, torch.float32}
-    assert inside["1.weight"] == torch.bfloat16
-    assert inside["2.branch.0.weight"] == torch.float32  # autocast normalises in fp32
+    assert inside["conv.weight"] == torch.bfloat16
+    assert (
+        inside["stage1_block1.branch.norm1.weight"] == torch.float32
+    )  # autocast normalises in fp32
     for name, p in net.named_parameters():
         assert p is weights[name][0]  # as optimisers and DDP's hooks know it
         assert p.data_ptr() == weights[name][1]
@@ -429,3 +431,34 @@ def test_fp32_on_a_gpu_is_no_tf32_while_it_is_asked_for():
     with autocast("bf16", torch.device("cuda")), autocast("fp32", torch.device("cpu")):
         assert allowed() == before
     assert allowed() == before
+
+
+@pytest.mark.parametrize("name", ["convnet-4", "vgg-4", "wrn-10-1-2", "resnet-50-4"])
+def test_weights_are_named_by_what_they_are_and_are_taken_by_position_too(name):
+    """Version 0.1.0 named the layers of a net by their positions."""
+    net = build(Spec(name, 3, 32, CLASSES, norm="batch"))
+    keys = [*net.state_dict()]
+    assert not any(word.isdecimal() for key in keys for word in key.split("."))
+    assert {"linear.weight", "linear.bias"} <= {*keys}
+    old = dict(zip(by_position(net), net.state_dict().values(), strict=True))
+    assert old.keys() & keys == set()
+    other = build(net.spec)
+    other.load_state_dict(old)
+    torch.testing.assert_close(other.state_dict(), net.state_dict(), rtol=0, atol=0)
+    assert [*by_name(net, old)] == keys == [*by_name(net, net.state_dict())]
+    old.popitem()
+    with pytest.raises(RuntimeError, match=r"linear\.bias"):
+        other.load_state_dict(old)
+
+
+def by_position(net):
+    """The keys of a state dict with the positions of layers for their names."""
+    found = []
+    for key in net.state_dict():
+        m, words = net, []
+        for word in key.split("."):
+            named = isinstance(m, nn.Sequential)
+            words.append(str([*m._modules].index(word)) if named else word)
+            m = getattr(m, word)
+        found.append(".".join(words))
+    return found

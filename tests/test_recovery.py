@@ -666,8 +666,8 @@ FORGED = {
     "none": lambda _: None,
 }
 KEYS = [
-    ("model", "iteration"), ("model", "health.streak"), ("model", "net.1.weight"),
-    ("model", "average.module.1.weight"), ("model", "average.n_averaged"),
+    ("model", "iteration"), ("model", "health.streak"), ("model", "net.conv1.weight"),
+    ("model", "average.module.conv1.weight"), ("model", "average.n_averaged"),
     ("model", "optimizer.0.exp_avg"), ("model", "optimizer.0.step"),
     ("process-0", "random"), ("process-0", "objective.buffer.states"),
 ]  # fmt: skip

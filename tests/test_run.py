@@ -10,14 +10,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import jeat
+from jeat._support.sealed import load_sealed, save_sealed
 from jeat._support.stop import stop_asked
 from jeat.nets import Spec, build
 from jeat.nets.places import newest
 from jeat.objectives import make
 from jeat.runs.buffer import load_buffer
+from jeat.runs.checkpoints import write_manifest
 from jeat.runs.fit import fit
 from jeat.runs.folder import read_plan
 from jeat.runs.save import save as _save
@@ -91,6 +93,32 @@ def test_a_run_left_at_any_iteration_resumes_to_the_same_log_and_weights(
     assert_same_run(out, uninterrupted)
 
 
+def test_a_run_whose_weights_are_named_by_position_goes_on_to_the_same_log_and_weights(tmp_path):
+    """As version 0.1.0 named them."""
+    for _ in fit(JEAT_PLAN, tmp_path / "whole"):
+        pass
+    for log in fit(JEAT_PLAN, tmp_path / "old"):
+        if log.iteration == 6:
+            break
+    folder = newest(tmp_path / "old")
+    positions = {f"conv{i + 1}": str(1 + 3 * i) for i in range(4)} | {"linear": "14"}
+
+    def old(tensors):
+        words = {k: [positions.get(w, w) for w in k.split(".")] for k in tensors}
+        return {".".join(words[k]): v for k, v in tensors.items()}
+
+    save_file(old(load_file(folder / "model.safetensors")), folder / "model.safetensors")
+    header, tensors = load_sealed(folder / "net.safetensors")
+    assert {"net.1.weight", "net.14.bias"} <= old(tensors).keys()
+    save_sealed(folder / "net.safetensors", header, old(tensors))
+    kept, _ = json.loads((folder / "manifest.json").read_text())["log"]
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, (tmp_path / "old/log.jsonl").read_bytes()[:kept], rollbacks=0)
+    for _ in fit(JEAT_PLAN, tmp_path / "old", resume=True):
+        pass
+    assert_same_run(tmp_path / "old", tmp_path / "whole")
+
+
 def command(out, *flags):
     return [
         sys.executable, "-c", "import sys; from jeat.cli import main; sys.exit(main())",
@@ -152,8 +180,8 @@ def test_the_average_of_weights_is_what_is_loaded(tmp_path):
     for _ in fit(JEAT_PLAN, out):
         pass
     tensors = weights(out)
-    assert not torch.equal(tensors["model.net.1.weight"], tensors["net.net.1.weight"])
-    assert torch.equal(jeat.load(out).state_dict()["1.weight"], tensors["net.net.1.weight"])
+    assert not torch.equal(tensors["model.net.conv1.weight"], tensors["net.net.conv1.weight"])
+    assert torch.equal(jeat.load(out).state_dict()["conv1.weight"], tensors["net.net.conv1.weight"])
 
 
 def test_init_takes_the_weights_of_another_run(whole, tmp_path):

@@ -71,9 +71,9 @@ def test_ema_is_the_exponential_average_of_the_weights():
     training, steps = logs(o, net)
     mean = None
     for _ in itertools.islice(steps, 5):
-        weight = net.state_dict()["1.weight"].clone()
+        weight = net.state_dict()["conv1.weight"].clone()
         mean = weight if mean is None else 0.8 * mean + 0.2 * weight
-    torch.testing.assert_close(training.net.state_dict()["1.weight"], mean)
+    torch.testing.assert_close(training.net.state_dict()["conv1.weight"], mean)
     assert training.net is not net
 
 

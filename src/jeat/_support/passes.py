@@ -14,6 +14,7 @@ from jeat._support.tensors import check_logits
 
 __all__ = [
     "bare", "differentiable", "leaf", "logits_of", "normal", "repeatable", "twice_differentiable",
+    "unwrapped_once",
 ]  # fmt: skip
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
@@ -39,9 +40,17 @@ _SAID = {  # what autograd and exported nets say, and what to do
 
 def bare(net: nn.Module) -> nn.Module:
     """The net inside of DataParallel, DistributedDataParallel, an average or torch.compile."""
-    while isinstance(net, _WRAPPERS) or hasattr(net, "_orig_mod"):
-        net = net.module if isinstance(net, _WRAPPERS) else net._orig_mod  # type: ignore[assignment]
+    while (inner := unwrapped_once(net)) is not None:
+        net = inner
     return net
+
+
+def unwrapped_once(net: nn.Module) -> nn.Module | None:
+    """What is directly inside of one of these; None where it is none."""
+    if isinstance(net, _WRAPPERS):
+        return net.module
+    inner: nn.Module | None = getattr(net, "_orig_mod", None)
+    return inner
 
 
 def logits_of(net: nn.Module, x: Tensor) -> Tensor:

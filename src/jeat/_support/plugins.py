@@ -32,7 +32,7 @@ PACKAGE = Path(__file__).parents[1]
 _MARKS = {
     "cli": "main", "data/sources": "read", "metrics": "measure", "nets": "Net", "recipes": "suite",
 }  # fmt: skip
-_WORDS = {"objectives": "method", "metrics": "metric", "steps": "step"}
+_WORDS = {"objectives": "method", "metrics": "metric", "nets": "net", "steps": "step"}
 
 _NAMED: set[str] = set()  # modules that the user named, by JEAT_PLUGINS, a flag or a call
 

@@ -1,8 +1,17 @@
 """Settings as words of a command line."""
 
+import json
+from contextlib import suppress
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
-__all__ = ["flags"]
+from jeat._support.checks import SettingError, quoted
+from jeat._support.files import expanded
+
+__all__ = ["flags", "joined", "parted"]
+
+_ARCH = "arch"
+_SAFE = "/:,[]\"' .~@"  # of what a query may hold as it is
 
 
 def flags(name: str, value: Any) -> list[str]:
@@ -15,3 +24,56 @@ def flags(name: str, value: Any) -> list[str]:
     plain = {None: "null", True: "true", False: "false"}
     word = plain[value] if value is None or isinstance(value, bool) else str(value)
     return [f"--{name}", word]
+
+
+def joined(name: str, said: dict[str, Any]) -> str:
+    """The name of a net with what is said of it: ``FILE?arch=NAME&SETTING=VALUE``.
+
+    Values other than words are JSON. ``name`` is the key of the architecture in ``said``.
+
+    Raises:
+        SettingError: something is said of it already.
+    """
+    if not said:
+        return name
+    if parted(name)[1]:
+        raise SettingError(f"{name} says it already, after its '?': leave --arch and the like out")
+    words = {_ARCH if k == "name" else k: v for k, v in said.items() if v not in (None, "")}
+    texts = {
+        k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":"))
+        for k, v in words.items()
+    }
+    pairs = [f"{k}={quote(text, safe=_SAFE)}" for k, text in texts.items()]
+    return f"{name}?{'&'.join(pairs)}" if pairs else name
+
+
+def parted(name: str) -> tuple[str, dict[str, Any]]:
+    """A name of :func:`joined` as its two parts; a file of that whole name is only itself.
+
+    Raises:
+        SettingError: what follows the ``?`` is no ``KEY=VALUE&KEY=VALUE``.
+    """
+    place, mark, query = name.partition("?")
+    if not mark or not place or _is_there(name):
+        return name, {}
+    said: dict[str, Any] = {}
+    try:
+        for key, text in parse_qsl(query, strict_parsing=True, max_num_fields=100):
+            if key in said:
+                raise ValueError(f"{key} is given twice")
+            said[key] = text
+            with suppress(ValueError, RecursionError):
+                said[key] = json.loads(text)
+    except ValueError as error:
+        raise SettingError(
+            f"{quoted(name)} is no name of a net: what follows '?' is arch=NAME&SETTING=VALUE"
+        ) from error
+    arch = said.pop(_ARCH, "")
+    return place, {"name": str(arch)} | said
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return expanded(name).exists()
+    except (OSError, ValueError):  # too long for a file, for one
+        return False

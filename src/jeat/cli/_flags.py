@@ -1,11 +1,16 @@
 """Flags that several commands share."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jsonargparse
 
 from jeat._support.reading import reading_of
+from jeat._support.signatures import signature_of
+from jeat._support.words import joined
 from jeat.cli._parser import Parser
 
-__all__ = ["NET", "READING", "add_reading", "add_subject", "data_named"]
+__all__ = ["NET", "READING", "add_arch", "add_reading", "add_subject", "data_named", "with_arch"]
 
 READING = {
     "size": "bring images to this size: 32, or HEIGHTxWIDTH, such as 32x48; they are scaled until "
@@ -19,9 +24,11 @@ NET = (
     "run directory, checkpoint (of another project, too), shipped name, hub id, timm:NAME, "
     "torchvision:NAME, or code of your own, which is run: FILE.py:FUNCTION, package.module:function"
 )
+_ARCH = "arch"
+_SHORT = ("images", "classes", "mean", "std", "output")
 
 
-def add_subject(parser: Parser) -> None:
+def add_subject(parser: Parser, words: Sequence[str]) -> None:
     """Flags that say which net and which images."""
     parser.add_argument("net", type=str, help=NET)
     parser.add_argument(
@@ -32,6 +39,51 @@ def add_subject(parser: Parser) -> None:
         "-n", "--number", type=int, default=1000, help="number of test images, spread evenly"
     )
     parser.add_argument("--seed", type=int, default=0, help="of attacks and probes")
+    add_arch(parser, words)
+
+
+def add_arch(parser: Parser, words: Sequence[str]) -> None:
+    """``--arch`` and what else a checkpoint of another project does not say of its net."""
+    chosen = parser.chosen(words, _ARCH, "")
+    parser.add_argument(
+        f"--{_ARCH}.name", type=str | None, default=None,
+        help="what a checkpoint of another project is of: wrn-16-2, timm:NAME, torchvision:NAME, "
+        "or code of your own that makes the module, which is run: FILE.py:FUNCTION; with settings, "
+        "as --arch.SETTING",
+    )  # fmt: skip
+    parser.add_short(_ARCH, f"{_ARCH}.name")
+    helps = {
+        "images": "C H W of its images, where its file does not say",
+        "classes": "names of its classes, in the order of its logits, or how many they are",
+        "mean": "of the pixels in [0, 1] that it was trained on, one number or one a channel",
+        "std": "of these pixels",
+        "output": "where its logits are in what it returns: an attribute, a key or a position",
+    }
+    for name, said in helps.items():
+        several: dict[str, Any] = {} if name == "output" else {"nargs": "+"}
+        kind = {"images": int, "mean": float, "std": float}.get(name, str)
+        parser.add_argument(f"--{_ARCH}.{name}", type=kind, help=said, **several)
+        parser.add_short(name, f"{_ARCH}.{name}")
+    if chosen and ":" not in chosen:
+        flags = signature_of("nets", chosen.partition("-")[0], "net").flags
+        own = [flag for flag in flags if flag.name not in _SHORT]
+        for flag in own:
+            parser.add_argument(f"--{_ARCH}.{flag.name}", type=flag.type, help=flag.help)
+        return
+    for name in parser.of_group(words, _ARCH):  # of a library, or of code of one's own
+        if name not in ("name", *_SHORT):
+            parser.add_argument(f"--{_ARCH}.{name}", type=Any, help="of the architecture")
+
+
+def with_arch(name: str, args: jsonargparse.Namespace) -> str:
+    """The name of a net with what flags say of it: ``FILE?arch=NAME&SETTING=VALUE``."""
+    said = {k: v for k, v in vars(args[_ARCH]).items() if v is not None}
+    return joined(name, {k: _one(v) for k, v in said.items()})
+
+
+def _one(value: Any) -> Any:
+    """A value, where it is alone in a list."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def add_reading(parser: Parser) -> None:

@@ -15,7 +15,7 @@ from jeat._support.checks import LARGEST, plain, quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.signatures import Flag, signature_of
-from jeat.cli._yaml import DECIMAL, ERRORS, WHOLE, in_file, is_other_number, load, number
+from jeat.cli._yaml import DECIMAL, ERRORS, WHOLE, by_flag, in_file, is_other_number, load, number
 
 __all__ = ["Parser"]
 
@@ -73,16 +73,14 @@ class Parser(jsonargparse.ArgumentParser):
 
     def named(self, words: Sequence[str], name: str) -> list[str]:
         """The words that a command, or its YAML file, gives for ``--NAME``, before parsing."""
-        given, flag = dict[str, list[str]](), ""
-        for word in words:
-            if word.startswith("-"):
-                flag, equals, value = word.partition("=")
-                flag = flag.lstrip("-").replace("-", "_").removesuffix(".name")
-                given[flag] = [value] if equals else []
-            elif flag:
-                given[flag].append(word)
+        given = by_flag(words)
         files = given.get("config", [])
         return given.get(name) or [word for file in files[:1] for word in in_file(file, name)]
+
+    def of_group(self, words: Sequence[str], group: str) -> list[str]:
+        """What a command gives as ``--GROUP.NAME``, each by its NAME, before parsing."""
+        names = [name.partition(".") for name in by_flag(words)]
+        return [name for above, dot, name in names if above == group and name.isidentifier()]
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """The help, with the short names of flags."""

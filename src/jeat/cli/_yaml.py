@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ import yaml
 
 from jeat._support.files import expanded
 
-__all__ = ["DECIMAL", "ERRORS", "WHOLE", "in_file", "is_other_number", "load", "number"]
+__all__ = ["DECIMAL", "ERRORS", "WHOLE", "by_flag", "in_file", "is_other_number", "load", "number"]
 
 DECIMAL = "a number in decimal digits, such as 100, 0.5 or 1e-3"
 WHOLE = "a whole number in decimal digits, such as 100"
@@ -77,6 +77,19 @@ def is_other_number(text: str) -> bool:
             read(text.replace("_", ""))
             return True
     return False
+
+
+def by_flag(words: Sequence[str]) -> dict[str, list[str]]:
+    """The words of a command by their flags."""
+    given, flag = dict[str, list[str]](), ""
+    for word in words:
+        if word.startswith("-"):
+            flag, equals, value = word.partition("=")
+            flag = flag.lstrip("-").replace("-", "_").removesuffix(".name")
+            given[flag] = [value] if equals else []
+        elif flag:
+            given[flag].append(word)
+    return given
 
 
 def in_file(file: str, name: str) -> list[str]:

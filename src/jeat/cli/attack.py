@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-from jeat.cli._flags import add_subject, data_named
+from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Attack, print a table, and save the adversarial images where asked."""
-    parser = _parser()
+    parser = _parser(words)
     args = parser.parse(words)
     source = data_named(parser, args)
     parser.check_file(args.out, ".npz", args.net, source, *(args.config or ()))
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
 
-    s, _ = subject_of(args.net, source, args.number, args.seed)
+    s, _ = subject_of(with_arch(args.net, args), source, args.number, args.seed)
     attack = partial(
         pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
         loss=args.loss, random_start=args.random_start,
@@ -61,9 +61,9 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat attack", __doc__)
-    add_subject(parser)
+    add_subject(parser, words)
     parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
     parser.add_argument("--steps", type=int, default=20, help="gradient steps")
     parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")

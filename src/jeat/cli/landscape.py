@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
-from jeat.cli._flags import add_reading, data_named
+from jeat.cli._flags import add_arch, add_reading, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -29,7 +29,7 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Draw, and print what is seen in numbers."""
-    parser = _parser()
+    parser = _parser(words)
     args = parser.parse(words)
     given = data_named(parser, args)
     parser.check_file(args.out, ".png", given)
@@ -47,7 +47,8 @@ def main(words: Sequence[str]) -> int:
     axis(args.radius, args.points)  # refuses before anything is loaded
     check_drawing()
     seed_all(args.seed)
-    nets = dict(zip(_names(args.nets), map(net_of, args.nets), strict=True))
+    known = [with_arch(name, args) for name in args.nets]
+    nets = dict(zip(_names(args.nets), map(net_of, known), strict=True))
     first, *_ = nets.values()
     source = given or data_of(first)
     parser.check_file(args.out, ".png", source)
@@ -89,7 +90,7 @@ def _energies(
     return found
 
 
-def _parser() -> Parser:
+def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat landscape", __doc__)
     parser.add_argument(
         "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
@@ -113,6 +114,7 @@ def _parser() -> Parser:
         "--energy", type=Literal["joint", "marginal"], default="joint", help="E(x, y) or E(x)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the two directions")
+    add_arch(parser, words)
     return parser
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from jeat._support import processes
 from jeat._support.plugins import constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
-from jeat.cli._flags import add_subject, data_named
+from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.report import table
 
     m = Measurement(
-        net=args.net,
+        net=with_arch(args.net, args),
         metrics=tuple(args.metrics),
         settings={
             name: parser.group(args, short_name(name)) if name in metrics.values() else {}
@@ -80,7 +80,7 @@ def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
 def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     """The parser, and the metrics by the name of their flags."""
     parser = Parser("jeat measure", __doc__)
-    add_subject(parser)
+    add_subject(parser, words)
     known = known_parts("metrics")
     usual = [
         name

@@ -13,7 +13,7 @@ from typing import Literal
 
 from jeat._support import processes
 from jeat._support.checks import plain
-from jeat.cli._flags import NET
+from jeat.cli._flags import NET, add_arch, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.jobs.drawing import Drawing, draw, save_images
 
     drawing = Drawing(
-        net=args.net,
+        net=with_arch(args.net, args),
         classes=tuple(args["class"] or ()),
         number=args.number,
         steps=args.steps,
@@ -103,4 +103,5 @@ def _parser(words: Sequence[str]) -> Parser:
         help="of the net's passes; auto is bf16 where that is faster",
     )
     parser.add_argument("--seed", type=int, default=0, help="of starts and noise")
+    add_arch(parser, words)
     return parser

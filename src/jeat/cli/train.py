@@ -16,6 +16,7 @@ from typing import Any
 from jeat._support import processes
 from jeat._support.checks import plain
 from jeat._support.files import expanded
+from jeat._support.libraries import holder_of
 from jeat._support.plugins import constant_of, known_parts, name_of
 from jeat._support.signatures import Flag, signature_of
 from jeat.cli._flags import READING, add_reading, data_named
@@ -82,7 +83,7 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
     parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS, *shorts})
     add_reading(parser)
     net = parser.chosen(words, "net", str(defaults["net"]))
-    for flag in signature_of("nets", net.partition("-")[0], "net").flags:
+    for flag in signature_of("nets", holder_of(net) or net.partition("-")[0], "net").flags:
         parser.add_flags([flag], "architecture")
         if flag.name not in {*defaults, *READING, "out", "resume", "config"}:
             parser.add_short(flag.name, f"architecture.{flag.name}")

@@ -16,6 +16,7 @@ from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
 from jeat.metrics._features import Pixels, Seen
 from jeat.metrics._inception import inception_weights, reference_inception
+from jeat.metrics._judge import features_and_logits
 from jeat.metrics._subject import Subject, checked, given
 from jeat.nets import autocast, evaluating
 
@@ -69,9 +70,8 @@ def sample_quality(
     Args:
         samples: in [0, 1].
         train: the real images, all that samples shall be compared with.
-        extractor: a net of :func:`jeat.nets.build`, whose last linear layer receives the features
-            and returns the logits; or the path of torch-fidelity's weights of the reference
-            Inception, which sees grey images as RGB. In eval mode, fp32.
+        extractor: a net whose last linear layer receives the features and returns the logits; or
+            the path of torch-fidelity's weights of the reference Inception, which sees grey images as RGB. In eval mode, fp32.
 
     Raises:
         ValueError: fewer than 4 images, images of other shapes or outside of [0, 1], a net that
@@ -110,13 +110,6 @@ def sample_quality(
     return checked(figures, "the features are too large; give another --judge")
 
 
-def _in_sequence(net: nn.Module) -> list[nn.Module]:
-    """The layers of a net, in order, of sequences within sequences, too."""
-    if not isinstance(net, nn.Sequential):
-        return [net]
-    return [layer for part in net for layer in _in_sequence(part)]
-
-
 @contextmanager
 def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
     """Arguments of ``calculate_metrics`` for a judge, registered for as long."""
@@ -125,13 +118,7 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
         FEATURE_EXTRACTORS_REGISTRY,
     )
 
-    *body, head = _in_sequence(bare(judge)) or [judge]
-    if not body or not isinstance(head, nn.Linear):
-        raise ValueError(
-            f"a judge ends in a linear layer of its features, not in a {type(head).__name__}: give "
-            "an nn.Sequential whose last layer is an nn.Linear, such as a net of jeat.nets.build"
-        )
-    weight = head.weight
+    both, weight = features_and_logits(judge), next(judge.parameters())
 
     class Judge(FeatureExtractorBase):  # type: ignore[misc]
         def __init__(self, name: str, features: list[str], **_: Any) -> None:
@@ -146,13 +133,12 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
             return "logits" if metric == "isc" else "features"
 
         def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-            x = (x.to(weight.device).float() / 255).to(weight.dtype)
-            for layer in body:
-                x = layer(x)
+            x = x.to(weight.device).float() / 255
+            x, logits = both(
+                x if getattr(bare(judge), "casts_images", False) else x.to(weight.dtype)
+            )
             seen.see(x)
-            logits = head(
-                x
-            ).float()  # of less than e^-745, a class's probability is 0, and 0 log 0 nan
+            logits = logits.float()  # of less than e^-745, a probability is 0, and 0 log 0 nan
             logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
             found = {"features": x.float(), "logits": logits}
             return tuple(found[name] for name in self.features_list)

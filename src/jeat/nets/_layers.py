@@ -1,6 +1,7 @@
 """Layers that the architectures share."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -8,8 +9,8 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, quoted
 
 __all__ = [
-    "Activation", "Normalisation", "Normalize", "PerChannel", "Size", "activation_layer",
-    "check_sides", "norm_layer", "sides",
+    "Activation", "Named", "Normalisation", "Normalize", "PerChannel", "Size", "activation_layer",
+    "by_name", "check_sides", "norm_layer", "sides",
 ]  # fmt: skip
 
 Activation = Literal["relu", "leaky_relu", "silu"]
@@ -50,8 +51,55 @@ class Normalize(nn.Module):
         self.mean, self.std = (_shaped(v) for v in (mean, std))
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, std = (v.to(x) if isinstance(v, Tensor) else v for v in (self.mean, self.std))
+        mean, std = (_beside(v, x) for v in (self.mean, self.std))
         return (x - mean) / std
+
+
+class Named(nn.Sequential):
+    """Layers in their order, each with a name that its weights have in files.
+
+    Weights that are named by the positions of their layers, as version 0.1.0 did, are taken, too.
+    """
+
+    only_sums = True
+
+    def __init__(self, layers: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        now = _named(self, prefix, state_dict)
+        state_dict.clear()
+        state_dict.update(now)
+        super()._load_from_state_dict(state_dict, prefix, *others)
+
+
+def by_name(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by the names that they have in ``module``, where version 0.1.0 named positions."""
+    found = dict(weights)
+    for name, m in module.named_modules():
+        if isinstance(m, Named):
+            found = _named(m, f"{name}." if name else "", found)
+    return found
+
+
+def _named(m: Named, prefix: str, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """``weights``, with the names of the layers of ``m`` for their positions."""
+    names = dict(zip(map(str, range(len(m))), m._modules, strict=True))
+    n, found = len(prefix), {}
+    for key, value in weights.items():
+        layer, dot, rest = key[n:].partition(".")
+        own = key.startswith(prefix) and layer in names
+        found[f"{prefix}{names[layer]}{dot}{rest}" if own else key] = value
+    return found
+
+
+def _beside(value: float | Tensor, x: Tensor) -> float | Tensor:
+    """``value`` on the device and in the dtype of ``x``; as it is, where an export may hold it."""
+    if not isinstance(value, Tensor) or (value.device, value.dtype) == (x.device, x.dtype):
+        return value
+    return value.to(x)
 
 
 def _shaped(value: PerChannel) -> float | Tensor:

@@ -1,22 +1,24 @@
 """Modules that others make, and the logits in what they return."""
 
-import importlib
-import importlib.util
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
-from jeat._support.plugins import Part, find, name_of, settings_of
+from jeat._support.checks import SettingError, quoted
+from jeat._support.libraries import LIBRARIES
+from jeat._support.passes import unwrapped_once
+from jeat._support.plugins import Part, find, find_in_file, name_of, settings_of
+from jeat._support.signatures import check_takes
+from jeat.nets._layers import Size
+from jeat.nets._libraries import check_library, module_of
 
-__all__ = ["LIBRARIES", "check_library", "chosen", "made"]
-
-LIBRARIES = ("timm", "torchvision")
+__all__ = ["called", "chosen", "factory_of", "made", "name_alike"]
 
 
-def made(make: Part, channels: int, classes: int) -> nn.Module:
+def made(make: Part, channels: int, size: Size, classes: int) -> nn.Module:
     """The module that ``make`` names.
 
     Raises:
@@ -28,44 +30,40 @@ def made(make: Part, channels: int, classes: int) -> nn.Module:
     library, _, inside = name.partition(":")
     if library in LIBRARIES:
         check_library(library, inside)
-        own |= {"num_classes": classes}
-        module: object = (_timm if library == "timm" else _torchvision)(inside, own, channels)
-    else:
-        module = find("nets", name, "net")(**own)
+        return module_of(library, inside, own, channels=channels, classes=classes)
+    given = {"channels": channels, "size": size, "classes": classes}
+    return called(factory_of(name), name, own, given)
+
+
+def factory_of(name: str) -> Callable[..., Any]:
+    """The function or class of ``FILE.py:FACTORY`` or ``package.module:factory``, imported.
+
+    Raises:
+        SettingError: there is none.
+    """
+    place, _, inside = name.rpartition(":")
+    found = find_in_file(place, inside) if place.endswith(".py") else find("nets", name, "net")
+    if not callable(found):
+        raise SettingError(f"{name} must be a function that returns a net, got {quoted(found)}")
+    factory: Callable[..., Any] = found
+    return factory
+
+
+def called(
+    factory: Callable[..., Any], name: str, own: Mapping[str, Any], given: Mapping[str, Any]
+) -> nn.Module:
+    """The module that a factory returns, given settings, and what it takes of ``given`` by name.
+
+    Raises:
+        SettingError: it takes others, or returns something else.
+    """
+    takes = inspect.signature(factory).parameters
+    settings = {k: v for k, v in given.items() if k in takes} | dict(own)
+    check_takes(factory, f"{name}, which returns a net,", **settings)
+    module: object = factory(**settings)
     if not isinstance(module, nn.Module):
         raise SettingError(f"{name} must make a torch.nn.Module, got a {type(module).__name__}")
     return module
-
-
-def check_library(library: str, name: str) -> None:
-    """Check that timm or torchvision is there and knows a net of that name.
-
-    What it does not know might name a file or a repository of the hub to it.
-
-    Raises:
-        SettingError: it is not, or does not.
-    """
-    if importlib.util.find_spec(library) is None:
-        raise SettingError(f"{library}:{name} needs {library}: pip install {library}")
-    place = {"timm": "timm", "torchvision": "torchvision.models"}[library]
-    if name not in importlib.import_module(place).list_models():
-        raise SettingError(f"{library} has no {name!r}: {place}.list_models() has their names")
-
-
-def _timm(name: str, own: dict[str, Any], channels: int) -> nn.Module:
-    import timm  # type: ignore[import-not-found]
-
-    net: nn.Module = timm.create_model(name, in_chans=channels, **own)
-    return net
-
-
-def _torchvision(name: str, own: dict[str, Any], channels: int) -> nn.Module:
-    from torchvision import models  # type: ignore[import-untyped]
-
-    if channels != 3:
-        raise SettingError(f"nets of torchvision take 3 channels, not {channels}")
-    net: nn.Module = models.get_model(name, weights=None, **own)
-    return net
 
 
 def chosen(found: Any, output: str) -> Tensor:
@@ -92,3 +90,34 @@ def chosen(found: Any, output: str) -> Tensor:
     if not isinstance(found, Tensor):
         raise ValueError(f"logits must be a tensor (B, classes), got a {type(found).__name__}")
     return found.float() if found.dtype in (torch.bfloat16, torch.float16) else found
+
+
+def name_alike(net: Any) -> None:
+    """Have a net name its module's weights alike in files, whatever the module is wrapped in."""
+    net.register_state_dict_post_hook(_plain_names)
+    net.register_load_state_dict_pre_hook(_own_names)
+
+
+def _before(net: Any) -> str:
+    """What DataParallel, torch.compile and the like put before the names of weights."""
+    m, said = net.net, ""
+    while (inner := unwrapped_once(m)) is not None:
+        said += f"{next(k for k, v in m.named_children() if v is inner)}."
+        m = inner
+    return said
+
+
+def _plain_names(net: Any, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Name weights alike, whatever the module is wrapped in."""
+    inside = f"{prefix}net."
+    if before := _before(net):
+        for k in [k for k in state if k.startswith(inside + before)]:
+            state[inside + k.removeprefix(inside + before)] = state.pop(k)
+
+
+def _own_names(net: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Names of :func:`_plain_names` as the module that is there has them."""
+    inside = f"{prefix}net."
+    if before := _before(net):
+        for k in [k for k in state if k.startswith(inside)]:
+            state[inside + before + k.removeprefix(inside)] = state.pop(k)

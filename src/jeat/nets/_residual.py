@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from jeat.nets._layers import (
     Activation,
+    Named,
     Normalisation,
     Normalize,
     PerChannel,
@@ -34,13 +35,14 @@ class PreActivation(nn.Module):
     ) -> None:
         super().__init__()
         bias = norm == "none"
-        self.first = nn.Sequential(norm_layer(norm, c_in), activation_layer(act))
-        self.branch = nn.Sequential(
-            nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=bias),
-            norm_layer(norm, c_out),
-            activation_layer(act),
-            nn.Conv2d(c_out, c_out, 3, padding=1, bias=bias),
-        )
+        self.first = Named({"norm": norm_layer(norm, c_in), "act": activation_layer(act)})
+        layers: dict[str, nn.Module] = {
+            "conv1": nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=bias),
+            "norm": norm_layer(norm, c_out),
+            "act": activation_layer(act),
+            "conv2": nn.Conv2d(c_out, c_out, 3, padding=1, bias=bias),
+        }
+        self.branch = Named(layers)
         same = c_in == c_out and stride == 1
         self.shortcut = None if same else nn.Conv2d(c_in, c_out, 1, stride, bias=bias)
 
@@ -54,7 +56,7 @@ class PreActivation(nn.Module):
 class _Post(nn.Module):
     """x -> act(shortcut(x) + branch(x)) (He et al. 2016a)."""
 
-    branch: nn.Sequential
+    branch: Named
 
     def __init__(
         self, c_in: int, c_out: int, stride: int, norm: Normalisation, act: Activation
@@ -62,7 +64,7 @@ class _Post(nn.Module):
         super().__init__()
         self.shortcut = nn.Sequential()
         if c_in != c_out or stride != 1:
-            self.shortcut = _conv(c_in, c_out, 1, stride, norm)
+            self.shortcut = Named(_conv("", c_in, c_out, 1, stride, norm))
         self.last = activation_layer(act)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,11 +82,9 @@ class PostActivation(_Post):
         self, c_in: int, c_out: int, stride: int, norm: Normalisation, act: Activation
     ) -> None:
         super().__init__(c_in, c_out, stride, norm, act)
-        self.branch = nn.Sequential(
-            *_conv(c_in, c_out, 3, stride, norm),
-            activation_layer(act),
-            *_conv(c_out, c_out, 3, 1, norm),
-        )
+        layers = _conv("1", c_in, c_out, 3, stride, norm)
+        layers["act"] = activation_layer(act)
+        self.branch = Named(layers | _conv("2", c_out, c_out, 3, 1, norm))
 
 
 class Bottleneck(_Post):
@@ -98,26 +98,25 @@ class Bottleneck(_Post):
     ) -> None:
         super().__init__(c_in, c_out, stride, norm, act)
         width = c_out // self.expansion
-        self.branch = nn.Sequential(
-            *_conv(c_in, width, 1, 1, norm),
-            activation_layer(act),
-            *_conv(width, width, 3, stride, norm),
-            activation_layer(act),
-            *_conv(width, c_out, 1, 1, norm),
-        )
+        layers = _conv("1", c_in, width, 1, 1, norm) | {"act1": activation_layer(act)}
+        layers |= _conv("2", width, width, 3, stride, norm) | {"act2": activation_layer(act)}
+        self.branch = Named(layers | _conv("3", width, c_out, 1, 1, norm))
 
 
-def _conv(c_in: int, c_out: int, side: int, stride: int, norm: Normalisation) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(c_in, c_out, side, stride, padding=side // 2, bias=norm == "none"),
-        norm_layer(norm, c_out),
-    )
+def _conv(
+    number: str, c_in: int, c_out: int, side: int, stride: int, norm: Normalisation
+) -> dict[str, nn.Module]:
+    bias = norm == "none"
+    return {
+        f"conv{number}": nn.Conv2d(c_in, c_out, side, stride, padding=side // 2, bias=bias),
+        f"norm{number}": norm_layer(norm, c_out),
+    }
 
 
 Block = type[PreActivation] | type[_Post]
 
 
-class ResidualNet(nn.Sequential):
+class ResidualNet(Named):
     """A 3x3 convolution, stages of blocks, the mean over pixels, and a linear layer.
 
     Args:
@@ -150,16 +149,23 @@ class ResidualNet(nn.Sequential):
             raise ValueError(f"a width is at least 1, got {min(widths)}")
         check_sides(size)
         convolution = nn.Conv2d(channels, c_in, 3, padding=1, bias=norm == "none")
-        layers = [Normalize(mean, std, channels), convolution]
-        last = [norm_layer(norm, widths[-1]), activation_layer(activation)]
+        layers: dict[str, nn.Module] = {"normalize": Normalize(mean, std, channels)}
+        layers["conv"] = convolution
+        last: dict[str, nn.Module] = {
+            "norm": norm_layer(norm, widths[-1]),
+            "act": activation_layer(activation),
+        }
         if block is not PreActivation:
-            layers, last = [*layers, norm_layer(norm, c_in), activation_layer(activation)], []
+            layers |= {"norm": norm_layer(norm, c_in), "act": activation_layer(activation)}
+            last = {}
         for i, (c_out, n) in enumerate(zip(widths, blocks, strict=True)):
             for j in range(n):
-                layers.append(block(c_in, c_out, 2 if i and not j else 1, norm, activation))
+                stride = 2 if i and not j else 1
+                made = block(c_in, c_out, stride, norm, activation)
+                layers[f"stage{i + 1}_block{j + 1}"] = made
                 c_in = c_out
-        pooled = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes)
-        super().__init__(*layers, *last, *pooled)
+        pooled = {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+        super().__init__(layers | last | pooled | {"linear": nn.Linear(c_in, classes)})
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""

@@ -8,17 +8,21 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import plainly
+from jeat._support.checks import SettingError, plainly
 from jeat._support.passes import bare
-from jeat._support.plugins import check_named_by_file, find, part_name
+from jeat._support.plugins import Part, check_named_by_file, find, part_name
 from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
-from jeat.nets.foreign import made_by_name, read_foreign
+from jeat._support.words import parted
+from jeat.nets._layers import by_name
+from jeat.nets._modules import called, factory_of
+from jeat.nets._said import said_of
+from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
-from jeat.nets.wrap import around
+from jeat.nets.wrap import NoModuleError, around
 from jeat.samplers import Chain, Start, Uniform
 
-__all__ = ["digest", "load", "load_net", "load_weights", "save_net"]
+__all__ = ["digest", "load", "load_net", "save_net"]
 
 _STARTS = "samplers/starts"
 
@@ -54,36 +58,66 @@ def save_net(
 
 
 @plainly()
-def load(name_or_path: str | Path, *, net: nn.Module | None = None) -> nn.Module:
+def load(
+    name_or_path: str | Path, *, net: nn.Module | None = None, arch: Part | None = None
+) -> nn.Module:
     """A net in eval mode, taking images in [0, 1].
 
     Args:
         name_or_path: a run directory, one of its checkpoints, a checkpoint file, a shipped name
             (``jeat.shipped()``), or ``owner/name@COMMIT``, a commit of a Hugging Face hub
-            repository that holds ``net.safetensors``; a checkpoint of another project whose layout
-            is known (:mod:`jeat.nets.layouts`); ``timm:NAME`` or ``torchvision:NAME``, pretrained;
-            ``FILE.py:FACTORY`` or ``package.module:factory``, code of your own, which is run.
+            repository that holds ``net.safetensors``, or a net of timm or a
+            ``PyTorchModelHubMixin`` in ``model.safetensors``; a folder like it; a checkpoint of
+            another project; ``timm:NAME`` or ``torchvision:NAME``, pretrained; ``FILE.py:FACTORY``
+            or ``package.module:factory``, code of your own, which is run.
         net: the module of a net of :func:`jeat.wrap` that was given one; it takes the weights.
+        arch: what a file of another project does not say of its net: ``"wrn-16-2"``,
+            ``"timm:NAME"``, ``"torchvision:NAME"``, or ``"FILE.py:FACTORY"`` of your own; with more
+            as ``{"name": ..., "images": (3, 32, 32), "classes": [...], "mean": ..., "std": ...,
+            "output": ..., SETTING: VALUE}``. Without ``"name"``, the layout is to be known
+            (:mod:`jeat.nets.layouts`). ``FILE?arch=NAME&SETTING=VALUE`` as one name says it, too.
 
     Raises:
         FileNotFoundError: nothing of that name.
-        ValueError: a file that is no checkpoint of this package.
+        ValueError: a file that is no checkpoint of this package, nor one that fits what is said.
     """
-    if net is None and isinstance(name_or_path, str):
-        made = made_by_name(name_or_path)
-        if made is not None:
-            return made
-    file = file_of(name_or_path)
-    foreign = read_foreign(file) if net is None else None
-    return load_net(file, net=net) if foreign is None else foreign
+    place, said = parted(name_or_path) if isinstance(name_or_path, str) else (name_or_path, {})
+    if said and arch is not None:
+        raise SettingError(f"{name_or_path} says it already, after its '?': leave arch out")
+    arch = said or arch
+    if net is not None and arch is not None:
+        raise SettingError("arch makes a module, and net is one: give one of them")
+    if isinstance(place, str) and makes_itself(place) and (net, arch) != (None, None):
+        raise SettingError(f"{place} makes its net itself: leave net, arch and the like out")
+    if isinstance(place, str) and (made := made_by_name(place)) is not None:
+        return made
+    file = file_of(place)
+    foreign = read_foreign(file, arch) if net is None else None
+    if foreign is not None:
+        return foreign
+    return load_net(file, net=_module(arch, file) if net is None else net)
+
+
+def _module(arch: Part | None, file: Path) -> nn.Module | None:
+    """The module that is said for a file of ours whose own was given, too."""
+    if arch is None:
+        return None
+    said = said_of(arch)
+    if not said.name or ":" not in said.name:
+        raise SettingError(f"{file} says itself which net it is: leave arch and the like out")
+    header, _ = load_sealed(file)
+    spec = _spec(header)
+    given = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
+    return called(factory_of(said.name), said.name, said.settings, given)
 
 
 def digest(name_or_path: str | Path) -> str:
     """16 digits of the SHA-256 of the file that :func:`load` reads, or of the weights it makes."""
-    made = made_by_name(str(name_or_path))
+    place, _ = parted(str(name_or_path))
+    made = made_by_name(place)
     if made is not None:
         return seal_of({"net": str(spec_of(made))}, made.state_dict())[:16]
-    return file_sum(file_of(name_or_path))[:16]
+    return file_sum(file_of(place))[:16]
 
 
 def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
@@ -99,8 +133,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         header, tensors = load_sealed(file)
         if "spec" not in header:
             raise ValueError(f"it holds no net, but {', '.join(sorted(tensors))}")
-        said, about = header["spec"], dict(header["about"])
-        spec = Spec(**said | {"classes": tuple(said["classes"])})
+        spec, about = _spec(header), dict(header["about"])
         chain = _chain(header["chain"]) if "chain" in header else None
         weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
         if net is None:
@@ -110,6 +143,8 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         _check_weights(made, weights)
         made.load_state_dict(weights)
         start = _start(header, tensors, spec)
+    except NoModuleError as error:
+        raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
@@ -117,6 +152,12 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
     with torch.inference_mode(False):
         whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
     return whole
+
+
+def _spec(header: Mapping[str, Any]) -> Spec:
+    """The spec that a file keeps."""
+    said = header["spec"]
+    return Spec(**said | {"classes": tuple(said["classes"])})
 
 
 def _chain(kept: dict[str, Any]) -> Chain:
@@ -146,27 +187,9 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
     return start
 
 
-def load_weights(net: nn.Module, source: nn.Module) -> None:
-    """Copy the weights of ``source`` into ``net``.
-
-    Raises:
-        ValueError: they are of another architecture; class names may differ.
-    """
-    own, other = (_plain(spec_of(n)) for n in (net, source))
-    if odd := [f"{k} {other.get(k)} and not {own[k]}" for k in own if own[k] != other.get(k)]:
-        raise ValueError(f"the weights are of another architecture: {', '.join(odd)}")
-    bare(net).load_state_dict(bare(source).state_dict())
-
-
-def _plain(spec: Spec) -> dict[str, Any]:
-    """What must be alike in two nets of one architecture."""
-    images = {"channels": spec.channels, "size": spec.size, "classes": len(spec.classes)}
-    return {"name": spec.name} | images | dict(spec.settings)
-
-
 def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:
     """Refuse weights that are not this net's, or not finite, by a ValueError."""
-    own = net.state_dict()
+    own, weights = net.state_dict(), by_name(net, weights)
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:

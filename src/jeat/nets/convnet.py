@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from jeat.nets._layers import (
     Activation,
+    Named,
     Normalisation,
     Normalize,
     PerChannel,
@@ -19,7 +20,7 @@ from jeat.nets._layers import (
 __all__ = ["Net"]
 
 
-class Net(nn.Sequential):
+class Net(Named):
     """convnet-width: four 3x3 convolutions, two of them strided, then one linear layer.
 
     Args:
@@ -52,16 +53,17 @@ class Net(nn.Sequential):
             raise ValueError(f"a convnet's width is at least 1, got {width}")
         left = math.prod(((side + 1) // 2 + 1) // 2 for side in check_sides(size))
         widths, strides = [width, 2 * width, 2 * width, 4 * width], [1, 2, 1, 2]
-        layers: list[nn.Module] = [Normalize(mean, std, channels)]
+        layers: dict[str, nn.Module] = {"normalize": Normalize(mean, std, channels)}
         c_in = channels
-        for c_out, stride in zip(widths, strides, strict=True):
-            layers += [
-                nn.Conv2d(c_in, c_out, 3, stride, padding=1),
-                norm_layer(norm, c_out),
-                activation_layer(activation),
-            ]
+        for i, (c_out, stride) in enumerate(zip(widths, strides, strict=True), 1):
+            layers |= {
+                f"conv{i}": nn.Conv2d(c_in, c_out, 3, stride, padding=1),
+                f"norm{i}": norm_layer(norm, c_out),
+                f"act{i}": activation_layer(activation),
+            }
             c_in = c_out
-        super().__init__(*layers, nn.Flatten(), nn.Linear(c_in * left, classes))
+        layers |= {"flatten": nn.Flatten(), "linear": nn.Linear(c_in * left, classes)}
+        super().__init__(layers)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""

@@ -1,6 +1,8 @@
 """Nets that others made: of other projects' checkpoints, of libraries, of code of one's own."""
 
-from collections.abc import Callable, Mapping
+import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +11,32 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, quoted
+from jeat._support.checks import DoubtWarning, SettingError
 from jeat._support.files import expanded
 from jeat._support.kinds import TORCH, kind_of
-from jeat._support.plugins import find, find_in_file
+from jeat._support.libraries import LIBRARIES
+from jeat._support.plugins import Part
 from jeat._support.sealed import is_sealed
 from jeat._support.signatures import check_takes
-from jeat.nets._modules import check_library
-from jeat.nets.layouts import recognised
+from jeat.nets._fitted import fitted
+from jeat.nets._libraries import check_library, module_of, usual_of
+from jeat.nets._modules import factory_of
+from jeat.nets._said import Said, said_of, with_config
+from jeat.nets.layouts import Found, recognised
+from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
-from jeat.nets.wrap import wrap
+from jeat.nets.wrap import NAME, around, finished
 
-__all__ = ["made_by_name", "read_foreign", "saved"]
+__all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
 
 _WITHIN = ("model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params")
 
 
 def made_by_name(name: str) -> nn.Module | None:
-    """The net of ``timm:NAME``, ``torchvision:NAME``, ``FILE.py:FACTORY`` or
+    """The net of ``timm:NAME``, ``torchvision:NAME``, ``pytorchcv:NAME``, ``FILE.py:FACTORY`` or
     ``package.module:factory``, with the weights that come with it; None for another name.
 
-    The first two are pretrained nets, with the images and the normalisation that they say. A
+    The first three are pretrained nets, with the images and the normalisation that they say. A
     factory is code of the user's own, which is imported; it takes nothing and returns a net of
     :func:`jeat.wrap` or :func:`jeat.nets.build`.
 
@@ -37,21 +44,18 @@ def made_by_name(name: str) -> nn.Module | None:
         SettingError: there is no such net, library, file or factory, or it returns something else.
         FileNotFoundError: weights that cannot be fetched.
     """
-    place, colon, inside = name.rpartition(":")
-    if not colon or not place or not inside or _is_there(name):
+    if not makes_itself(name):
         return None
-    if place in _LIBRARIES:
+    place, _, inside = name.rpartition(":")
+    if place in LIBRARIES:
         check_library(place, inside)
         try:
-            return _LIBRARIES[place](inside)
+            return _pretrained(place, inside)
         except (OSError, RuntimeError) as error:
             raise FileNotFoundError(
                 f"the weights of {name} are not here and cannot be fetched: {error}"
             ) from error
-    in_file = place.endswith(".py")
-    factory = find_in_file(place, inside) if in_file else find("nets", name, "net")
-    if not callable(factory):
-        raise SettingError(f"{name} must be a function that returns a net, got {quoted(factory)}")
+    factory = factory_of(name)
     check_takes(factory, f"{name}, which returns a net,")
     net: object = factory()
     if not isinstance(net, nn.Module) or not hasattr(net, "spec"):
@@ -65,6 +69,12 @@ def made_by_name(name: str) -> nn.Module | None:
     return net
 
 
+def makes_itself(name: str) -> bool:
+    """Whether it is a name of :func:`made_by_name`, and not of a file or of the hub."""
+    place, _, inside = name.rpartition(":")
+    return bool(place and inside) and hub_name(name) == name and not _is_there(name)
+
+
 def _is_there(name: str) -> bool:
     try:
         return expanded(name).exists()
@@ -72,59 +82,93 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _timm(name: str) -> nn.Module:
-    import timm  # type: ignore[import-not-found]
-
-    net = timm.create_model(name, pretrained=True)
-    how = timm.data.resolve_model_data_config(net)
-    mean, std = list(how["mean"]), list(how["std"])
-    return wrap(net, how["input_size"], net.num_classes, mean=mean, std=std)
-
-
-def _torchvision(name: str) -> nn.Module:
-    from torchvision import models  # type: ignore[import-untyped]
-
-    weights = models.get_model_weights(name).DEFAULT
-    how = weights.transforms()
-    names = _apart(weights.meta["categories"])
-    images = (3, how.crop_size[0], how.crop_size[0])
-    net = models.get_model(name, weights=weights)
-    return wrap(net, images, names, mean=list(how.mean), std=list(how.std))
+def _pretrained(library: str, name: str) -> nn.Module:
+    usual = usual_of(library, name, {})
+    module: Any = module_of(library, name, {}, pretrained=True)
+    names = usual.classes or tuple(map(str, range(int(module.num_classes))))
+    settings = {"make": f"{library}:{name}", "mean": usual.mean, "std": usual.std}
+    return finished(around(module, Spec(NAME, usual.images[0], usual.images[1:], names, settings)))
 
 
-def _apart(names: list[str]) -> list[str]:
-    """Names of classes that differ: ImageNet has two cranes."""
-    return [n if names.count(n) == 1 else f"{n} {i}" for i, n in enumerate(names)]
-
-
-_LIBRARIES: Mapping[str, Callable[[str], nn.Module]] = {"timm": _timm, "torchvision": _torchvision}
-
-
-def read_foreign(file: Path) -> nn.Module | None:
+def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
     """The net of another project's checkpoint; None where the file is not one.
 
-    It is told by the keys of its state dict (:mod:`jeat.nets.layouts`). Nothing is unpickled but
-    tensors and plain values.
+    It is told by what is said of it, by the ``config.json`` of a folder of the hub, or by the keys
+    of its state dict (:mod:`jeat.nets.layouts`). Nothing is unpickled but tensors and plain values.
+
+    Args:
+        file: of a state dict.
+        arch: what is said of the net, as :func:`jeat.load` takes it.
 
     Raises:
-        ValueError: a checkpoint that no layout knows, or that holds more than these.
+        SettingError: no such architecture.
+        ValueError: a checkpoint that no layout knows, or that holds more than these, or weights of
+            another architecture.
+
+    Warns:
+        DoubtWarning: what the file does not say, and is taken to be usual.
     """
     tensors = tensors_of(file)
     if tensors is None:
         return None
-    found = recognised(tensors)
+    said = said_of(arch)
+    config = file.with_name("config.json")
+    if file.name == "model.safetensors" and config.is_file():
+        said = with_config(said, _json(config), str(file.parent))
+    if said.name:
+        return fitted(tensors, said, file)
+    try:
+        found = recognised(tensors)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
     if found is None:
         keys = ", ".join([*tensors][:3]) or "nothing"
         raise ValueError(
-            f"{file} is a state dict of no layout that is known ({keys}, ...): load it in a "
-            "function of your own that returns jeat.wrap(net, ...), and name it FILE.py:FUNCTION"
+            f"{file} is a state dict of no layout that is known ({keys}, ...): say what it is of, "
+            "as --arch wrn-16-2, --arch timm:NAME or --arch FILE.py:FUNCTION, which returns the "
+            "module; in Python jeat.load(..., arch=...)"
         )
-    names = tuple(map(str, range(found.classes)))
-    net: Any = build(Spec(found.name, found.channels, 32, names, found.settings))
+    if found.doubt and (said.images, said.mean, said.std) == (None, None, None):
+        warnings.warn(f"{file.name}: {found.doubt}", DoubtWarning, stacklevel=3)
+    net: Any = build(_spec(found, said))
     net.load_state_dict(found.weights)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
     return whole
+
+
+def _spec(found: Found, said: Said) -> Spec:
+    """The spec of a layout's net, with what is said of it.
+
+    Raises:
+        SettingError: a setting that layouts find themselves, or another number of classes.
+    """
+    if said.settings:
+        raise SettingError(
+            f"the settings {', '.join(said.settings)} need an architecture to be said: give --arch"
+        )
+    names = said.classes or found.names or tuple(map(str, range(found.classes)))
+    if len(names) != found.classes:
+        raise SettingError(f"it has {found.classes} classes, and {len(names)} are said")
+    own = {"mean": said.mean, "std": said.std, "output": said.output or None}
+    settings = found.settings | {k: v for k, v in own.items() if v is not None}
+    images = said.images or (found.channels, found.size, found.size)
+    return Spec(found.name, images[0], images[1:], names, settings)
+
+
+def _json(file: Path) -> Mapping[str, Any]:
+    """An object of JSON.
+
+    Raises:
+        ValueError: the file holds none.
+    """
+    try:
+        found = json.loads(file.read_text())
+        if isinstance(found, dict):
+            return found
+    except (ValueError, RecursionError):
+        pass
+    raise ValueError(f"{file} is damaged: it must hold an object of JSON")
 
 
 def tensors_of(file: Path) -> dict[str, Tensor] | None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +22,8 @@ Precision = Literal["fp32", "bf16", "auto"]
 def evaluating(net: nn.Module) -> Iterator[None]:
     """``with evaluating(net):`` runs in eval mode with frozen weights, and restores both after.
 
+    Of several threads within one net's, the last restores them.
+
     Input gradients of frozen weights neither keep nor compute what only weights need. Within
     :func:`autocast` to bf16, convolutions and linear layers meanwhile hold copies of their weights
     in bf16: autocast would cast frozen weights anew at every pass, to the same values. What is to
@@ -29,13 +34,9 @@ def evaluating(net: nn.Module) -> Iterator[None]:
     """
     if not isinstance(net, nn.Module):
         raise ValueError(f"a net is a torch.nn.Module, got a {type(net).__name__}")
-    training = [m for m in net.modules() if getattr(m, "training", False)]  # frozen code has none
     full = _made_in_inference_mode(net) + _cast_by_autocast(net)
-    thawed = [p for p in net.parameters() if p.requires_grad and not p.is_inference()]
+    _freeze(net)
     try:
-        _to_eval(net)
-        for p in thawed:
-            p.requires_grad = False
         for m, name, t, dtype in full:  # another one: hooks and optimisers keep the one they know
             with torch.inference_mode(False), torch.no_grad():
                 copy = t.detach().to(dtype, copy=True)
@@ -44,9 +45,47 @@ def evaluating(net: nn.Module) -> Iterator[None]:
     finally:
         for m, name, t, _ in full:
             setattr(m, name, t)
-        for m in training:
-            m.training = True
+        _thaw(net)
+
+
+@dataclass
+class _Users:
+    """How many run a net in eval mode now, and what the last of them restores."""
+
+    number: int
+    training: list[nn.Module]
+    thawed: list[nn.Parameter]
+
+
+_users: WeakKeyDictionary[nn.Module, _Users] = WeakKeyDictionary()
+_lock = Lock()  # of the table above: threads may use one net at once
+
+
+def _freeze(net: nn.Module) -> None:
+    with _lock:
+        if net in _users:
+            _users[net].number += 1
+            return
+        modules = [
+            m for m in net.modules() if getattr(m, "training", False)
+        ]  # frozen code has none
+        thawed = [p for p in net.parameters() if p.requires_grad and not p.is_inference()]
+        _to_eval(net)
         for p in thawed:
+            p.requires_grad = False
+        _users[net] = _Users(1, modules, thawed)
+
+
+def _thaw(net: nn.Module) -> None:
+    with _lock:
+        users = _users[net]
+        users.number -= 1
+        if users.number:
+            return
+        del _users[net]
+        for m in users.training:
+            m.training = True
+        for p in users.thawed:
             p.requires_grad = True
 
 

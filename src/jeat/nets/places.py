@@ -1,5 +1,7 @@
 """Where nets lie: in a run's checkpoints, in a file, in this package, on the hub."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from jeat._support.checks import quoted
@@ -7,7 +9,10 @@ from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
 from jeat._support.shipped import shipped
 
-__all__ = ["checkpoint_of", "checkpoints", "file_of", "newest", "shipped"]
+__all__ = ["checkpoint_of", "checkpoints", "file_of", "hub_name", "newest", "shipped"]
+
+_IN_FOLDER = ("net.safetensors", "model.safetensors")  # ours, and the hub's usual
+_OF_TIMM = re.compile(r"^(timm:)?(hf-hub|hf_hub):")
 
 
 def file_of(name_or_path: str | Path) -> Path:
@@ -23,33 +28,51 @@ def file_of(name_or_path: str | Path) -> Path:
         )
     check_not_home("a net", name_or_path)
     path = expanded(name_or_path)
-    if (path / "net.safetensors").is_file():
-        return path / "net.safetensors"
+    if found := [path / name for name in _IN_FOLDER if (path / name).is_file()]:
+        return found[0]
     if path.is_dir():
-        return checkpoint_of(path) / "net.safetensors"
+        return checkpoint_of(path) / _IN_FOLDER[0]
     if path.is_file():
         return path
     if str(name_or_path) in shipped():
         return shipped()[str(name_or_path)]
-    hub = pinned(str(name_or_path))
+    hub = pinned(hub_name(str(name_or_path)))
     if hub and not path.parent.exists():  # else a misspelt path
-        name, commit = hub
-        if commit is None:
-            raise FileNotFoundError(
-                f"there is no {name} here; a net of the hub is named with its commit, as "
-                f"{name}@COMMIT (40 digits, from huggingface.co/{name}/commits/main)"
-            )
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
-
-        try:
-            return Path(hf_hub_download(name, "net.safetensors", revision=commit))
-        except (OSError, HfHubHTTPError) as error:
-            raise FileNotFoundError(
-                f"there is no {name_or_path} here, and the hub gives no such net"
-            ) from error
+        return _of_hub(*hub)
     names = ", ".join(shipped()) or "none"
     raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
+
+
+def hub_name(name: str) -> str:
+    """A hub id without what timm writes before it: ``hf-hub:``, ``hf_hub:``, ``timm:hf_hub:``."""
+    return _OF_TIMM.sub("", name)
+
+
+def _of_hub(name: str, commit: str | None) -> Path:
+    """The file of a net in a repository of the hub, with its ``config.json`` beside it.
+
+    Raises:
+        FileNotFoundError: no commit, or nothing there.
+    """
+    if commit is None:
+        raise FileNotFoundError(
+            f"there is no {name} here; a net of the hub is named with its commit, as "
+            f"{name}@COMMIT (40 digits, from huggingface.co/{name}/commits/main)"
+        )
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    try:
+        with suppress(EntryNotFoundError):
+            return Path(hf_hub_download(name, _IN_FOLDER[0], revision=commit))
+        with suppress(EntryNotFoundError):  # weights whose layout is known need none
+            hf_hub_download(name, "config.json", revision=commit)
+        return Path(hf_hub_download(name, _IN_FOLDER[1], revision=commit))
+    except (OSError, HfHubHTTPError) as error:
+        raise FileNotFoundError(
+            f"there is no {name}@{commit} here, and the hub gives no such net: it needs "
+            f"{' or '.join(_IN_FOLDER)}"
+        ) from error
 
 
 def checkpoints(run: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from jeat.nets._layers import (
     Activation,
+    Named,
     Normalisation,
     Normalize,
     PerChannel,
@@ -17,7 +18,7 @@ from jeat.nets._layers import (
 __all__ = ["Net"]
 
 
-class Net(nn.Sequential):
+class Net(Named):
     """vgg-width: a 2x2 convolution, then three stages of two 3x3 convolutions, one linear layer.
 
     A stage is conv, max-pool 2x2, norm, act, conv, norm, act; the stages have width, 4 width and
@@ -55,24 +56,26 @@ class Net(nn.Sequential):
             raise ValueError(f"a vgg's width is at least 1, got {width}")
         check_sides(size)
         bias = norm == "none"
-        layers: list[nn.Module] = [
-            Normalize(mean, std, channels),
-            nn.Conv2d(channels, 24, 2),
-            activation_layer(activation),
-        ]
+        layers: dict[str, nn.Module] = {
+            "normalize": Normalize(mean, std, channels),
+            "conv": nn.Conv2d(channels, 24, 2),
+            "act": activation_layer(activation),
+        }
         c_in = 24
-        for c_out in (width, 4 * width, 4 * width):
-            layers += [
-                nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias),
-                nn.MaxPool2d(2, ceil_mode=True),
-                norm_layer(norm, c_out),
-                activation_layer(activation),
-                nn.Conv2d(c_out, c_out, 3, padding=1, bias=bias),
-                norm_layer(norm, c_out),
-                activation_layer(activation),
-            ]
+        for i, c_out in enumerate((width, 4 * width, 4 * width), 1):
+            stage: dict[str, nn.Module] = {
+                "conv1": nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias),
+                "pool": nn.MaxPool2d(2, ceil_mode=True),
+                "norm1": norm_layer(norm, c_out),
+                "act1": activation_layer(activation),
+                "conv2": nn.Conv2d(c_out, c_out, 3, padding=1, bias=bias),
+                "norm2": norm_layer(norm, c_out),
+                "act2": activation_layer(activation),
+            }
+            layers |= {f"stage{i}_{name}": layer for name, layer in stage.items()}
             c_in = c_out
-        super().__init__(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(c_in, classes))
+        layers |= {"pool": nn.AdaptiveMaxPool2d(1), "flatten": nn.Flatten()}
+        super().__init__(layers | {"linear": nn.Linear(c_in, classes)})
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""

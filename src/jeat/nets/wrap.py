@@ -9,16 +9,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from jeat._support.checks import DoubtWarning, SettingError
+from jeat._support.libraries import LIBRARIES
+from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, name_of
 from jeat._support.tensors import check_logits
 from jeat.nets._layers import Normalize, PerChannel, Size
-from jeat.nets._modules import LIBRARIES, chosen, made
+from jeat.nets._modules import chosen, made, name_alike
 from jeat.nets.modes import evaluating
-from jeat.nets.spec import Spec, build
+from jeat.nets.spec import Spec, build, spec_of
 
-__all__ = ["Net", "around", "wrap"]
+__all__ = ["NAME", "Net", "NoModuleError", "around", "check_logits_of", "finished", "wrap"]
 
 NAME = "wrap"
+holds_modules = True
+
+
+class NoModuleError(ValueError):
+    """A file whose module must be given, as it cannot make it."""
 
 
 class Net(nn.Module):
@@ -27,9 +34,11 @@ class Net(nn.Module):
     Its images are in [0, 1]; they are normalised, and cast to the module's dtype, on their way in.
 
     Args:
-        make: ``timm:NAME``, ``torchvision:NAME``, or ``package.module:function`` of one's own that
-            returns the module; with arguments as ``{"name": ..., ARGUMENT: VALUE}``. "" is a module
-            that was given to :func:`jeat.wrap`, which no file can make again.
+        make: ``timm:NAME``, ``torchvision:NAME``, ``pytorchcv:NAME``; or ``FILE.py:FACTORY`` or
+            ``package.module:factory`` of one's own, which returns the module, and is given
+            ``channels``, ``size`` and ``classes`` where it takes them; with arguments as
+            ``{"name": ..., ARGUMENT: VALUE}``. "" is a module that was given to :func:`jeat.wrap`,
+            which no file can make again.
         output: where the logits are in what the module returns: an attribute, a key or a position;
             "" is the whole of it, or its ``logits``.
         channels, size: images are (channels, *size), or squares of a size.
@@ -55,9 +64,10 @@ class Net(nn.Module):
     ) -> None:
         super().__init__()
         self.first = Normalize(mean, std, channels)
-        self.net = made(make, channels, classes)
+        self.net = made(make, channels, size, classes)
         self.output = output
         self.prepare: Callable[[Tensor], Tensor] | None = None
+        name_alike(self)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""
@@ -65,27 +75,41 @@ class Net(nn.Module):
         weight = next(self.net.parameters(), x)
         if weight.is_floating_point() and not torch.is_autocast_enabled(x.device.type):
             x = x.to(weight.dtype)
-        return chosen(self.net(x), self.output)
+        try:
+            found = self.net(x)
+        except AssertionError as error:  # as nets of libraries look at their images
+            shape = tuple(x.shape[1:])
+            raise ValueError(
+                f"the module does not take images of {shape}: {error}; where it is made for one "
+                "size, that is a setting, such as {name: timm:NAME, img_size: 32}"
+            ) from error
+        return chosen(found, self.output)
 
     @staticmethod
     def check_named_by_file(settings: Mapping[str, Any]) -> None:
         """Refuse a module that a file names, where that would have code of others run.
 
         Raises:
-            SettingError: it would, or the file cannot say what made it.
+            NoModuleError: its module was given, or is made by a file of code.
+            SettingError: it is made by a module that is not imported.
         """
         name = name_of(settings["make"])
         if not name:
-            raise SettingError(
-                "its module was given to jeat.wrap, and no file can make it again: load its "
-                "weights by jeat.load(file, net=MODULE)"
+            raise NoModuleError(
+                "its module was given, and no file can make it again: give it, as --arch "
+                "FILE.py:FACTORY, or in Python jeat.load(..., net=MODULE)"
+            )
+        if ".py:" in name:
+            raise NoModuleError(
+                f"its module is made by {name}, code that no file may have run: give it, as --arch "
+                f"{name}, or in Python jeat.load(..., net=MODULE)"
             )
         if name.partition(":")[0] not in LIBRARIES:
             check_named_by_file(name, "net", called=True)
 
 
 def wrap(
-    net: nn.Module | str,
+    net: nn.Module | Part,
     images: Sequence[int],
     classes: Sequence[str] | int,
     *,
@@ -99,7 +123,7 @@ def wrap(
     Args:
         net: a module in whatever mode and dtype; or the name of what makes one, ``timm:NAME``,
             ``torchvision:NAME`` or ``package.module:function``, so that its file can be loaded
-            again by name.
+            again by name; with arguments as ``{"name": ..., ARGUMENT: VALUE}``.
         images: (C, H, W) of the images it takes.
         classes: names, in the order of the logits; or how many, named 0, 1, ...
         mean, std: what it was trained on is (x - mean) / std of pixels in [0, 1]; a number, or one
@@ -124,30 +148,44 @@ def wrap(
     channels, size = shape[0], shape[1:]
     names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
     own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
-    if isinstance(net, str):
+    if isinstance(net, str | dict):
         wrapped: Any = build(Spec(NAME, channels, size, names, own | {"make": net}))
     elif isinstance(net, nn.Module):
         wrapped = around(net, Spec(NAME, channels, size, names, own))
     else:
         raise SettingError(f"wrap takes a torch.nn.Module or a name, got a {type(net).__name__}")
     wrapped.prepare = prepare
-    wrapped.start = wrapped.chain = None
-    wrapped.about = {}
-    whole: nn.Module = wrapped.eval()
-    _check(whole, shape, len(names))
+    return finished(wrapped)
+
+
+def finished(net: Any) -> nn.Module:
+    """A net in eval mode that keeps nothing of a run, once what it gives is looked at.
+
+    Raises:
+        ValueError: as :func:`check_logits_of`.
+    """
+    net.start = net.chain = None
+    net.about = {}
+    whole: nn.Module = net.eval()
+    check_logits_of(whole)
     return whole
 
 
 def around(net: nn.Module, spec: Spec) -> nn.Module:
-    """The net of a spec of this file, around a module that is given.
+    """The net of a spec of this file, around a module that is given; what the spec names is not
+    made.
 
     Raises:
         SettingError: a spec of another architecture.
     """
     if spec.name != NAME:
-        raise SettingError(f"a {spec.name} takes no module: leave net= out")
-    made: Any = build(spec)
-    made.net = net
+        raise SettingError(f"a {spec.name} takes no module: leave net and arch out")
+    own, make = dict(spec.settings), spec.settings.get("make", "")
+    images = spec.channels, spec.size
+    made: Any = build(Spec(NAME, *images, spec.classes, own | {"make": ""}))
+    inner = bare(net)
+    made.net = inner.net if isinstance(inner, Net) and not make else net
+    made.spec = Spec(NAME, *images, spec.classes, dict(made.spec.settings) | {"make": make})
     whole: nn.Module = made
     return whole
 
@@ -158,8 +196,17 @@ def _plain(value: Any) -> PerChannel:
     return float(values[0]) if len(values) == 1 else values
 
 
-def _check(net: nn.Module, shape: tuple[int, ...], classes: int) -> None:
-    """Look at what it gives for two images of noise."""
+def check_logits_of(net: nn.Module) -> None:
+    """Check what a net gives for two images of noise.
+
+    Raises:
+        ValueError: it does not take them, or gives something else than a finite logit a class.
+
+    Warns:
+        DoubtWarning: its outputs look like probabilities.
+    """
+    spec = spec_of(net)
+    shape, classes = spec.shape, len(spec.classes)
     weight = next(net.parameters(), torch.zeros(()))
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(weight.device)
     try:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from jeat.nets._layers import (
     Activation,
+    Named,
     Normalisation,
     Normalize,
     PerChannel,
@@ -31,14 +32,15 @@ class Block(nn.Module):
     ) -> None:
         super().__init__()
         bias = norm == "none"
-        self.branch = nn.Sequential(
-            norm_layer(norm, c_in),
-            activation_layer(act),
-            nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias),
-            norm_layer(norm, c_out),
-            activation_layer(act),
-            nn.Conv2d(c_out, c_out, 3, stride=stride, padding=1, bias=bias),
-        )
+        layers: dict[str, nn.Module] = {
+            "norm1": norm_layer(norm, c_in),
+            "act1": activation_layer(act),
+            "conv1": nn.Conv2d(c_in, c_out, 3, padding=1, bias=bias),
+            "norm2": norm_layer(norm, c_out),
+            "act2": activation_layer(act),
+            "conv2": nn.Conv2d(c_out, c_out, 3, stride=stride, padding=1, bias=bias),
+        }
+        self.branch = Named(layers)
         same = c_in == c_out and stride == 1
         self.shortcut = nn.Identity() if same else nn.Conv2d(c_in, c_out, 1, stride, bias=bias)
 
@@ -47,7 +49,7 @@ class Block(nn.Module):
         return out
 
 
-class Net(nn.Sequential):
+class Net(Named):
     """WRN-depth-width: three stages of (depth - 4) / 6 blocks, 16, 32 and 64 times width channels.
 
     WRN-depth-width-fold first folds squares of fold x fold pixels into channels (Shi et al. 2016),
@@ -92,19 +94,21 @@ class Net(nn.Sequential):
         if fold < 1 or any(side % fold for side in sides(size)):
             raise ValueError(f"a fold of {fold} does not divide images of {size} pixels")
         check_sides(size, 4 * fold)
-        layers: list[nn.Module] = [Normalize(mean, std, channels)]
+        layers: dict[str, nn.Module] = {"normalize": Normalize(mean, std, channels)}
         if fold > 1:
-            layers.append(nn.PixelUnshuffle(fold))
-        layers.append(nn.Conv2d(channels * fold**2, 16, 3, padding=1, bias=norm == "none"))
+            layers["fold"] = nn.PixelUnshuffle(fold)
+        layers["conv"] = nn.Conv2d(channels * fold**2, 16, 3, padding=1, bias=norm == "none")
         c_in = 16
         for stage in range(3):
             c_out = 16 * width * 2**stage
             for i in range(blocks):
                 stride = 2 if stage > 0 and i == 0 else 1
-                layers.append(Block(c_in, c_out, stride, norm, activation))
+                block = Block(c_in, c_out, stride, norm, activation)
+                layers[f"stage{stage + 1}_block{i + 1}"] = block
                 c_in = c_out
-        layers += [norm_layer(norm, c_in), activation_layer(activation)]
-        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c_in, classes))
+        layers |= {"norm": norm_layer(norm, c_in), "act": activation_layer(activation)}
+        layers |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
+        super().__init__(layers | {"linear": nn.Linear(c_in, classes)})
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """Images in [0, 1] -> logits."""

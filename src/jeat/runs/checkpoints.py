@@ -22,6 +22,7 @@ from torch.optim import AdamW
 from jeat._support import processes
 from jeat._support.files import contents
 from jeat._support.sealed import bytes_sum, file_sum, save_tensors, summed, unsummed
+from jeat.nets import by_name
 from jeat.samplers import ReplayBuffer
 from jeat.training.iteration import State, Training
 
@@ -175,7 +176,7 @@ def _set_model(
     """
     moments = {k: v for k, v in tensors.items() if k.startswith("optimizer.")}
     saved = {k: v for k, v in tensors.items() if k not in moments} | own
-    now = training.state.state_dict()
+    saved, now = by_name(training.state, saved), training.state.state_dict()
     for name in now.keys() & saved.keys():
         _check_like(saved[name], now[name], name)
     if saved["iteration"] != iteration:

@@ -18,12 +18,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.files import check_not_home, expanded, rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
+from jeat._support.words import joined, parted
 from jeat.data import Data, load_data, name_of_object, settled
 from jeat.nets import net_settings
 from jeat.nets.places import newest
@@ -36,6 +38,7 @@ from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
 from jeat.training.begin import Begun, begin
 from jeat.training.deltas import watch
 from jeat.training.evaluation import accuracy_under_attack, evaluate
+from jeat.training.given import Given, given, with_net
 from jeat.training.health import DivergenceError
 from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
@@ -54,6 +57,7 @@ class Run:
         data: what the plan names.
         past: how often it went back so far.
         newest: its last checkpoint.
+        net: one that was given to it.
     """
 
     out: Path
@@ -61,6 +65,7 @@ class Run:
     data: Data
     past: list[Rollback]
     newest: Path | None
+    net: Given | None = None
 
     def read_again(self) -> "Run":
         """The same, as it is now."""
@@ -74,10 +79,17 @@ class Run:
 
     def begin(self, *, fresh: bool) -> Begun:
         """The training at its beginning, by the plan as it is after its rollbacks."""
-        return begin(changed(self.plan, self.past), self.data, fresh=fresh)
+        return begin(changed(self.plan, self.past), self.data, fresh=fresh, net=self.net)
 
 
-def fit(plan: Plan, out: str | Path, *, data: object = None, resume: bool = False) -> Iterator[Log]:
+def fit(
+    plan: Plan,
+    out: str | Path,
+    *,
+    net: nn.Module | None = None,
+    data: object = None,
+    resume: bool = False,
+) -> Iterator[Log]:
     """Train by ``plan`` into the directory ``out``, yielding a log after each iteration.
 
     With ``data``, anything that :func:`jeat.load_data` takes, those are trained on in place of
@@ -91,6 +103,14 @@ def fit(plan: Plan, out: str | Path, *, data: object = None, resume: bool = Fals
     ``plan.recovery`` changes, and says so in ``rollbacks.jsonl`` and in the next log. Torch's
     global generator is seeded by the plan.
 
+    Args:
+        plan: what to train, on what, and how.
+        out: folder of the run.
+        net: a module to train in the place of the plan's net, of :func:`jeat.wrap` or bare; a bare
+            one takes images in [0, 1]. It is trained where it is; ``jeat.load(out, net=MODULE)``
+            gives the net that was kept, an average where the plan keeps one.
+        resume: whether a run in ``out`` goes on.
+
     Raises:
         FileExistsError: ``out`` holds something and ``resume`` is false.
         FileNotFoundError, ValueError: a plan that cannot be carried out; nothing is written then.
@@ -100,10 +120,11 @@ def fit(plan: Plan, out: str | Path, *, data: object = None, resume: bool = Fals
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    plan, out = check_run(_with_data(plan, data), out, resume=resume)
+    plan, out = check_run(with_net(_with_data(plan, data), net), out, resume=resume)
+    held = None if net is None else given(net)
     images = load_data(plan.data if data is None else data)
     check_data(out, images)
-    run = Run(out, plan, images, [], newest(out))
+    run = Run(out, plan, images, [], newest(out), held)
     if run.is_finished():
         if leftovers(out) and processes.rank() == 0:
             with suppress(OSError), only_writer(out):  # a finished run may be read only
@@ -178,8 +199,9 @@ def _completed(plan: Plan) -> Plan:
     check_recovery(plan)
     if plan.init is not None:
         check_not_home("init", plan.init)
-        if (place := expanded(plan.init)).exists():
-            plan = replace(plan, init=str(place.resolve()))
+        name, said = parted(plan.init)
+        if (place := expanded(name)).exists():
+            plan = replace(plan, init=joined(str(place.resolve()), said))
     return plan
 
 

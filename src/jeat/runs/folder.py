@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from jeat._support import processes
 from jeat._support.checks import plainly
 from jeat._support.files import UNSUPPORTED, say_unsupported, system_number
+from jeat._support.words import parted
 from jeat.data import Data
 from jeat.nets import digest
 from jeat.training.plan import Plan
@@ -92,7 +93,9 @@ def _is_begun(file: Path) -> bool:
 
 def _same_net(old: str, new: str) -> bool:
     """Whether two places hold one net, as after a copy; an old one that is gone cannot differ."""
-    return not Path(old).exists() or (Path(new).exists() and digest(old) == digest(new))
+    (was, how), (now, how_now) = parted(old), parted(new)
+    same = how == how_now and Path(now).exists()
+    return not Path(was).exists() or (same and digest(old) == digest(new))
 
 
 def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:

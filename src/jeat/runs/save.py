@@ -6,7 +6,8 @@ from pathlib import Path
 
 from jeat._support import processes
 from jeat._support.files import flushed, removed
-from jeat.nets import load_net, save_net
+from jeat._support.sealed import load_sealed
+from jeat.nets import save_net
 from jeat.nets.places import checkpoints
 from jeat.runs.checkpoints import save_state, write_manifest
 from jeat.samplers import Start
@@ -57,10 +58,10 @@ def save(out: Path, training: Training, start: Start, plan: Plan, *, rollbacks: 
 def holds_net(checkpoint: Path) -> bool:
     """Whether the net of a checkpoint is there and whole."""
     try:
-        load_net(checkpoint / "net.safetensors")
+        header, _ = load_sealed(checkpoint / "net.safetensors")
     except ValueError:
         return False
-    return True
+    return "spec" in header
 
 
 def any_process(training: Training, here: bool) -> bool:

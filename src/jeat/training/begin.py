@@ -13,9 +13,10 @@ from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import constant_of
 from jeat._support.signatures import check_takes
 from jeat.data import Batch, Branch, Data, Images, augment, batch_at, fixed, load_data
-from jeat.nets import Spec, build, load, load_weights, spec_of
+from jeat.nets import spec_of
 from jeat.objectives import make
 from jeat.samplers import ReplayBuffer, Restart, Start, start_of
+from jeat.training.given import Given, net_for
 from jeat.training.iteration import Training, prepare
 from jeat.training.plan import Optimisation, Plan
 from jeat.training.unsaved import check_unsaved, unsaved
@@ -40,7 +41,7 @@ class Begun:
     unsaved: dict[str, str]
 
 
-def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
+def begin(plan: Plan, data: Data, *, fresh: bool, net: Given | None = None) -> Begun:
     """Build net, objective and optimiser of a plan.
 
     Two images run through copies first, so that settings which cannot work are refused here.
@@ -49,6 +50,7 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
         plan: with all settings of its net and objective.
         data: what it names.
         fresh: whether nothing was saved of it, so that it begins from ``plan.init``.
+        net: one that is given; else the plan makes one.
 
     Raises:
         FileNotFoundError, ValueError: a plan that cannot be carried out.
@@ -59,15 +61,12 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
         )
     o = plan.optimisation
     torch.manual_seed(o.seed)
-    channels, height, width = data.shape
-    net = build(Spec(plan.net, channels, (height, width), data.classes, plan.architecture))
-    if plan.init is not None and fresh:
-        load_weights(net, load(plan.init))
+    whole = net_for(plan, data, net, fresh=fresh)
     if processes.world() > 1:  # the same first weights, other chains and attacks
         torch.manual_seed(processes.seed_of(o.seed))
     start = start_of(plan.start, data)
     restart = Restart(start, len(data.classes))
-    objective = make(plan.method, restart, plan.objective, net=net)
+    objective = make(plan.method, restart, plan.objective, net=whole)
     for buffer in _buffers(objective):
         if len(buffer.states) < o.batch_size // processes.world():
             slots = len(buffer.states) * processes.world()
@@ -75,8 +74,8 @@ def begin(plan: Plan, data: Data, *, fresh: bool) -> Begun:
     others = _others(objective, data, o)
     own = constant_of("objectives", plan.method, "limits") or {}
     limits = plan.recovery.with_limits(own, of=plan.method)
-    _rehearse(net, objective, data.train, others, o)
-    training = prepare(net, objective, o, images=len(data.train), limits=limits)
+    _rehearse(whole, objective, data.train, others, o)
+    training = prepare(whole, objective, o, images=len(data.train), limits=limits)
     return Begun(training, start, others, unsaved(objective))
 
 

@@ -8,6 +8,7 @@ from dataclasses import InitVar, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from jeat._support.checks import SettingError, check_kind, is_fp32, quoted
+from jeat._support.libraries import holder_of
 from jeat._support.plugins import Part, name_of
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
@@ -179,7 +180,8 @@ class Plan:
             hub, with :CONFIG and @COMMIT or not; a folder with one folder of images a class, or a
             zip or tar archive of one; a .csv of paths and labels, a .parquet, an .npz, a folder of
             idx files or of CIFAR's pickles; or package.module:function.
-        net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class.
+        net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class; timm:NAME,
+            torchvision:NAME, or FILE.py:FACTORY of one's own, with weights at random.
         architecture: the net's own settings. ``norm="batch"`` is short for
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given
             only, and read as ``architecture[...]``.
@@ -209,6 +211,12 @@ class Plan:
 
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
         _check_kinds(self)
+        if (holder := holder_of(self.net)) is not None:  # also named by its net and what makes it
+            own = self.architecture.get("make") or self.net
+            if name_of(own) != self.net:
+                raise SettingError(f"net is {self.net}, and make {quoted(own)}: give one of them")
+            _merge(self, "architecture", {"make": own})
+            object.__setattr__(self, "net", holder)
         _merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
         if not 0 <= self.eps <= 1:
             raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")

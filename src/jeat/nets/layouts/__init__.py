@@ -10,6 +10,7 @@ from importlib import import_module
 from torch import Tensor
 
 from jeat._support.plugins import known_parts
+from jeat.nets._fitted import unwrapped
 from jeat.nets.layouts._found import Found
 
 __all__ = ["Found", "recognised"]
@@ -18,12 +19,13 @@ __all__ = ["Found", "recognised"]
 def recognised(tensors: Mapping[str, Tensor]) -> Found | None:
     """What the first layout that knows the keys finds; None where none does.
 
-    ``module.``, which DataParallel puts before each key, is left out.
+    ``module.`` and ``_orig_mod.``, which DataParallel and torch.compile put before each key, are
+    left out.
 
     Raises:
         ValueError: a layout that is known, in a form that is not.
     """
-    plain = {k.removeprefix("module."): v for k, v in tensors.items()}
+    plain = {unwrapped(k): v for k, v in tensors.items()}
     for name in known_parts("nets/layouts"):
         found: Found | None = import_module(f"{__name__}.{name}").read(plain)
         if found is not None:

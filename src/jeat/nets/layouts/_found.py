@@ -19,7 +19,9 @@ class Found:
         weights: by our names.
         classes: how many logits.
         settings: of the architecture.
-        channels: of the images.
+        channels, size: of the images.
+        names: of the classes; () where they are numbers.
+        doubt: what the file does not say, and is taken to be usual.
     """
 
     name: str
@@ -27,6 +29,9 @@ class Found:
     classes: int
     settings: dict[str, Any] = field(default_factory=dict)
     channels: int = 3
+    size: int = 32
+    names: tuple[str, ...] = ()
+    doubt: str = ""
 
 
 def blocks_of(tensors: Mapping[str, Tensor], stage: str) -> int:

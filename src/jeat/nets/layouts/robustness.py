@@ -1,8 +1,9 @@
-"""CIFAR ResNets of MadryLab's robustness, and of kuangliu's pytorch-cifar that it took over.
+"""ResNets of MadryLab's robustness: of CIFAR, as in kuangliu's pytorch-cifar, and of ImageNet.
 
 The keys are ``conv1``, ``bn1``, ``layer1.0.conv1`` ..., ``shortcut.0``, ``linear``. An
 ``AttackerModel`` has them under ``model.``, again under ``attacker.model.``, and the channels'
-``normalizer.new_mean`` and ``new_std``; without these, images come as they are.
+``normalizer.new_mean`` and ``new_std``; without these, images come as they are. Those of ImageNet
+are torchvision's, with ``downsample`` and ``fc``.
 """
 
 from collections.abc import Mapping
@@ -10,16 +11,19 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from jeat.nets.layouts._found import Found, blocks_of, normalisation, renamed
+from jeat.nets.layouts._library import found_in, of_torchvision
 
 __all__ = ["read"]
 
 
 def read(tensors: Mapping[str, Tensor]) -> Found | None:
-    """The net of ``resnet.py`` with the same logits."""
+    """The net of ``resnet.py``, or of torchvision, with the same logits."""
     settings = normalisation(tensors, "normalizer.new_mean", "normalizer.new_std")
     if "normalizer.new_mean" in tensors:
         inner = {k.removeprefix("model."): v for k, v in tensors.items() if k[:6] == "model."}
         tensors = inner
+        if "fc.weight" in tensors and (name := of_torchvision(tensors)) is not None:
+            return found_in("torchvision", name, tensors, settings)
     if not {"bn1.weight", "layer1.0.conv1.weight", "linear.weight"} <= tensors.keys():
         return None
     blocks = [blocks_of(tensors, f"layer{i + 1}") for i in range(4)]
