@@ -11,7 +11,7 @@ FLOORS = [
     ["energy", "data"],
     ["attacks", "samplers"],
     ["nets"],
-    ["objectives", "metrics", "steps", "figures"],
+    ["objectives", "metrics", "steps", "figures", "exports"],
     ["training", "report"],
     ["runs"],
     ["jobs"],
@@ -26,7 +26,7 @@ INSIDE = {
     "_support": [
         "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
-        "plugins", "signatures",
+        "brought", "plugins", "own_code", "signatures",
     ],
     "data": ["images", "labels", "batches", "decode", "folders", "sources", "load"],
     "attacks": ["balls", "pgd"],
@@ -38,6 +38,7 @@ INSIDE = {
     "suites": ["suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "work"],
     "recipes": ["paper"],
     "figures": ["image_grid"],
+    "exports": ["hub_folder", "pretrained"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""
 

@@ -29,6 +29,8 @@ HOMONYMS = {
     "cli/_parser.py": {"noise": "a setting of chains"},
     "cli/landscape.py": {"curvature": "a column that it prints"},
     "cli/list.py": {"accuracy": "a figure of a card"},
+    "exports/hub_folder.py": {"jeat": "the package"},
+    "exports/pretrained.py": {"jeat": "the package"},
     "jobs/drawing.py": {"jeat": "the command", "noise": "a setting of chains"},
     "jobs/measurement.py": {"jeat": "the command"},
     "jobs/sample.py": {"noise": "a setting of chains"},

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from jeat._support.checks import SettingError, plain
 from jeat._support.files import expanded
-from jeat._support.plugins import find, known_parts, short_name
+from jeat._support.plugins import brought_parts, find, known_parts, short_name
 from jeat._support.signatures import check_takes, signature_of
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
@@ -21,11 +21,13 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Run a suite with bars, or say what it would cost."""
-    suites = {name.replace("_", "-"): name for name in known_parts("recipes")}
+    theirs = brought_parts("recipes")
+    suites = {name.replace("_", "-"): name for name in (*known_parts("recipes"), *theirs)}
     if not words or words[0] in ("-h", "--help"):
         print(f"{__doc__}\nsuites:")
         for name, file in suites.items():
-            print(f"  {name:<12} {signature_of('recipes', file).summary}")
+            own = f"of {theirs[file].package}" if file in theirs else ""  # not imported for a list
+            print(f"  {name:<12} {own or signature_of('recipes', file).summary}")
         return 0 if words else 2
     file = suites.get(words[0], words[0])
     flags = signature_of("recipes", file, "suite").flags

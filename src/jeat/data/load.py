@@ -12,7 +12,7 @@ from types import ModuleType
 from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import pinned
-from jeat._support.plugins import find, known_parts
+from jeat._support.plugins import brought_parts, find, known_parts
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable
@@ -54,7 +54,8 @@ def load_data(source: str | Path) -> Data:
         raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
     check_not_home("data", name)
     path = _place(name)
-    data = _own(name) if _OUTSIDE.fullmatch(name) and not path.exists() else _read(name, path)
+    own = not path.exists() and (_OUTSIDE.fullmatch(name) or name in brought_parts("data/sources"))
+    data = _own(name) if own else _read(name, path)
     check_learnable(data, name)
     return data
 

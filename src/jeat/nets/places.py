@@ -25,6 +25,8 @@ def file_of(name_or_path: str | Path) -> Path:
     path = expanded(name_or_path)
     if (path / "net.safetensors").is_file():
         return path / "net.safetensors"
+    if (path / "config.json").is_file() and (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
     if path.is_dir():
         return checkpoint_of(path) / "net.safetensors"
     if path.is_file():
@@ -40,10 +42,13 @@ def file_of(name_or_path: str | Path) -> Path:
                 f"{name}@COMMIT (40 digits, from huggingface.co/{name}/commits/main)"
             )
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
 
         try:
-            return Path(hf_hub_download(name, "net.safetensors", revision=commit))
+            try:
+                return Path(hf_hub_download(name, "net.safetensors", revision=commit))
+            except EntryNotFoundError:  # as jeat export lays a folder out for the hub
+                return Path(hf_hub_download(name, "model.safetensors", revision=commit))
         except (OSError, HfHubHTTPError) as error:
             raise FileNotFoundError(
                 f"there is no {name_or_path} here, and the hub gives no such net"
