@@ -47,7 +47,8 @@ def brought() -> tuple[Brought, ...]:
 @cache
 def _read(path: tuple[str, ...]) -> tuple[Brought, ...]:
     seen: set[str] = set()
-    return tuple(b for found in metadata.distributions(path=[*path]) for b in _of(found, seen))
+    found = [b for package in metadata.distributions(path=[*path]) for b in _of(package, seen)]
+    return tuple(sorted(found, key=lambda b: (b.package, b.folder, b.name)))
 
 
 def _of(package: metadata.Distribution, seen: set[str]) -> Iterator[Brought]:

@@ -50,6 +50,8 @@ def main(words: Sequence[str]) -> int:
 
 def _check_out(parser: Parser, out: str, net: str, push: str | None) -> None:
     """Refuse what cannot be written, before any work."""
+    if not out or "\0" in out:
+        parser.error(f"OUT must name a file or a folder, got {out!r}")
     if not _is_folder(out):
         if push is not None:
             parser.error("--push uploads a folder: give OUT as NAME/")
@@ -59,7 +61,7 @@ def _check_out(parser: Parser, out: str, net: str, push: str | None) -> None:
         return
     check_not_home("OUT", out)
     folder = expanded(out)
-    if "\0" in out or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         parser.error(f"{out} is there already, and not empty: name a new folder")
     above = next(p for p in folder.absolute().parents if p.exists())
     if not (above.is_dir() and os.access(above, os.W_OK)):
