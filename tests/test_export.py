@@ -242,15 +242,28 @@ def test_a_folder_holds_no_net_that_it_could_not_give_back(case, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"name": "convnet-5"}, "is of another net than the config.json"),
-     ({"name": "os:system"}, "'os:system' is code of its own, which no file may have run")],
+     ({"name": "os:system"}, "'os:system' is code of its own, which no file may have run"),
+     ({"classes": 3}, "classes must be a list, got 3"),
+     (None, "is no folder of jeat export: its config.json says no name")],
 )  # fmt: skip
-def test_a_config_decides_nothing_that_the_weights_do_not(changes, said, made, tmp_path):
+def test_a_config_decides_nothing_that_the_weights_do_not(changes, said, made, tmp_path, unchecked):
     for file in (made / "hub").iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "config.json").read_text()) | changes
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes if changes else {}))
     with pytest.raises(ValueError, match=said):
         jeat.Pretrained.from_pretrained(tmp_path)
+
+
+def test_a_repository_of_a_pickle_is_not_filled_with_random_weights(monkeypatch, made):
+    def download(*args, filename, **kwargs):
+        if filename == "model.safetensors":
+            raise GoneError
+        return str(made / "hub/config.json")
+
+    monkeypatch.setattr("huggingface_hub.hub_mixin.hf_hub_download", download)
+    with pytest.raises(ValueError, match=r"it holds no model\.safetensors, as jeat export"):
+        jeat.Pretrained.from_pretrained("someone/net")
 
 
 class Hub:

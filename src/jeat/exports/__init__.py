@@ -135,4 +135,6 @@ def _explained(why: str) -> str | None:
             "its code counts the images of a batch in Python, and would be one for batches of one "
             "size: write x.shape[0] for len(x), and no loop over images"
         )
+    if "ONNXRuntimeError" in why and ("bfloat16" in why or "NOT_IMPLEMENTED" in why):
+        return f"onnxruntime knows not all that it does in its dtype: export net.float() ({why})"
     return None
