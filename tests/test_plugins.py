@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 from docs.rooms import ROOT
+from safetensors import safe_open
 
 import jeat
 from jeat._support.brought import KINDS, brought
@@ -18,6 +19,7 @@ from jeat.data import Batch
 from jeat.energy import cross_entropy
 from jeat.metrics import Subject
 from jeat.nets import Spec, build, load_net, save_net
+from jeat.nets.places import newest
 from jeat.objectives import make
 from jeat.runs.fit import fit
 from jeat.samplers import last, sampler_of
@@ -178,6 +180,28 @@ def test_every_group_is_a_folder_and_every_entry_of_the_example_a_part(example):
 
 def test_the_example_is_in_what_is_handed_out():
     assert '"examples"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_steps_starts_and_suites_are_named_as_well(tmp_path, monkeypatch, capsys, unchecked):
+    install(tmp_path / "site", "toys", {
+        "jeat.steps": {"ascent": "tests.toys.ascent:ascent"},
+        "jeat.samplers.starts": {"grey": "tests.toys.grey:Grey"},
+        "jeat.recipes": {"toy_suite": "tests.toys.recipe:suite"},
+    })  # fmt: skip
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    out = tmp_path / "run"
+    words = ["train", "jem", "--out", str(out), "--net", "convnet-4", "--epochs", "0.02"]
+    own = ["--start", "grey", "--step", "ascent", "--step.rho", "0.125"]
+    assert main([*words, *own, "--batch_size", "8", "--objective.buffer_size", "20"]) == 0
+    plan = json.loads((out / "run.json").read_text())["plan"]
+    assert (plan["start"], plan["optimisation"]["step"]["name"]) == ("grey", "ascent")
+    assert type(jeat.load(out).start).__name__ == "Grey"
+    with safe_open(newest(out) / "net.safetensors", "pt") as f:
+        assert json.loads(f.metadata()["jeat"])["start"]["name"] == "grey"
+    assert main(["reproduce", "toy-suite", "--dry-run", "--out", str(tmp_path / "suite")]) == 0
+    assert "growing" in capsys.readouterr().out
+    assert main(["reproduce", "--help"]) == 0
+    assert "toy-suite    of toys 1.0" in capsys.readouterr().out
 
 
 LOUD = "import pathlib\npathlib.Path('imported').touch()\n"
