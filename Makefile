@@ -23,8 +23,8 @@ lowest newest:
 	OMP_NUM_THREADS=1 .venv-$@/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-test
-	$(BIN)/ruff check src tests docs benchmarks
-	$(BIN)/ruff format --check src tests docs benchmarks
+	$(BIN)/ruff check src tests docs benchmarks examples
+	$(BIN)/ruff format --check src tests docs benchmarks examples
 	$(BIN)/mypy
 
 docs: .venv/installed-docs

@@ -11,7 +11,7 @@ FLOORS = [
     ["energy", "data"],
     ["attacks", "samplers"],
     ["nets"],
-    ["objectives", "metrics", "steps", "figures"],
+    ["objectives", "metrics", "steps", "figures", "exports"],
     ["training", "report"],
     ["runs"],
     ["jobs"],
@@ -27,7 +27,7 @@ INSIDE = {
         "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files",
         "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
-        "plugins", "libraries", "signatures",
+        "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [
         "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
@@ -45,6 +45,7 @@ INSIDE = {
     "recipes": ["paper"],
     "recipes/paper": ["numbers", "words", "tables", "figures", "comparison"],
     "figures": ["image_grid"],
+    "exports": ["hub_folder", "pretrained"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""
 

@@ -46,6 +46,7 @@ from jeat.samplers import Chain, ClassGaussian, langevin
 from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
+from .installed import install
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]
@@ -212,6 +213,10 @@ def place(tmp_path_factory):
         (folder / f"{name}.yaml").write_text(text)
     (folder / "bytes.yaml").write_bytes(bytes(range(256)))
     (folder / "file").write_text("a file")
+    methods = {"twin": "odd:X", "broken": "odd_part:X"}
+    groups = {"jeat.objectives": methods, "jeat.metrics": {"gone": "nowhere:x"}}
+    install(folder / "site", "odd", groups, odd_part="1 / 0\n")
+    install(folder / "site", "other", {"jeat.objectives": {"twin": "other:X"}})
     for suffix in ("png", "npz", "json"):
         (folder / f"folder.{suffix}").mkdir()
     return folder
@@ -221,6 +226,7 @@ def place(tmp_path_factory):
 def here(place, tmp_path, monkeypatch):
     """``place`` as the working folder, away from the hub."""
     monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(str(place / "site"))
     monkeypatch.setenv("JEAT_CACHE", str(tmp_path))
     monkeypatch.delenv("JEAT_DATA", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -518,6 +524,25 @@ COMMANDS = [
     ("landscape run new/new.png --points 3 --radius 0", 2, "radius", "must be positive"),
     ("landscape run new.png --points 4", 2, "4", "must be odd"),
     ("landscape run cut.safetensors new.png", 1, "cut.safetensors", "not a jeat checkpoint"),
+    # export
+    ("export at", 2, "out", "jeat export --help"),
+    ("export nowhere new.ts", 1, "nowhere", "shipped nets: "),
+    ("export at new.xyz", 2, "'new.xyz' is no name", ".onnx, .py, .pt2, .ts, "),
+    ("export at ''", 2, "OUT must name a file or a folder", "jeat export --help"),
+    ("export at file/new.ts", 2, "file/new.ts cannot be written", "name another"),
+    ("export at run/checkpoints/new.ts", 2, "new.ts is the name", "name another"),
+    ("export at.safetensors at.safetensors", 2, "at.safetensors is read", "name another file"),
+    ("export at my-net.py", 2, "my-net.py is no name that Python imports", "net.py"),
+    ("export at file", 2, "file is there already", "name a new folder"),
+    ("export at named/", 2, "named/ is there already, and not empty", "name a new folder"),
+    ("export at folder.png --push me/net/x", 2, "--push takes OWNER/NAME", "me/net/x"),
+    ("export at new.ts --push me/net", 2, "--push uploads a folder", "NAME/"),
+    ("export net.pt new.ts", 1, "net.pt", "more than tensors"),
+    # plugins
+    ("train broken --out new", 2, "'broken' of odd 1.0 cannot be imported", "ZeroDivisionError"),
+    ("train twin --out new", 2, "'twin' of odd 1.0: other 1.0 has this name, too", "say odd:X"),
+    ("measure at --metrics gone", 2, "no metric 'gone' of odd 1.0, 'nowhere:x'", "package.module"),
+    (train("--net odd-net"), 2, "'odd'", "nets are convnet"),
     # reproduce
     ("reproduce imagenet", 2, "'imagenet'", "cifar10, cifar100"),
     ("reproduce digits --seeds 0", 2, "--seeds", "must lie in 1..1000"),

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from jeat._support.checks import SettingError
-from jeat._support.plugins import constant_of, find, place_in_own_code
+from jeat._support.own_code import place_in_own_code
+from jeat._support.plugins import constant_of, find
 from jeat.cli import main
 from jeat.nets import Spec, build, save_net
 from jeat.objectives import make

@@ -26,6 +26,7 @@ RUNS = (
     "robustness.md",
     "samples.md",
     "your-net.md",
+    "export.md",
 )  # README.md runs in test_readme.py
 SHORTER = {"epochs=20": "epochs=1", "torch.arange(500)": "torch.arange(60)"}
 

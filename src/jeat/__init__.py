@@ -10,24 +10,58 @@ from jeat._support.moved import find_moved_modules, is_moved
 from jeat._support.version import __version__
 
 if TYPE_CHECKING:
-    from jeat import attacks, data, energy, figures, metrics, nets, objectives, report, samplers
+    from jeat import (
+        attacks,
+        data,
+        energy,
+        exports,
+        figures,
+        metrics,
+        nets,
+        objectives,
+        report,
+        samplers,
+    )
     from jeat._support.shipped import shipped
     from jeat.data import load_data
+    from jeat.exports import export
+    from jeat.exports.pretrained import Pretrained
     from jeat.jobs.sample import sample
     from jeat.nets import load, wrap
     from jeat.runs.fit import fit
     from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = [
-    "Optimisation", "Plan", "Recovery", "__version__", "attacks", "data", "energy", "figures",
-    "fit", "load", "load_data", "metrics", "nets", "objectives", "report", "sample", "samplers",
-    "shipped", "wrap",
+    "Optimisation",
+    "Plan",
+    "Pretrained",
+    "Recovery",
+    "__version__",
+    "attacks",
+    "data",
+    "energy",
+    "export",
+    "exports",
+    "figures",
+    "fit",
+    "load",
+    "load_data",
+    "metrics",
+    "nets",
+    "objectives",
+    "report",
+    "sample",
+    "samplers",
+    "shipped",
+    "wrap",
 ]  # fmt: skip
 
 _HOMES = {
     "Optimisation": "jeat.training.plan",
     "Plan": "jeat.training.plan",
+    "Pretrained": "jeat.exports.pretrained",
     "Recovery": "jeat.training.plan",
+    "export": "jeat.exports",
     "fit": "jeat.runs.fit",
     "load": "jeat.nets",
     "load_data": "jeat.data",

@@ -16,7 +16,7 @@ from jeat._support.checks import SettingError
 
 __all__ = [
     "UNSUPPORTED", "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed",
-    "rewritten", "say_unsupported", "system_number", "whole_file",
+    "rewritten", "say_unsupported", "system_number", "whole_file", "whole_place",
 ]  # fmt: skip
 
 
@@ -79,6 +79,33 @@ def whole_file(file: str | Path) -> Iterator[Path]:
         if (number := system_number(error)) is not None:
             raise OSError(number, os.strerror(number), str(file)) from error
         raise
+
+
+@contextmanager
+def whole_place(out: Path) -> Iterator[Path]:
+    """A place to write ``out`` to, a file or a folder, and files beside it.
+
+    At the end all of them take their places, ``out`` last. After an error nothing was changed.
+
+    Raises:
+        OSError: as :func:`whole_file`.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f"{out.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir()
+        yield aside / out.name
+        for place in aside.rglob("*"):
+            flushed(place)
+        for place in sorted(aside.iterdir(), key=lambda f: f.name == out.name):
+            place.replace(out.with_name(place.name))
+        flushed(out.parent)
+    except (OSError, SafetensorError) as error:
+        if (number := system_number(error)) is None:
+            raise
+        raise OSError(number, os.strerror(number), str(out)) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def flushed(place: Path) -> None:

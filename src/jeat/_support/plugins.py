@@ -1,4 +1,4 @@
-"""Parts by name: a file of a folder of this package, or ``package.module:Name`` of a user's own.
+"""Parts by name: a file of a folder of this package, a plugin's, or ``package.module:Name``.
 
 A folder such as ``objectives`` is its own registry: each public file in it is a part, named like
 the file. Where a folder also holds other files, a part is a file that defines the folder's mark.
@@ -7,7 +7,6 @@ the file. Where a folder also holds other files, a part is a file that defines t
 import ast
 import importlib.util
 import inspect
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from jeat._support.brought import KINDS, Brought, brought
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
 from jeat._support.source import assigned, defines, literal
 
 __all__ = [
-    "Part", "Place", "check_named_by_file", "constant_of", "find", "find_in_file", "import_plugins",
-    "known_parts", "locate", "name_of", "part_name", "place_in_own_code", "settings_of",
-    "short_name",
+    "NAMED", "Part", "Place", "brought_parts", "check_named_by_file", "constant_of", "find",
+    "find_in_file", "known_parts", "locate", "look_here", "name_of", "part_name", "settings_of",
+    "short_name", "trouble_of",
 ]  # fmt: skip
 
 Part = str | dict[str, Any]
@@ -30,11 +30,15 @@ Part = str | dict[str, Any]
 
 PACKAGE = Path(__file__).parents[1]
 _MARKS = {
-    "cli": "main", "data/sources": "read", "metrics": "measure", "nets": "Net", "recipes": "suite",
+    "cli": "main", "data/sources": "read", "exports": "write", "metrics": "measure", "nets": "Net",
+    "recipes": "suite",
 }  # fmt: skip
-_WORDS = {"objectives": "method", "metrics": "metric", "nets": "net", "steps": "step"}
+_WORDS = {
+    "exports": "format", "objectives": "method", "metrics": "metric", "nets": "net", "steps": "step",
+}  # fmt: skip
 
-_NAMED: set[str] = set()  # modules that the user named, by JEAT_PLUGINS, a flag or a call
+NAMED: set[str] = set()
+"""Modules that the user named, by JEAT_PLUGINS, a flag or a call."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,31 @@ def known_parts(folder: str) -> list[str]:
     return [f.stem for f in files if mark is None or defines(f, mark)]
 
 
+def brought_parts(folder: str) -> dict[str, Brought]:
+    """The parts of a folder that installed packages bring, by names that mean one thing."""
+    return {b.name: b for b in brought() if b.folder == folder and not trouble_of(b)}
+
+
+def trouble_of(part: Brought) -> str:
+    """Why what a package brings cannot be named by its name; "" where it can."""
+    if part.folder not in KINDS:
+        groups = ", ".join(f"jeat.{folder.replace('/', '.')}" for folder in KINDS)
+        return f"{part.folder} is no group: groups are {groups}"
+    if not part.name.isidentifier():
+        return "a name has letters, digits and _"
+    if part.name in known_parts(part.folder):
+        return f"jeat has this name: say {part.value}"
+    alike = [b for b in brought() if (b.folder, b.name) == (part.folder, part.name)]
+    others = " and ".join(b.package for b in alike if b != part)
+    return f"{others} has this name, too: say {part.value}" if others else ""
+
+
 def locate(folder: str, name: str, what: str) -> Place:
     """Where the part ``name`` of a folder is.
 
     Args:
         folder: of this package.
-        name: of a file in it, or ``package.module:Name``.
+        name: of a file in it, of a part that a package brings, or ``package.module:Name``.
         what: what it is called in an error, such as ``"method"``.
 
     Raises:
@@ -67,8 +90,13 @@ def locate(folder: str, name: str, what: str) -> Place:
     if ":" in name:
         return _outside(name, what)
     if name not in (known := known_parts(folder)):
+        if name in (theirs := brought_parts(folder)):
+            return _outside(theirs[name].value, f"{what} {name!r} of {theirs[name].package},")
+        if twins := [b for b in brought() if (b.folder, b.name) == (folder, name)]:
+            raise SettingError(f"{what} {name!r} of {twins[0].package}: {trouble_of(twins[0])}")
         raise SettingError(
-            f"unknown {what} {name!r}: {what}s are {', '.join(known)}, or package.module:Name"
+            f"unknown {what} {name!r}: {what}s are {', '.join([*known, *theirs])}, or "
+            "package.module:Name"
         )
     file = PACKAGE / folder / f"{name}.py"
     exports = assigned(file, "__all__")
@@ -82,18 +110,20 @@ def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
     Args:
         folder, name, what: as :func:`locate`.
         by_file: whether a file that was loaded names it. A file may not have code imported: of what
-            is outside, only modules that are imported already are taken then.
+            is outside, only modules that are imported already are taken then, and parts that a
+            package was installed to bring, by their names.
     """
     if by_file:
         check_named_by_file(name, what)
     place = locate(folder, name, what)
     if ":" in name and not by_file:
-        _NAMED.add(place.module)
+        NAMED.add(place.module)
     try:
         module = import_module(place.module)
     except Exception as error:  # whatever one's own module raises
-        kind = type(error).__name__
-        raise SettingError(f"{what} {name!r} cannot be imported: {kind}: {error}") from error
+        whose = f" of {theirs.package}" if (theirs := brought_parts(folder).get(name)) else ""
+        said = f"{type(error).__name__}: {error}"
+        raise SettingError(f"{what} {name!r}{whose} cannot be imported: {said}") from error
     if not hasattr(module, place.name):
         raise SettingError(f"{place.module} has no {place.name}: no such {what}")
     found = getattr(module, place.name)
@@ -125,7 +155,7 @@ def find_in_file(file: str, name: str) -> Any:
     except Exception as error:  # whatever one's own file raises
         kind = type(error).__name__
         raise SettingError(f"{file} cannot be imported: {kind}: {error}") from error
-    _NAMED.add(path.stem)
+    NAMED.add(path.stem)
     if not hasattr(module, name):
         raise SettingError(f"{file} has no {name}")
     return getattr(module, name)
@@ -154,7 +184,7 @@ def check_named_by_file(name: str, what: str, *, called: bool = False) -> None:
             Python's library, or of this package.
     """
     module, _, own = name.partition(":")
-    if ":" not in name or module in _NAMED:
+    if ":" not in name or module in NAMED:
         return
     found = vars(sys.modules[module]).get(own) if module in sys.modules else None
     is_its_own = getattr(found, "__module__", None) == module  # not what it imports itself
@@ -169,36 +199,10 @@ def part_name(part: Any, folder: str) -> str:
     """The name by which :func:`find` finds the class or function of a folder."""
     module = str(part.__module__)
     inside = f"jeat.{folder.replace('/', '.')}."
+    for name, theirs in brought_parts(folder).items() if not module.startswith(inside) else ():
+        if theirs.value == f"{module}:{part.__name__}":
+            return name
     return module.removeprefix(inside) if module.startswith(inside) else f"{module}:{part.__name__}"
-
-
-def place_in_own_code(error: BaseException) -> str | None:
-    """File and line, of the user's own parts, in which an error was raised or passed on."""
-    packages = {name.rpartition(".")[0] for name in _NAMED} - {""}
-    found, traceback = None, error.__traceback__
-    while traceback is not None:
-        frame = traceback.tb_frame
-        name = str(frame.f_globals.get("__name__"))
-        if name in _NAMED or name.rpartition(".")[0] in packages:
-            found = f"{Path(frame.f_code.co_filename).name}, line {traceback.tb_lineno}"
-        traceback = traceback.tb_next
-    return found
-
-
-def import_plugins() -> None:
-    """Import the modules that ``$JEAT_PLUGINS`` names, so that files of their nets can be loaded.
-
-    Raises:
-        SettingError: one cannot be imported.
-    """
-    for module in filter(None, os.environ.get("JEAT_PLUGINS", "").split(",")):
-        _look_here()
-        try:
-            import_module(module)
-        except Exception as error:  # whatever one's own module raises
-            kind = type(error).__name__
-            raise SettingError(f"JEAT_PLUGINS names {module!r}, but: {kind}: {error}") from error
-        _NAMED.add(module)
 
 
 def name_of(part: Part) -> str:
@@ -218,7 +222,7 @@ def settings_of(part: Part) -> Mapping[str, Any]:
 
 def _outside(name: str, what: str) -> Place:
     module, _, own = name.partition(":")
-    _look_here()
+    look_here()
     try:
         spec = importlib.util.find_spec(module)
     except Exception as error:  # whatever the package that holds it raises
@@ -232,7 +236,7 @@ def _outside(name: str, what: str) -> Place:
     return Place(Path(spec.origin), module, own)
 
 
-def _look_here() -> None:
+def look_here() -> None:
     """Find modules in the working folder, too, behind all others: none stands for a library."""
     if "" not in sys.path:
         sys.path.append("")

@@ -16,6 +16,7 @@ _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "needs": ("a tuple of words, with a comma", (tuple, list)),
     "needs_either": ("a tuple of words, with a comma", (tuple, list)),
     "remedies": ("a tuple of words, with a comma", (tuple, list)),
+    "suffixes": ("a tuple of words, with a comma", (tuple, list)),
     "passes": ("a whole number", int),
 }
 

@@ -14,7 +14,8 @@ from importlib import import_module
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, plain
-from jeat._support.plugins import import_plugins, known_parts, place_in_own_code
+from jeat._support.own_code import import_plugins, place_in_own_code
+from jeat._support.plugins import known_parts
 from jeat.cli._environment import prepare
 from jeat.cli._memory import keep_memory
 from jeat.cli._show import shown_warnings

@@ -1,21 +1,31 @@
-"""show the nets that come with the package: their figures, data and licence
+"""show the nets that come with the package, with figures, data and licence, and installed plugins
 
     jeat list
 
-Each name is a NET of the other commands. A card lies beside the weights: how they were made, every
-figure and how it was found, known weaknesses.
+Each name of the first table is a NET of the other commands. A card lies beside the weights: how
+they were made, every figure and how it was found, known weaknesses. The second table has what
+installed packages bring: methods, nets, samplers, metrics and more, by names that commands take.
 """
 
 from collections.abc import Sequence
 
+from jeat._support.brought import KINDS, brought
+from jeat._support.checks import plain
+from jeat._support.plugins import trouble_of
 from jeat.cli._parser import Parser
 
 __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Print one line a shipped net, and where the cards are."""
+    """Print one line a shipped net, where the cards are, and one line a plugin."""
     Parser("jeat list", __doc__).parse(words)
+    _print_nets()
+    _print_plugins()
+    return 0
+
+
+def _print_nets() -> None:
 
     from huggingface_hub import ModelCard
 
@@ -34,7 +44,21 @@ def main(words: Sequence[str]) -> int:
         )
     if not rows:
         print("no net comes with this installation")
-        return 0
+        return
     print(table(rows))
     print(f"cards: {file.parent}/*.md")
-    return 0
+
+
+def _print_plugins() -> None:
+    """What installed packages bring, which is not imported here."""
+    from jeat._support.table import table
+
+    rows: list[dict[str, object]] = [
+        {
+            "plugin": plain(b.name), "kind": KINDS.get(b.folder, ""), "package": plain(b.package),
+            "is": plain(b.value), "note": plain(trouble_of(b)),
+        }
+        for b in brought()
+    ]  # fmt: skip
+    if rows:
+        print(f"\n{table(rows)}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jeat._support import processes
-from jeat._support.plugins import constant_of, known_parts, short_name
+from jeat._support.plugins import brought_parts, constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
 from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
@@ -81,7 +81,7 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     """The parser, and the metrics by the name of their flags."""
     parser = Parser("jeat measure", __doc__)
     add_subject(parser, words)
-    known = known_parts("metrics")
+    known, theirs = known_parts("metrics"), brought_parts("metrics")
     usual = [
         name
         for name in known
@@ -89,7 +89,7 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     ]
     parser.add_argument(
         "--metrics", type=str, nargs="+", default=usual,
-        help=f"some of {', '.join(known)}, or package.module:function of your own",
+        help=f"some of {', '.join([*known, *theirs])}, or package.module:function of your own",
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=str | None, default=None,
@@ -108,7 +108,7 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     )  # fmt: skip
     parser.add_argument("--out", type=str | None, default=None, help="JSON file to write")
     metrics = {name: name for name in known}
-    for name in dict.fromkeys(n for n in parser.named(words, "metrics") if ":" in n):
+    for name in dict.fromkeys(n for n in parser.named(words, "metrics") if ":" in n or n in theirs):
         short = short_name(name)
         if not signature_of("metrics", name, "metric").flags:
             continue

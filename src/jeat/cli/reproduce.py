@@ -7,11 +7,12 @@ Trains what is missing, measures it and writes OUT/report.html: every table and 
 paper, its numbers beside ours. A second call goes on where the first stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from jeat._support.brought import Brought
 from jeat._support.checks import SettingError, plain
 from jeat._support.files import expanded
-from jeat._support.plugins import find, known_parts, short_name
+from jeat._support.plugins import brought_parts, find, known_parts, short_name
 from jeat._support.signatures import check_takes, signature_of
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
@@ -21,11 +22,12 @@ __all__ = ["main"]
 
 def main(words: Sequence[str]) -> int:
     """Run a suite with bars, or say what it would cost."""
-    suites = {name.replace("_", "-"): name for name in known_parts("recipes")}
+    theirs = brought_parts("recipes")
+    suites = {name.replace("_", "-"): name for name in (*known_parts("recipes"), *theirs)}
     if not words or words[0] in ("-h", "--help"):
         print(f"{__doc__}\nsuites:")
         for name, file in suites.items():
-            print(f"  {name:<12} {signature_of('recipes', file).summary}")
+            print(f"  {name:<12} {_summary(file, theirs)}")
         return 0 if words else 2
     file = suites.get(words[0], words[0])
     flags = signature_of("recipes", file, "suite").flags
@@ -67,3 +69,10 @@ def main(words: Sequence[str]) -> int:
     page = out / "report.html"
     print(plain(f"{page}: every table and figure; tables.md, .csv, results.json beside it"))
     return 0
+
+
+def _summary(file: str, theirs: Mapping[str, Brought]) -> str:
+    """What a suite is, in a line; of a plugin's, which is not imported for it, whose it is."""
+    if file in theirs:
+        return f"of {theirs[file].package}"
+    return signature_of("recipes", file).summary

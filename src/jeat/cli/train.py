@@ -17,7 +17,7 @@ from jeat._support import processes
 from jeat._support.checks import plain
 from jeat._support.files import expanded
 from jeat._support.libraries import holder_of
-from jeat._support.plugins import constant_of, known_parts, name_of
+from jeat._support.plugins import brought_parts, constant_of, known_parts, name_of
 from jeat._support.signatures import Flag, signature_of
 from jeat.cli._flags import READING, add_reading, data_named
 from jeat.cli._parser import Parser
@@ -67,6 +67,8 @@ def _print_methods() -> None:
     print(f"usage: jeat train METHOD --out FOLDER [flags]\n\n{__doc__}\nmethods:")
     for name in known_parts("objectives"):
         print(f"  {name:<8} {signature_of('objectives', name).summary}")
+    for name, theirs in brought_parts("objectives").items():  # not imported for a list
+        print(f"  {name:<8} of {theirs.package}")
 
 
 def _parser(method: str, words: Sequence[str]) -> Parser:

@@ -12,7 +12,7 @@ from types import ModuleType
 from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
 from jeat._support.hub import hub_data, newest_commit
-from jeat._support.plugins import find
+from jeat._support.plugins import brought_parts, find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.given import data_of_object, has_columns, is_named, name_of_object
@@ -96,7 +96,7 @@ def load_data(
     check_not_home("data", name)
     name = _settled(name)
     path = _place(name)
-    own = _OUTSIDE.fullmatch(name) and not path.exists()
+    own = not path.exists() and (_OUTSIDE.fullmatch(name) or name in brought_parts("data/sources"))
     data = resized(_own(name, how) if own else _read(name, path, how), how.size)
     check_learnable(data, name)
     return data

@@ -1,0 +1,1 @@
+"""Parts for jeat: one a file, named in pyproject.toml."""

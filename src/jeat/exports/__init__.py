@@ -1,0 +1,140 @@
+"""Exports: a net as others read it, written beside its place, and read back before it counts.
+
+One format a file, found by the end of the name that is written: ``suffixes``, a literal, where
+``""`` is a folder. ``write(net, place, *, ...)`` writes; ``read(place)`` gives images in [0, 1] ->
+outputs by name, some of ``logits`` (B, K), ``E`` = E(x) (B,) and ``E_y`` = E(x, k) of every class k
+(B, K), all of Eq. 12. ``needs`` are packages that it stands on.
+"""
+
+import copy
+import importlib.util
+import warnings
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from jeat._support.checks import SettingError, plain, quoted
+from jeat._support.files import expanded, whole_place
+from jeat._support.passes import bare
+from jeat._support.plugins import constant_of, known_parts
+from jeat.energy import marginal_energy
+from jeat.exports._program import dtype_of
+from jeat.nets import evaluating, spec_of
+
+__all__ = ["Outputs", "export", "format_of"]
+
+Outputs = Mapping[str, Tensor]
+
+_FOLDER = "exports"
+_BATCHES = (1, 8)  # a format must take any number of images
+_BOUND = 1e-4  # of the largest logit, or of 1: fp32 rounding of a deep net stays below
+
+
+def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]:
+    """Write ``net``, with its normalisation, to ``out``, and compare what is read back with it.
+
+    Args:
+        net: of :func:`jeat.load`, :func:`jeat.wrap` or :func:`jeat.nets.build`, in whatever mode.
+        out: ends in .onnx, .pt2, .ts, .torchscript or .py; else a folder for the hub.
+        settings: of the format, such as ``card``, the text of a folder's README.md.
+
+    Returns:
+        The largest absolute difference of each output from the net's, over random images in
+        batches of 1 and 8. Nothing is left of a file whose difference is beyond fp32 rounding.
+
+    Raises:
+        SettingError: no such format, or a package that it needs is missing.
+        ValueError: a net that the format cannot hold.
+    """
+    name = format_of(out)
+    spec = spec_of(net)
+    _check_needs(name)
+    module: Any = import_module(f"{__name__}.{name}")
+    inner = _on_cpu(bare(net))
+    with evaluating(inner), torch.no_grad(), whole_place(expanded(out)) as place:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of exporters, about themselves
+                module.write(inner, place, **settings)
+                return _differences(inner, module.read(place))
+        except (SettingError, OSError):
+            raise
+        except Exception as error:  # exporters have no one error for what they cannot do
+            why = " ".join(str(error).split())
+            said = plain(_explained(why) or why or type(error).__name__)[:300]
+            raise ValueError(f"{out} cannot hold this {spec.name}: {said}") from error
+
+
+def format_of(out: str | Path) -> str:
+    """The format that a name is written in, by its end.
+
+    Raises:
+        SettingError: there is none.
+    """
+    suffix = Path(out).suffix.lower()
+    folder = str(out).endswith("/") or expanded(out).is_dir()
+    known = {s: n for n in known_parts(_FOLDER) for s in constant_of(_FOLDER, n, "suffixes")}
+    found = known.get("" if folder else suffix)
+    if found is None or not Path(out).name:
+        ends = ", ".join(s for s in known if s)
+        raise SettingError(
+            f"{quoted(str(out))} is no name to export to: one that ends in {ends}, or a folder, as "
+            "NAME/"
+        )
+    return found
+
+
+def _check_needs(name: str) -> None:
+    """Check that the packages that a format stands on are there, before any work."""
+    needs = constant_of(_FOLDER, name, "needs") or ()
+    if missing := [n for n in needs if importlib.util.find_spec(n) is None]:
+        raise SettingError(
+            f"this format needs {', '.join(missing)}: pip install 'jeat[export]', or pip install "
+            f"{' '.join(missing)}"
+        )
+
+
+def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str, float]:
+    """The largest difference of each output from the net's.
+
+    Raises:
+        ValueError: it is beyond rounding, or of another shape.
+    """
+    spec = spec_of(net)
+    drawn, dtype = torch.Generator().manual_seed(0), dtype_of(net)
+    found: dict[str, float] = {}
+    for n in _BATCHES:
+        x = torch.rand(n, spec.channels, spec.size, spec.size, generator=drawn).to(dtype)
+        logits: Tensor = net(x)
+        right = {"logits": logits, "E": marginal_energy(logits), "E_y": -logits}
+        bound = _BOUND * max(1.0, float(logits.abs().max()))
+        for name, value in again(x).items():
+            if value.shape != right[name].shape:
+                raise ValueError(f"its {name} of {n} images are {tuple(value.shape)}")
+            far = float((value - right[name]).abs().max())
+            if not far <= bound:
+                raise ValueError(f"its {name} of {n} images differ from the net's by {far:.3g}")
+            found[name] = max(far, found.get(name, 0.0))
+    return found
+
+
+def _on_cpu(net: nn.Module) -> nn.Module:
+    """The net, or a copy of one that is elsewhere: graphs name the device that they are made on."""
+    elsewhere = any(t.device.type != "cpu" for t in net.state_dict().values())
+    return copy.deepcopy(net).cpu() if elsewhere else net
+
+
+def _explained(why: str) -> str | None:
+    """What an exporter means, where it can be said better."""
+    if "specialized it to be a constant" in why or "Constraints violated" in why:
+        return (
+            "its code counts the images of a batch in Python, and would be one for batches of one "
+            "size: write x.shape[0] for len(x), and no loop over images"
+        )
+    if "ONNXRuntimeError" in why and ("bfloat16" in why or "NOT_IMPLEMENTED" in why):
+        return f"onnxruntime knows not all that it does in its dtype: export net.float() ({why})"
+    return None
