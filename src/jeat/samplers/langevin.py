@@ -103,7 +103,7 @@ def langevin(
 
 
 def _clamped(x: Tensor, bounds: tuple[float, float], *, known: bool) -> Tensor:
-    """``x`` in ``bounds``, in place: NaN where it was infinite, unless that is ``known`` or let be."""
+    """``x`` in ``bounds``, in place, and NaN where it was not finite, unless that is ``known``."""
     if known:
         return x.clamp_(*bounds)
     lost = x - x  # NaN where x is not finite, else 0
