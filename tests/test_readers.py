@@ -30,6 +30,8 @@ from jeat.data.sources import _archive, archives, reader_of
 from jeat.jobs.inputs import data_of, subject_of
 from jeat.nets import load
 from jeat.runs.fit import fit
+from jeat.suites import rehearsal
+from jeat.suites.cards import _head
 from jeat.training.plan import Optimisation, Plan
 
 RNG = np.random.default_rng(0)
@@ -844,3 +846,24 @@ def test_a_misspelt_path_is_not_looked_for_on_the_hub(tmp_path, hub, monkeypatch
     monkeypatch.chdir(tmp_path)
     refused("runs/none", "no data at runs/none")
     assert hub.asked == 0
+
+
+def test_a_card_names_the_data_set_of_the_hub_and_not_how_it_was_read():
+    for data, name in (
+        (f"owner/name:small@{'0a' * 20}?label=label", "owner/name"),
+        ("svhn", "ufldl-stanford/svhn"),
+        ("digits", "digits"),
+    ):
+        assert f"datasets:\n- {name}\n" in _head("a", "at", Plan("at", data=data), [])
+
+
+def test_runs_of_one_suite_are_of_one_commit(tmp_path, hub):
+    few = Optimisation(epochs=1, batch_size=14, evaluate_images=4)
+    plans = {
+        name: Plan("normal", data="owner/name", net="convnet-4", optimisation=few)
+        for name in ("a", "b")
+    }
+    list(fit(plans["a"], tmp_path / "a"))
+    hub.moves_on()
+    with pytest.raises(ValueError, match=r"0a0a and owner/name@0b.*: name the data with one"):
+        rehearsal._check_runs(plans, tmp_path)

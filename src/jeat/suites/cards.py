@@ -6,6 +6,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from jeat._support.hub import hub_data
 from jeat._support.plugins import constant_of
 from jeat._support.reading import reading_of
 from jeat.nets import load, save_net, spec_of
@@ -86,9 +87,11 @@ def _head(name: str, method: str, plan: Plan, own: list[dict[str, Any]]) -> str:
         EvalResult("image-classification", plan.data, plan.data, r["column"], round(r["value"], 6))
         for r in own
     ]
+    source, _ = reading_of(plan.data)
+    hub = hub_data(source)
     data = ModelCardData(
         language=None, license="mit", library_name="jeat",
-        datasets=[reading_of(plan.data)[0]], model_name=name,
+        datasets=[hub.name if hub else source], model_name=name,
         tags=["adversarial-robustness", "energy-based-model", method], eval_results=results,
     )  # fmt: skip
     text: str = data.to_yaml()

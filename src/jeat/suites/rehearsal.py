@@ -1,6 +1,7 @@
 """What a suite needs at its end, tried before anything is trained."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from jeat._support.checks import SettingError
@@ -9,6 +10,7 @@ from jeat.jobs import drawing, measurement, needs
 from jeat.runs.fit import check_run
 from jeat.suites.cost import disk
 from jeat.suites.suite import Suite, drawings, measurements, runs
+from jeat.training.plan import Plan
 
 __all__ = ["rehearse"]
 
@@ -27,15 +29,7 @@ def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
         ValueError: anything else.
     """
     _check_folder(suite, out, seeds=seeds)
-    settled: dict[str, set[str]] = {}
-    for name, plan in runs(suite, out, seeds=seeds).items():
-        whole, _ = check_run(plan, out / name, resume=True)
-        settled.setdefault(plan.data, set()).add(whole.data)
-        if len(commits := sorted(settled[plan.data])) > 1:
-            raise ValueError(
-                f"runs in {out} are of {' and '.join(commits)}: name the data with one commit, and "
-                "begin those of another one anew"
-            )
+    _check_runs(runs(suite, out, seeds=seeds), out)
     suite.comparison.check(suite)
     data = load_data(suite.data)
     _check_data(suite, data)
@@ -47,6 +41,19 @@ def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
         if m.outside not in seen:
             needs.check_outside(m.outside, data.shape)
         seen.add(m.outside)
+
+
+def _check_runs(plans: Mapping[str, Plan], out: Path) -> None:
+    """Refuse runs that cannot be carried out, or that are of several commits of one data set."""
+    named: dict[str, set[str]] = {}
+    for name, plan in plans.items():
+        whole, _ = check_run(plan, out / name, resume=True)
+        named.setdefault(plan.data, set()).add(whole.data)
+        if len(commits := sorted(named[plan.data])) > 1:
+            raise ValueError(
+                f"runs in {out} are of {' and '.join(commits)}: name the data with one commit, and "
+                "begin those of another one anew"
+            )
 
 
 def _check_data(suite: Suite, data: Data) -> None:

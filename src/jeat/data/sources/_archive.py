@@ -97,14 +97,14 @@ def members(file: Path) -> Iterator[Member]:
             yield Member(path, size, content)
 
 
-def check_size(file: Path, size: int) -> None:
+def check_size(file: Path, size: int, remedy: str = _YOURSELF) -> None:
     """Refuse what is far larger unpacked than the size of its file allows.
 
     Raises:
         UnsafeError: it is.
     """
     if size > (most := max(_MOST_BYTES, _TIMES * file.stat().st_size)):
-        raise UnsafeError(f"{file} unpacks to more than {most:,} bytes: {_YOURSELF}")
+        raise UnsafeError(f"{file} unpacks to more than {most:,} bytes: {remedy}")
 
 
 @contextmanager
@@ -150,7 +150,8 @@ def _zipped(file: Path) -> Iterator[tuple[str, int, Any]]:
 
 def _tarred(file: Path) -> Iterator[tuple[str, int, Any]]:
     with tarfile.open(file) as archive:
-        for info in archive:
+        for info in iter(archive.next, None):
+            archive.members.clear()  # type: ignore[attr-defined]  # else of all there are
             _check_plain(file, info.name, info.isreg() or info.isdir())
             if info.isdir():
                 _safe(file, info.name)

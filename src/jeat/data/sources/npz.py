@@ -92,7 +92,8 @@ def _arrays(path: Path) -> tuple[Mapping[str, Pair], dict[str, np.ndarray], list
     try:
         # np.load alone would take a bare array, too
         with zipfile.ZipFile(path) as archive, np.load(path, allow_pickle=False) as stored:
-            check_size(path, sum(info.file_size for info in archive.infolist()))
+            size = sum(info.file_size for info in archive.infolist())
+            check_size(path, size, "save it by numpy.savez, if you trust it")
             names = stored.files
             known = {k.lower(): k for k in reversed(names)}
             layout = next((one for one in _LAYOUTS if {*one["train"]} <= {*known}), None)
