@@ -38,7 +38,7 @@ INSIDE = {
     "training": [
         "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved", "begin", "loop",
     ],
-    "runs": ["folder", "checkpoints", "buffer", "rollbacks", "sweep", "save", "fit"],
+    "runs": ["folder", "checkpoints", "buffer", "rollbacks", "asked", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
     "report": ["summary", "page"],
     "suites": ["suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "work"],

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["KINDS", "Brought", "brought"]
+__all__ = ["KINDS", "Brought", "brought", "look_here"]
 
 KINDS = {
     "objectives": "method", "nets": "net", "samplers": "sampler", "samplers/starts": "start",
@@ -64,3 +64,9 @@ def _of(package: metadata.Distribution, seen: set[str]) -> Iterator[Brought]:
     for e in package.entry_points:
         if e.group.startswith(_GROUP):
             yield Brought(folders.get(e.group, e.group), e.name, e.value, said)
+
+
+def look_here() -> None:
+    """Find modules in the working folder, too, behind all others: none stands for a library."""
+    if "" not in sys.path:
+        sys.path.append("")

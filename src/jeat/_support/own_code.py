@@ -4,9 +4,9 @@ import os
 from importlib import import_module
 from pathlib import Path
 
-from jeat._support.brought import brought
+from jeat._support.brought import brought, look_here
 from jeat._support.checks import SettingError
-from jeat._support.plugins import NAMED, look_here
+from jeat._support.plugins import NAMED
 
 __all__ = ["import_plugins", "place_in_own_code"]
 

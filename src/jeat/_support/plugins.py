@@ -14,14 +14,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from jeat._support.brought import KINDS, Brought, brought
+from jeat._support.brought import KINDS, Brought, brought, look_here
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
 from jeat._support.source import assigned, defines, literal
 
 __all__ = [
     "NAMED", "Part", "Place", "brought_parts", "check_named_by_file", "constant_of", "find",
-    "find_in_file", "known_parts", "locate", "look_here", "name_of", "part_name", "settings_of",
+    "find_in_file", "known_parts", "locate", "name_of", "part_name", "settings_of",
     "short_name", "trouble_of",
 ]  # fmt: skip
 
@@ -34,7 +34,8 @@ _MARKS = {
     "recipes": "suite",
 }  # fmt: skip
 _WORDS = {
-    "exports": "format", "objectives": "method", "metrics": "metric", "nets": "net", "steps": "step",
+    "exports": "format", "metrics": "metric", "nets": "net", "objectives": "method",
+    "steps": "step",
 }  # fmt: skip
 
 NAMED: set[str] = set()
@@ -234,9 +235,3 @@ def _outside(name: str, what: str) -> Place:
         )
     assert spec.origin is not None
     return Place(Path(spec.origin), module, own)
-
-
-def look_here() -> None:
-    """Find modules in the working folder, too, behind all others: none stands for a library."""
-    if "" not in sys.path:
-        sys.path.append("")

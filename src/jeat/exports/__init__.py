@@ -108,7 +108,7 @@ def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str
     drawn, dtype = torch.Generator().manual_seed(0), dtype_of(net)
     found: dict[str, float] = {}
     for n in _BATCHES:
-        x = torch.rand(n, spec.channels, spec.size, spec.size, generator=drawn).to(dtype)
+        x = torch.rand(n, *spec.shape, generator=drawn).to(dtype)
         logits: Tensor = net(x)
         right = {"logits": logits, "E": marginal_energy(logits), "E_y": -logits}
         bound = _BOUND * max(1.0, float(logits.abs().max()))

@@ -29,7 +29,7 @@ class Energies(nn.Module):
 def images(net: nn.Module) -> Tensor:
     """Two grey images of the kind that ``net`` takes; with one, code may take it for no batch."""
     spec = spec_of(net)
-    return torch.full((2, spec.channels, spec.size, spec.size), 0.5, dtype=dtype_of(net))
+    return torch.full((2, *spec.shape), 0.5, dtype=dtype_of(net))
 
 
 def dtype_of(net: nn.Module) -> torch.dtype:

@@ -21,18 +21,15 @@ import torch
 from torch import nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError, check_kind, quoted
-from jeat._support.files import check_not_home, expanded, rewritten
+from jeat._support.files import rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
-from jeat._support.words import joined, parted
-from jeat.data import Data, load_data, name_of_object, settled
-from jeat.nets import net_settings
+from jeat.data import Data, load_data
 from jeat.nets.places import newest
-from jeat.objectives import complete
+from jeat.runs.asked import check_run, with_data
 from jeat.runs.checkpoints import load_state
-from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer, read_plan
-from jeat.runs.rollbacks import Rollback, changed, check_recovery, roll_back, rollbacks_of
+from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
+from jeat.runs.rollbacks import Rollback, changed, roll_back, rollbacks_of
 from jeat.runs.save import any_process, holds_net, save
 from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
 from jeat.training.begin import Begun, begin
@@ -44,7 +41,7 @@ from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
 from jeat.training.unsaved import check_unsaved
 
-__all__ = ["check_run", "fit"]
+__all__ = ["fit"]
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def fit(
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    plan, out = check_run(with_net(_with_data(plan, data), net), out, resume=resume)
+    plan, out = check_run(with_net(with_data(plan, data), net), out, resume=resume)
     held = None if net is None else given(net)
     images = load_data(plan.data if data is None else data)
     check_data(out, images)
@@ -155,54 +152,6 @@ def fit(
                 begun = run.begin(fresh=run.past[-1].to == 0)
             else:
                 return
-
-
-def _with_data(plan: Plan, data: object) -> Plan:
-    """The plan with the name of the data that are given beside it, if some are."""
-    check_kind("plan", plan, Plan)
-    if data is None:
-        return plan
-    return replace(plan, data=str(data) if isinstance(data, str | Path) else name_of_object(data))
-
-
-def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
-    """What :func:`fit` refuses before it reads data; the plan with all its settings, and ``out``.
-
-    A data set of the hub without a commit is at its newest one, or that of the run to be resumed.
-
-    Raises:
-        FileExistsError, FileNotFoundError, ValueError: as :func:`fit`.
-    """
-    check_kind("plan", plan, Plan)
-    check_kind("resume", resume, bool)
-    if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
-        raise SettingError(f"out must name a folder, got {quoted(out)}")
-    check_not_home("out", out)
-    out, plan = expanded(out), _completed(plan)
-    begun = read_plan(out)["data"] if resume and (out / "run.json").is_file() else None
-    plan = replace(plan, data=settled(plan.data, before=begun))
-    check_place(out, plan, resume)
-    return plan, out
-
-
-def _completed(plan: Plan) -> Plan:
-    """A plan with all settings of its net and objective, and the whole path of its first weights.
-
-    Raises:
-        SettingError: a setting that the net, the objective or its recovery does not take.
-    """
-    plan = replace(
-        plan,
-        architecture=net_settings(plan.net, plan.architecture),
-        objective=complete(plan.method, plan.objective),
-    )
-    check_recovery(plan)
-    if plan.init is not None:
-        check_not_home("init", plan.init)
-        name, said = parted(plan.init)
-        if (place := expanded(name)).exists():
-            plan = replace(plan, init=joined(str(place.resolve()), said))
-    return plan
 
 
 def _train_on(run: Run, begun: Begun, asked: list[int]) -> Iterator[Log]:

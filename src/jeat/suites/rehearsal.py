@@ -7,7 +7,7 @@ from pathlib import Path
 from jeat._support.checks import SettingError
 from jeat.data import Data, load_data
 from jeat.jobs import drawing, measurement, needs
-from jeat.runs.fit import check_run
+from jeat.runs.asked import check_run
 from jeat.suites.cost import disk
 from jeat.suites.suite import Suite, drawings, measurements, runs
 from jeat.training.plan import Plan
