@@ -25,7 +25,7 @@ def with_data(plan: Plan, data: object) -> Plan:
 
 
 def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
-    """What :func:`jeat.fit` refuses before it reads data; the plan with all its settings, and ``out``.
+    """What :func:`jeat.fit` refuses before it reads data; the plan with all settings, and ``out``.
 
     A data set of the hub without a commit is at its newest one, or that of the run to be resumed.
 
