@@ -1,6 +1,8 @@
 """``jeat data``: figures of planted data sets, and a warning of each thing that was planted."""
 
 import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,3 +145,43 @@ def test_many_classes_are_cut_off_and_that_is_said(tmp_path, capsys):
     assert "30 classes more are not shown" in lines
     assert sum(line.startswith("|") for line in lines) == 103
     assert lines[-1].endswith("of 20 classes")
+
+
+PAGE = Path(__file__).parents[1] / "docs/your-data.md"
+
+
+def alike(text, *, numbers):
+    """A text without what differs from machine to machine; without numbers where they may."""
+    text = re.sub(r"sha256 \w+", "sha256", re.sub(r"/[^ ]*/photos/", "photos/", text))
+    lines = [line for line in text.splitlines() if not re.match(r"[\w ]+: \d+ of", line)]
+    if numbers:
+        return lines
+    return [re.sub(r"-?[\d.]+", "0", line).replace(" ", "").replace("-", "") for line in lines]
+
+
+SHORTER = {
+    "--epochs 4": "--epochs 0.2 --evaluate_images 8", "convnet-8": "convnet-4",
+    "accuracy robust_accuracy": "accuracy robust_accuracy -n 8",
+    "landscape.png": "landscape.png --points 5", "\\\n": " ",
+}  # fmt: skip
+
+
+def test_the_page_shows_what_its_commands_print(tmp_path, monkeypatch, capsys):
+    """From top to bottom, with a shorter training."""
+    monkeypatch.chdir(tmp_path)
+    names, printed, trained = {}, "", False
+    for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(), re.M | re.S):
+        if kind == "python":
+            exec(code, names)
+        elif kind == "sh":
+            for long, short in SHORTER.items():
+                code = code.replace(long, short)
+            for command in code.splitlines():
+                capsys.readouterr()
+                main(shlex.split(command)[1:])
+                printed = "".join(capsys.readouterr())
+            trained = "runs/photos" in code
+        else:
+            assert alike(printed, numbers=not trained) == alike(code, numbers=not trained)
+    assert (tmp_path / "photos.png").exists()
+    assert (tmp_path / "landscape.png").exists()

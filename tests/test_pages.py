@@ -26,7 +26,7 @@ RUNS = (
     "robustness.md",
     "samples.md",
     "your-net.md",
-)  # README.md runs in test_readme.py
+)  # README.md runs in test_readme.py, your-data.md in test_data_command.py
 SHORTER = {"epochs=20": "epochs=1", "torch.arange(500)": "torch.arange(60)"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -143,7 +143,7 @@ def test_the_script_of_equal_runs_runs(here):
 
 def test_python_that_runs_nowhere_is_shown_nowhere():
     """Of each page, where its blocks of Python run."""
-    tested = {*RUNS, "README.md", "CONTRIBUTING.md", "scale.md"}
+    tested = {*RUNS, "README.md", "CONTRIBUTING.md", "scale.md", "your-data.md"}
     shown = {page.name for page in PAGES for kind, _ in blocks(page) if kind == "python"}
     assert shown <= tested
 
