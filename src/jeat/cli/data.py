@@ -36,11 +36,11 @@ def main(words: Sequence[str]) -> int:
 
     from jeat import load_data
     from jeat._support.files import whole_file
-    from jeat.data import doubts_of, overview
+    from jeat.data import doubts_of, overview, settled
     from jeat.figures import rows
     from jeat.report import table
 
-    data = load_data(name)
+    data = load_data(name := settled(name))
     found = overview(data)
     classes = [
         {"class": k, "train": n, "test": m, "all": n + m} for k, (n, m) in found.counts.items()

@@ -12,7 +12,7 @@ class Net(ResidualNet):
     Args:
         depth: 10, 18 or 34, with two convolutions a block; 50, with three.
         width: channels of the first stage; the last has eight times as many, or 32 times at 50.
-        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
+        channels, size: images are (channels, H, W); size is one side or (H, W), at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.

@@ -28,7 +28,7 @@ class Net(Named):
 
     Args:
         width: channels of the first stage, at least 1.
-        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
+        channels, size: images are (channels, H, W); size is one side or (H, W), at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.

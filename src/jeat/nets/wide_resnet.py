@@ -15,7 +15,7 @@ class Net(ResidualNet):
     Args:
         depth: 6n + 4.
         width: widening factor, at least 1: stages have 16, 32 and 64 times as many channels.
-        channels, size: images are (channels, *size), or squares of a size; sides at least 4.
+        channels, size: images are (channels, H, W); size is one side or (H, W), at least 4.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.

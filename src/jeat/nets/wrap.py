@@ -41,7 +41,7 @@ class Net(nn.Module):
             which no file can make again.
         output: where the logits are in what the module returns: an attribute, a key or a position;
             "" is the whole of it, or its ``logits``.
-        channels, size: images are (channels, *size), or squares of a size.
+        channels, size: images are (channels, H, W); size is one side or (H, W).
         classes: number of logits.
         mean, std: what the module was trained on is (x - mean) / std; a number, or one a channel.
 

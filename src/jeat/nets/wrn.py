@@ -59,7 +59,7 @@ class Net(Named):
         depth: 6n + 4.
         width: widening factor, at least 1.
         fold: side of the squares, which divides the images' size; 1 folds nothing.
-        channels, size: images are (channels, *size), or squares of a size; sides at least 4 fold.
+        channels, size: images are (channels, H, W); size is one side or (H, W), at least 4 fold.
         classes: number of logits.
         norm: normalisation layers.
         activation: leaky_relu has slope 0.2, as in JEM.
