@@ -71,7 +71,8 @@ def sample_quality(
         samples: in [0, 1].
         train: the real images, all that samples shall be compared with.
         extractor: a net whose last linear layer receives the features and returns the logits; or
-            the path of torch-fidelity's weights of the reference Inception, which sees grey images as RGB. In eval mode, fp32.
+            the path of torch-fidelity's weights of the reference Inception, which sees grey images
+            as RGB. In eval mode, fp32.
 
     Raises:
         ValueError: fewer than 4 images, images of other shapes or outside of [0, 1], a net that
