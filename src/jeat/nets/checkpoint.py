@@ -15,6 +15,7 @@ from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
 from jeat._support.words import parted
 from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
+from jeat.nets._remedies import remedy
 from jeat.nets._said import said_of
 from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
@@ -146,7 +147,11 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
+        later = "; a later version may know it: pip install --upgrade jeat"
+        then = later if isinstance(error, SettingError) else remedy(file)
+        raise ValueError(
+            f"{file} is not a jeat checkpoint of this version: {reason}{then}"
+        ) from error
     made.start, made.about, made.chain = start, about, chain
     with torch.inference_mode(False):
         whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
