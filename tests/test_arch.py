@@ -249,6 +249,7 @@ LAYOUTS = {
     "torchvision:resnet18": lambda: models.resnet18(num_classes=10),
     "torchvision:mobilenet_v3_small": lambda: models.mobilenet_v3_small(num_classes=7),
     "torchvision:shufflenet_v2_x0_5": lambda: models.shufflenet_v2_x0_5(),
+    "torchvision:regnet_y_400mf": lambda: models.regnet_y_400mf(num_classes=6),
     "timm:mixer_s32_224": lambda: timm.create_model("mixer_s32_224", num_classes=5),
     "pytorchcv:resnet20_cifar10": cv("resnet20_cifar10"),
     "pytorchcv:preresnet20_cifar10": cv("preresnet20_cifar10"),

@@ -32,7 +32,7 @@ def zipped(*names):
     def write(file):
         with zipfile.ZipFile(file, "w") as archive:
             for name in names:
-                archive.writestr(name, b"x" * 99)
+                archive.writestr(zipfile.ZipInfo(name), b"x" * 99)
 
     return written(write)
 
@@ -140,6 +140,94 @@ def test_a_net_or_samples_of_another_kind_are_refused_as_what_they_are(tmp_path,
         assert "header" not in error
     assert not Path(drawn).exists()
     assert not (tmp_path / "new").exists()
+
+
+def scripted(file):
+    torch.jit.script(NET).save(file)
+
+
+def exported(file):
+    x = torch.rand(2, 1, 8, 8)
+    batch = {0: torch.export.Dim("batch")}
+    torch.export.save(torch.export.export(NET, (x,), dynamic_shapes=(batch,)), file)
+
+
+@pytest.mark.filterwarnings("ignore:.*(torch.jit|TorchScript|deprecated)")
+@pytest.mark.parametrize(
+    ("name", "write", "said"),
+    [
+        ("net.ts", scripted, "a TorchScript archive"),
+        ("net.pt2", exported, "an exported program of PyTorch"),
+        ("net.pkl", lambda f: torch.save(NET, f), "holds more than tensors"),
+    ],
+)
+def test_what_is_said_of_a_net_in_another_form_works(
+    tmp_path, monkeypatch, name, write, said, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    write(name)
+    assert main(["measure", name]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.splitlines()) == 1
+    code, command = error.partition("'def net")[2].partition("', with your")[::2]
+    assert "images=(3, 32, 32), classes=10" in code
+    Path("own.py").write_text(
+        CODE.format("def net" + code.replace(IMAGES, IMAGES.replace("3, 32, 32", "1, 8, 8")))
+    )
+    words = command.partition("jeat measure ")[2].split()[:3]
+    words = [w.replace("DATA", "digits") for w in words]
+    assert main(["measure", *words, "-n", "5", "--metrics", "accuracy"]) == 0
+
+
+def test_an_onnx_model_is_said_to_be_one_with_what_takes_it(tmp_path, capsys):
+    (tmp_path / "net.onnx").write_bytes(KINDS["onnx"][0])
+    assert main(["sample", str(tmp_path / "net.onnx"), "x.png"]) == 1
+    error = capsys.readouterr().err
+    assert "it is an ONNX model" in error
+    assert "onnx2torch.convert('net.onnx')" in error
+
+
+def test_a_state_dict_is_taken_by_the_flag_that_is_named(tmp_path, capsys):
+    torch.save(NET.state_dict(), tmp_path / "net.pt")
+    words = ["measure", str(tmp_path / "net.pt"), "--metrics", "accuracy", "--data", "digits"]
+    assert main(words) == 1
+    assert "--arch FILE.py:FUNCTION" in capsys.readouterr().err
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    arch = ["--arch", f"{tmp_path}/own.py:net", "--images", "1", "8", "8"]
+    assert main([*words, *arch]) == 0
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_folder_of_the_hub_is_taken_or_says_what_it_lacks(tmp_path, name, capsys):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/config.json").write_text('{"hidden": 3}')
+    words = ["sample", str(tmp_path / "folder"), str(tmp_path / "x.png"), "-n", "1", "--steps", "1"]
+    assert main(words) == 1
+    assert "model.safetensors or pytorch_model.bin is read" in capsys.readouterr().err
+    write = torch.save if name.endswith("bin") else lambda s, f: f.write_bytes(save(s))
+    write(NET.state_dict(), tmp_path / "folder" / name)
+    assert main(words) == 1
+    assert "--arch FILE.py:CLASS" in capsys.readouterr().err
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n"
+        "def Net(hidden): return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    arch = ["--arch", f"{tmp_path}/own.py:Net", "--images", "1", "8", "8"]
+    assert main([*words, *arch]) == 0
+
+
+def test_a_net_that_a_later_version_wrote_says_how_to_get_that(tmp_path, capsys):
+    with torch.no_grad():
+        net = jeat.load("cifar10-at")
+    object.__setattr__(net.spec, "name", "later-4")
+    jeat.nets.save_net(net, None, tmp_path / "net.safetensors", about={})
+    assert main(["measure", str(tmp_path / "net.safetensors")]) == 1
+    error = capsys.readouterr().err
+    assert "unknown net 'later'" in error
+    assert "pip install --upgrade jeat" in error
 
 
 def test_samples_are_no_net_and_a_net_no_samples(tmp_path):

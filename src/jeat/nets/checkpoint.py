@@ -15,6 +15,7 @@ from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
 from jeat._support.words import parted
 from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
+from jeat.nets._remedies import remedy
 from jeat.nets._said import said_of
 from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
@@ -137,8 +138,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         chain = _chain(header["chain"]) if "chain" in header else None
         weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
         if net is None:
-            with torch.device("meta"):  # a header may ask for more than there is memory
-                _check_weights(build(spec, by_file=True), weights)
+            _check_size(spec, weights)
         made: Any = build(spec, by_file=True) if net is None else around(net, spec)
         _check_weights(made, weights)
         made.load_state_dict(weights)
@@ -147,7 +147,11 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{file} is not a jeat checkpoint of this version: {reason}") from error
+        later = "; a later version may know it: pip install --upgrade jeat"
+        then = later if isinstance(error, SettingError) else remedy(file)
+        raise ValueError(
+            f"{file} is not a jeat checkpoint of this version: {reason}{then}"
+        ) from error
     made.start, made.about, made.chain = start, about, chain
     with torch.inference_mode(False):
         whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
@@ -185,6 +189,20 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
         raise ValueError(f"its start {verb} start.{min(odd)}, unlike a {kind.__name__}")
     start: Start = kind(**values)
     return start
+
+
+def _check_size(spec: Spec, weights: dict[str, Tensor]) -> None:
+    """Refuse a header that asks for another net than its weights are of: for more, perhaps, than
+    there is memory. A few nets of libraries cannot be looked at before they are made.
+    """
+    try:
+        with torch.device("meta"):
+            made = build(spec, by_file=True)
+    except SettingError as error:
+        if "meta tensor" not in str(error):
+            raise
+        return
+    _check_weights(made, weights)
 
 
 def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:

@@ -21,8 +21,10 @@ from jeat._support.signatures import check_takes
 from jeat.nets._fitted import fitted
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
+from jeat.nets._remedies import remedy
 from jeat.nets._said import Said, said_of, with_config
 from jeat.nets.layouts import Found, recognised
+from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
 from jeat.nets.wrap import NAME, around, finished
@@ -63,7 +65,8 @@ def made_by_name(name: str) -> nn.Module | None:
             f"{name} must return a net of jeat.wrap(net, images=(C, H, W), classes=[...]), got a "
             f"{type(net).__name__}"
         )
-    made: Any = net.eval()
+    to_eval(net)
+    made: Any = net
     made.start, made.chain = getattr(net, "start", None), getattr(net, "chain", None)
     made.about = getattr(net, "about", {})
     return net
@@ -113,7 +116,7 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
         return None
     said = said_of(arch)
     config = file.with_name("config.json")
-    if file.name == "model.safetensors" and config.is_file():
+    if file.name in ("model.safetensors", "pytorch_model.bin") and config.is_file():
         said = with_config(said, _json(config), str(file.parent))
     if said.name:
         return fitted(tensors, said, file)
@@ -199,7 +202,8 @@ def saved(file: Path) -> Any:
     except Exception as error:  # torch has no one error for what is damaged or no tensor
         raise ValueError(
             f"{file} is damaged, or holds more than tensors, which could run code as it is loaded: "
-            "save net.state_dict() alone, in the project that it is from"
+            "save net.state_dict() alone, in the project that it is from, and say --arch"
+            + (remedy(file) if "weights_only" in str(error) or "Unsupported" in str(error) else "")
         ) from error
 
 

@@ -13,7 +13,7 @@ from torch.fx import GraphModule
 
 from jeat._support.checks import SettingError, quoted
 
-__all__ = ["Precision", "autocast", "evaluating", "in_bf16"]
+__all__ = ["Precision", "autocast", "evaluating", "in_bf16", "to_eval"]
 
 Precision = Literal["fp32", "bf16", "auto"]
 
@@ -70,7 +70,7 @@ def _freeze(net: nn.Module) -> None:
             m for m in net.modules() if getattr(m, "training", False)
         ]  # frozen code has none
         thawed = [p for p in net.parameters() if p.requires_grad and not p.is_inference()]
-        _to_eval(net)
+        to_eval(net)
         for p in thawed:
             p.requires_grad = False
         _users[net] = _Users(1, modules, thawed)
@@ -89,7 +89,7 @@ def _thaw(net: nn.Module) -> None:
             p.requires_grad = True
 
 
-def _to_eval(net: nn.Module) -> None:
+def to_eval(net: nn.Module) -> None:
     """``net.eval()``; an exported net, which has one mode, stays in it."""
     try:
         net.eval()

@@ -11,7 +11,7 @@ from jeat._support.shipped import shipped
 
 __all__ = ["checkpoint_of", "checkpoints", "file_of", "hub_name", "newest", "shipped"]
 
-_IN_FOLDER = ("net.safetensors", "model.safetensors")  # ours, and the hub's usual
+_IN_FOLDER = ("net.safetensors", "model.safetensors", "pytorch_model.bin")  # ours, the hub's
 _OF_TIMM = re.compile(r"^(timm:)?(hf-hub|hf_hub):")
 
 
@@ -71,7 +71,7 @@ def _of_hub(name: str, commit: str | None) -> Path:
     except (OSError, HfHubHTTPError) as error:
         raise FileNotFoundError(
             f"there is no {name}@{commit} here, and the hub gives no such net: it needs "
-            f"{' or '.join(_IN_FOLDER)}"
+            f"{' or '.join(_IN_FOLDER[:2])}"
         ) from error
 
 
@@ -94,5 +94,8 @@ def checkpoint_of(run: Path) -> Path:
         FileNotFoundError: there is none.
     """
     if (found := newest(run)) is None:
-        raise FileNotFoundError(f"{run} is no run directory: it holds no checkpoint")
+        raise FileNotFoundError(
+            f"{run} is no run directory: it holds no checkpoint; of a folder of the hub, "
+            f"{' or '.join(_IN_FOLDER[1:])} is read"
+        )
     return found

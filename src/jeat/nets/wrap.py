@@ -15,7 +15,7 @@ from jeat._support.plugins import Part, check_named_by_file, name_of
 from jeat._support.tensors import check_logits
 from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._modules import chosen, made, name_alike
-from jeat.nets.modes import evaluating
+from jeat.nets.modes import evaluating, to_eval
 from jeat.nets.spec import Spec, build, spec_of
 
 __all__ = ["NAME", "Net", "NoModuleError", "around", "check_logits_of", "finished", "wrap"]
@@ -166,8 +166,9 @@ def finished(net: Any) -> nn.Module:
     """
     net.start = net.chain = None
     net.about = {}
-    whole: nn.Module = net.eval()
-    check_logits_of(whole)
+    to_eval(net)
+    check_logits_of(net)
+    whole: nn.Module = net
     return whole
 
 

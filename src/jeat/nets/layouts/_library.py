@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ _FAMILIES = {  # a key -> what the names of the nets that have it match
     "features.1.block.0.0.weight": r"mobilenet_v3_\w+",
     "features.1.0.layer_scale": r"convnext_\w+",
     "features.1.0.block.1.fc1.weight": r"efficientnet_b\d",
+    "trunk_output.block1.block1-0.proj.0.weight": r"regnet_\w_\d*_?\d00mf",
     "stage2.0.branch1.0.weight": r"shufflenet_\w+",
 }
 
@@ -50,9 +52,12 @@ def fitting(
     shapes, found = {k: v.shape for k, v in tensors.items()}, list[str]()
     channels = next((t.shape[1] for t in tensors.values() if t.dim() == 4), 3)
     for name in names:
+        make = partial(module_of, library, name, {}, channels=channels, classes=head_of(tensors))
         try:
             with torch.device("meta"):
-                net = module_of(library, name, {}, channels=channels, classes=head_of(tensors) or 1)
+                net = make()
+        except RuntimeError:  # a few cannot be looked at before they are made
+            net = make()
         except Exception:  # whatever a library's net raises that is not made for these
             continue
         own = {k: v.shape for k, v in net.state_dict().items()}
