@@ -577,6 +577,9 @@ def test_a_bad_command_is_refused_in_one_line(line, code, named, remedy, here, c
         "attack run -n 20 --steps 1 --out {}.npz",
         "landscape run {}.png --points 3",
         "measure run -n 20 --metrics accuracy --out {}.json",
+        "export run {}.ts",
+        "export run {}.pt2",
+        "export run {}.py",
     ],
 )
 def test_a_full_disk_leaves_the_file_that_was_there(line, here, tmp_path, capsys):

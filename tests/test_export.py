@@ -2,8 +2,10 @@
 
 import json
 import re
+import resource
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import huggingface_hub
@@ -59,7 +61,7 @@ def made(tmp_path_factory):
 
 
 def _has_onnx():
-    return all(map(__import__, ("onnx", "onnxscript", "onnxruntime")))
+    return all(map(find_spec, ("onnx", "onnxscript", "onnxruntime")))
 
 
 @pytest.fixture
@@ -194,6 +196,25 @@ def test_a_file_whose_numbers_are_not_the_nets_gets_no_name(net, tmp_path, monke
     with pytest.raises(ValueError, match=r"net.ts cannot hold .* differ from the net's by 0\.01"):
         jeat.export(net, tmp_path / "net.ts")
     assert [f.read_text() for f in tmp_path.iterdir()] == ["what was there"]
+
+
+def test_what_a_format_needs_is_named_before_any_work(made, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if "script" in name else 1)
+    assert main(["export", str(made / "own.safetensors"), str(tmp_path / "net.onnx")]) == 2
+    error = capsys.readouterr().err
+    assert "needs onnxscript: pip install 'jeat[export]', or pip install onnxscript" in error
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_full_disk_leaves_no_half_of_a_folder(net, tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            jeat.export(net, tmp_path / "hub/")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [*tmp_path.iterdir()]
 
 
 class Repeated(Passes):

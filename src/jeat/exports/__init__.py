@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, plain, quoted
-from jeat._support.files import expanded, whole_place
+from jeat._support.files import expanded, system_number, whole_place
 from jeat._support.passes import bare
 from jeat._support.plugins import constant_of, known_parts
 from jeat.energy import marginal_energy
@@ -61,9 +61,9 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
                 warnings.simplefilter("ignore")  # of exporters, about themselves
                 module.write(inner, place, **settings)
                 return _differences(inner, module.read(place))
-        except (SettingError, OSError):
-            raise
         except Exception as error:  # exporters have no one error for what they cannot do
+            if isinstance(error, SettingError) or system_number(error) is not None:
+                raise
             why = " ".join(str(error).split())
             said = plain(_explained(why) or why or type(error).__name__)[:300]
             raise ValueError(f"{out} cannot hold this {spec.name}: {said}") from error

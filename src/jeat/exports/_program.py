@@ -1,5 +1,8 @@
 """A net as a graph of torch.export, for batches of any size."""
 
+from io import BytesIO
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
@@ -7,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 from jeat.energy import marginal_energy
 from jeat.nets import spec_of
 
-__all__ = ["BATCHES", "Energies", "dtype_of", "images", "program"]
+__all__ = ["BATCHES", "Energies", "dtype_of", "images", "program", "save"]
 
 
 BATCHES = ({0: Dim("batch")},)
@@ -41,3 +44,14 @@ def dtype_of(net: nn.Module) -> torch.dtype:
 def program(module: nn.Module, x: Tensor) -> ExportedProgram:
     """The graph of a module of images, whose first dimension is the batch."""
     return torch.export.export(module, (x,), dynamic_shapes=BATCHES, strict=False)
+
+
+def save(graph: ExportedProgram, file: Path) -> None:
+    """Write a graph; PyTorch, writing to a full disk itself, ends the process.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    held = BytesIO()
+    torch.export.save(graph, held)
+    file.write_bytes(held.getbuffer())

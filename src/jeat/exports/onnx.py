@@ -44,7 +44,7 @@ def write(net: nn.Module, file: Path) -> None:
     made.model.metadata_props["classes"] = json.dumps(spec_of(net).classes)
     for value in (*made.model.graph.inputs, *made.model.graph.outputs):
         value.doc_string = SAID.get(value.name, "")
-    made.save(file, external_data=False)
+    file.write_bytes(made.model_proto.SerializeToString())
 
 
 def read(file: Path) -> Callable[[Tensor], dict[str, Tensor]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
-from jeat.exports._program import images, program
+from jeat.exports._program import images, program, save
 from jeat.nets import spec_of
 
 __all__ = ["read", "write"]
@@ -65,7 +65,7 @@ def write(net: nn.Module, file: Path) -> None:
     if not file.stem.isidentifier():
         raise SettingError(f"{file.name} is no name that Python imports: name it as net.py")
     spec = spec_of(net)
-    torch.export.save(program(net, images(net)), file.with_suffix(".pt2"))
+    save(program(net, images(net)), file.with_suffix(".pt2"))
     text = TEXT.format(
         name=spec.name, classes=len(spec.classes),
         shape=f"(B, {spec.channels}, {spec.size}, {spec.size})",

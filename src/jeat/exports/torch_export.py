@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from jeat.exports._program import images, program
+from jeat.exports._program import images, program, save
 
 __all__ = ["read", "write"]
 
@@ -16,7 +16,7 @@ suffixes = (".pt2",)
 
 def write(net: nn.Module, file: Path) -> None:
     """The graph and its weights."""
-    torch.export.save(program(net, images(net)), file)
+    save(program(net, images(net)), file)
 
 
 def read(file: Path) -> Callable[[Tensor], dict[str, Tensor]]:
