@@ -503,9 +503,8 @@ X, Y = torch.arange(20, dtype=torch.uint8).view(20, 1, 1, 1).expand(20, 1, 4, 4)
         (Images, X, np.array(Y), "torch tensors|ndarray|from_arrays"),
         (Images, X, Y, "torch tensors|list"),
         (zip, X, torch.tensor(Y), "a jeat.data.Images|zip"),
-        (Images, X[..., :3], torch.tensor(Y), "square|(20, 1, 4, 3)"),
         (Images, X.expand(20, 5, 4, 4), torch.tensor(Y), "1 or 3 channels|(20, 5, 4, 4)"),
-        (Images, X[..., :0, :0], torch.tensor(Y), "square|(20, 1, 0, 0)"),
+        (Images, X[..., :0, :0], torch.tensor(Y), "1 or 3 channels|(20, 1, 0, 0)"),
     ],
 )
 def test_what_is_no_tensor_of_images_is_named_by_its_split(
