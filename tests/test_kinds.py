@@ -145,13 +145,9 @@ def test_samples_are_no_net_and_a_net_no_samples(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        (
-            "paths.csv",
-            b"file,label\n1.png,0\n",
-            "is a table (csv) and no data set: give the folder it is in",
-        ),
+        ("paths.json", b"{}", "is a JSON file and no data set: give digits"),
         ("net.pt", KINDS["torch"][0], "is a pickle of torch.save and no data set: give digits"),
-        ("set.zip", KINDS["zip"][0], "is a zip archive and no data set: unpack it and give"),
+        ("set.xz", b"\xfd7zXZ", "is an xz archive and no data set: unpack it and give"),
         ("set.npz", KINDS["torch"][0], "'images' and 'labels': it is a pickle of torch.save"),
         ("set.npz", KINDS["arrays"][0], "'images' and 'labels': it holds a"),
         ("set.npz", KINDS["zip, cut"][0], "'images' and 'labels': it is a zip archive that is cut"),

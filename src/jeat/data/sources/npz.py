@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from jeat._support.checks import quoted
 from jeat._support.kinds import NPZ, kind_of
 from jeat._support.reading import Reading
 from jeat.data.decode import line
@@ -106,14 +105,15 @@ def _arrays(path: Path) -> tuple[Mapping[str, Pair], dict[str, np.ndarray], list
         KeyError, ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error, MemoryError,
     ) as error:  # fmt: skip
         kind = kind_of(path) or "damaged"
-        said = line(error) if kind == NPZ else f"it is {kind}"
-        raise ValueError(f"{path} is not an .npz of arrays {_pairs()}: {said}") from error
-    said = ", ".join(map(quoted, names)) or "nothing"
-    raise ValueError(f"{path} is not an .npz of arrays {_pairs()}: it holds {said}")
+        raise ValueError(_refusal(path, line(error) if kind == NPZ else f"it is {kind}")) from error
+    other = kind_of(path) != NPZ
+    holds = ", ".join(names) or "nothing"
+    raise ValueError(_refusal(path, f"it is {kind_of(path)}" if other else f"it holds {holds}"))
 
 
-def _pairs() -> str:
-    return " or ".join("{!r} and {!r}".format(*one["train"]) for one in _LAYOUTS)
+def _refusal(path: Path, why: str) -> str:
+    (first, *others) = ("{!r} and {!r}".format(*one["train"]) for one in _LAYOUTS)
+    return f"{path} is not an .npz of arrays {first}: {why}; {', or '.join(others)} will do, too"
 
 
 def _classes(path: Path, names: np.ndarray) -> list[str]:
