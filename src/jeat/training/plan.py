@@ -178,7 +178,8 @@ class Plan:
         data: digits; mnist, fashion-mnist, cifar10, cifar100, svhn; owner/name of the Hugging Face
             hub, with :CONFIG and @COMMIT or not; a folder with one folder of images a class, or a
             zip or tar archive of one; a .csv of paths and labels, a .parquet, an .npz, a folder of
-            idx files or of CIFAR's pickles; or package.module:function.
+            idx files or of CIFAR's pickles; or package.module:function. How it is read may come
+            after a question mark: photos?size=32&label=kind&background=white.
         net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class.
         architecture: the net's own settings. ``norm="batch"`` is short for
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given
