@@ -121,7 +121,13 @@ def test_nothing_is_said_of_sound_data():
     assert list(doubts_of(overview(planted((99, 10))))) == []
 
 
-def test_a_class_without_test_images_and_one_without_any_are_said(tmp_path, capsys):
+def test_a_class_without_any_image_is_said(tmp_path, capsys):
+    assert main(shown(planted((20, 0, 20), (5, 0, 5), ("0", "1", "2")), tmp_path)) == 0
+    (line,) = said(capsys)[1]
+    assert line.endswith("set.npz: classes have no images: '1'")
+
+
+def test_a_class_without_test_images_transparency_and_a_shared_image_are_said(tmp_path, capsys):
     folder = tmp_path / "set"
     for name, n in {"train/cat": 9, "train/dog": 8, "test/cat": 3}.items():
         (folder / name).mkdir(parents=True)

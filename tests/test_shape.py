@@ -278,7 +278,7 @@ def test_a_module_of_ones_own_takes_rectangles():
     assert jeat.sample(net, torch.arange(3), steps=1).shape == (3, 3, 8, 12)
 
 
-def test_a_turned_data_set_gives_turned_starts_neighbours_and_grids():
+def test_a_turned_data_set_gives_turned_starts_and_neighbours():
     """What knows height and width treats them alike: turned images give turned results."""
     data = oblong(200)
     turned = Images(data.train.x.mT.contiguous(), data.train.y)
@@ -292,9 +292,6 @@ def test_a_turned_data_set_gives_turned_starts_neighbours_and_grids():
     for distance in ("l2", "ssim"):
         near, mirrored = (nearest(a, b, k=2, distance=distance) for a, b in ((x, y), (x.mT, y.mT)))
         assert torch.equal(near[1], mirrored[1])
-    wide, high = grid(x, columns=3), grid(x.mT.contiguous(), columns=1)
-    assert wide.size == high.size[::-1]
-    assert np.array_equal(np.asarray(wide).transpose(1, 0, 2), np.asarray(high))
 
 
 def test_rectangles_are_cropped_within_their_padding():
@@ -304,3 +301,23 @@ def test_rectangles_are_cropped_within_their_padding():
     windows = padded.unfold(2, 8, 1).unfold(3, 12, 1).reshape(25, 8, 12)
     for crop in augment(x.expand(50, -1, -1, -1), pad=2, flip=False)[:, 0]:
         assert (windows == crop).flatten(1).all(1).any()
+
+
+def test_a_grid_of_rectangles_has_each_in_its_place():
+    x = torch.rand(4, 3, 8, 12)
+    found = np.asarray(grid(x, columns=2, gap=2, least=1))
+    assert found.shape == (2 * 10 + 2, 2 * 14 + 2, 3)
+    for i, image in enumerate(x):
+        top, left = 2 + i // 2 * 10, 2 + i % 2 * 14
+        expected = (image * 255).round().byte().movedim(0, -1)
+        assert np.array_equal(found[top : top + 8, left : left + 12], expected)
+
+
+def test_a_start_on_rectangles_draws_around_the_mean_image_of_the_class():
+    """Images that grow from left to right alone: so do their draws, within their 0.01 of noise."""
+    ramp = (torch.arange(12) * 20).byte().expand(10, 3, 8, 12)
+    start = ClassGaussian.fit(ramp, torch.zeros(10).long(), classes=1, grain=2)
+    drawn = start(torch.zeros(500).long()).mean(0)
+    pooled = torch.nn.functional.avg_pool2d(ramp[:1].float() / 255, 2)
+    expected = torch.nn.functional.interpolate(pooled, size=(8, 12), mode="bilinear")[0]
+    assert (drawn - expected).abs().max() < 0.01

@@ -174,20 +174,18 @@ class Plan:
     """A training run.
 
     Attributes:
-        method: the objective, by the name of its file in ``jeat/objectives``, or
-            package.module:Class.
-        data: digits; mnist, fashion-mnist, cifar10, cifar100, svhn; owner/name of the Hugging Face
-            hub, with :CONFIG and @COMMIT or not; a folder with one folder of images a class, or a
-            zip or tar archive of one; a .csv of paths and labels, a .parquet, an .npz, a folder of
-            idx files or of CIFAR's pickles; or package.module:function.
+        method: the objective: a file in ``jeat/objectives``, or package.module:Class.
+        data: digits, mnist, fashion-mnist, cifar10, cifar100, svhn; owner/name[:CONFIG][@COMMIT] of
+            the Hugging Face hub; a folder with one folder of images a class, or a zip or tar of
+            one; a .csv, .parquet or .npz; a folder of idx files or of CIFAR's pickles; or
+            package.module:function. How it is read may follow: photos?size=32&background=white.
         net: architecture, e.g. convnet-32 or wrn-28-10, or package.module:Class; timm:NAME,
             torchvision:NAME, or FILE.py:FACTORY of one's own, with weights at random.
         architecture: the net's own settings. ``norm="batch"`` is short for
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given
             only, and read as ``architecture[...]``.
-        start: where chains start and restart, by the name of a file in ``jeat/samplers/starts``:
-            uniform noise, or class-conditional Gaussians fitted to the training images; or
-            package.module:Class.
+        start: where chains start and restart: a file in ``jeat/samplers/starts`` (uniform noise, or
+            Gaussians of the classes' training images), or package.module:Class.
         init: run directory, checkpoint or shipped name to take the first weights from.
         eps: attack radius of the evaluations during training, in [0, 1] pixels (PGD-20).
         objective: the method's own settings.
