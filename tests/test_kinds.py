@@ -172,9 +172,8 @@ def test_what_is_said_of_a_net_in_another_form_works(
     assert len(error.splitlines()) == 1
     code, command = error.partition("'def net")[2].partition("', with your")[::2]
     assert "images=(3, 32, 32), classes=10" in code
-    Path("own.py").write_text(
-        CODE.format("def net" + code.replace(IMAGES, IMAGES.replace("3, 32, 32", "1, 8, 8")))
-    )
+    code = code.replace("3, 32, 32", "1, 8, 8")  # "with your images"
+    Path("own.py").write_text(f"import jeat, torch\ndef net{code}\n")
     words = command.partition("jeat measure ")[2].split()[:3]
     words = [w.replace("DATA", "digits") for w in words]
     assert main(["measure", *words, "-n", "5", "--metrics", "accuracy"]) == 0

@@ -212,7 +212,7 @@ def _plain(before: str, word: str, long: Mapping[str, str]) -> str:
 
 
 _WRONG = re.compile(
-    r'Parser key "(?P<flag>[^"]+)": .*?(Expected an? |Subtypes: \[)(?P<kinds>.*?)'
+    r'Parser key "(?P<flag>[^"]+)"(?: element \d+)?: .*?(Expected an? |Subtypes: \[)(?P<kinds>.*?)'
     r"(\. Got value: |\] Errors: .*Given value: )(?P<value>.*)"
 )
 _KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or false",
