@@ -8,8 +8,10 @@ from torch import nn
 
 import jeat
 from jeat.cli import main
+from jeat.data import Data
 from jeat.nets import Spec, build, spec_of, wrap
 from jeat.runs.rollbacks import rollbacks_of
+from jeat.training.given import given
 from jeat.training.plan import Optimisation, Plan, Recovery
 
 from .conftest import DIGITS
@@ -72,12 +74,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(stop, whole, tmp_pat
 
 
 def test_a_run_that_diverges_goes_back_to_the_weights_that_were_given(tmp_path):
-    given = plan(
+    risky = plan(
         optimisation=Optimisation(epochs=0.5, batch_size=128, log_every=1, lr=100.0),
         recovery=Recovery(tries=1, lr=1e-6, patience=1, max_energy=20.0),
     )
     net = module()
-    found = losses(tmp_path / "run", net, of=given)
+    found = losses(tmp_path / "run", net, of=risky)
     went = rollbacks_of(tmp_path / "run")
     assert [r.to for r in went] == [0]
     assert len(found) >= 6
@@ -114,6 +116,14 @@ def test_a_net_of_ours_is_given_with_its_weights(tmp_path):
     torch.testing.assert_close(kept["linear.weight"], net.state_dict()["linear.weight"])
 
 
+def test_classes_that_are_named_otherwise_are_refused():
+    net = wrap(module(), (1, 8, 8), list("abcdefghij"))
+    named = Data(DIGITS.train, DIGITS.test, tuple("klmnopqrst"))
+    with pytest.raises(ValueError, match="knows the classes a, b"):
+        given(net).ready(plan(), named, fresh=True)
+    assert given(net).ready(plan(), DIGITS, fresh=True) is net  # numbers say nothing
+
+
 def test_a_normalisation_of_wrap_is_kept(tmp_path):
     losses(tmp_path / "run", wrap(module(), (1, 8, 8), 10, mean=0.3, std=0.2))
     assert spec_of(jeat.load(tmp_path / "run", net=module())).settings["std"] == 0.2
@@ -124,7 +134,6 @@ def test_a_normalisation_of_wrap_is_kept(tmp_path):
     [
         (lambda: 3, "takes a torch.nn.Module"),
         (lambda: wrap(nn.Flatten(), (1, 4, 4), 16), "takes images of (1, 4, 4)"),
-        (lambda: wrap(module(), (1, 8, 8), list("abcdefghij")), "knows the classes a, b"),
         (lambda: nn.Linear(2, 2), ""),
         (lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 9)), "a logit a class"),
         (lambda: module().requires_grad_(False), "nothing to learn"),

@@ -25,9 +25,9 @@ RUNS = (
     "start.md",
     "robustness.md",
     "samples.md",
-    "your-net.md",
     "export.md",
-)  # README.md runs in test_readme.py, your-data.md in test_data_command.py
+)  # README.md runs in test_readme.py, your-data.md in
+# test_data_command.py, your-net.md in test_your_net.py
 SHORTER = {"epochs=20": "epochs=1", "torch.arange(500)": "torch.arange(60)"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -32,8 +32,8 @@ def test_what_the_readme_shows_runs_from_top_to_bottom():
     commands = [line.split(" ", 1)[1] for line in lines if line.startswith("jeat ")]
     assert len(commands) == 6
     for command in commands:
-        words = shlex.split(command.replace("--epochs 20", "--epochs 0.5"))
-        few = ["-n", "100"] if words[0] in ("attack", "measure") else []
+        words = shlex.split(command.replace("--epochs 20", "--epochs 0.25"))
+        few = ["-n", "40"] if words[0] in ("attack", "measure") else []
         assert main([*words, *few]) == 0, command
     assert Path("digits.png").stat().st_size > 0
     assert Path("jeat.json").stat().st_size > 0
@@ -41,7 +41,7 @@ def test_what_the_readme_shows_runs_from_top_to_bottom():
     Path("digits.png").unlink()
     code = block("python", "import jeat")
     assert len(code.splitlines()) <= 20
-    exec(code.replace("epochs=20", "epochs=0.5"), {})
+    exec(code.replace("epochs=20", "epochs=0.25"), {})
     assert Path("digits.png").stat().st_size > 0
 
 

@@ -533,7 +533,7 @@ def test_the_number_of_images_stands_in_the_heading_of_what_depends_on_it():
     found = summarise(records(("at", 0, 0.6, 100), ("at", 1, 0.8, 100), ("jem", 0, 0.5, 100)))
     text = markdown([Table("T", "", (RECALL,), ("at", "jem"))], found)
     assert "| recall, n = 100 " in text
-    assert "recall, n = 100: of real images." in text
+    assert "recall, n = 100: of real images, higher is better." in text
     assert "(n =" not in text
     plain = Column("recall", "recall", "of real images", "higher")
     assert "n = " not in markdown([Table("T", "", (plain,), ("at", "jem"))], found)
