@@ -18,9 +18,9 @@ from torch import nn
 import jeat
 from jeat.cli import main
 from jeat.energy import joint_energy, marginal_energy
-from jeat.exports import torchscript
+from jeat.exports import export, torchscript
 from jeat.exports.hub_folder import push
-from jeat.nets import Spec, build, load_net, save_net
+from jeat.nets import Spec, build, load_net, save_net, wrap
 from jeat.samplers import Chain, ClassGaussian
 
 from .toys.passes import Passes
@@ -37,6 +37,11 @@ class RefusedError(HfHubHTTPError):
 
     def __str__(self):
         return self.args[0]
+
+
+def own():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 4))
 
 
 SPEC = Spec("convnet-4", 3, 8, ("cat", "dog", "ox"), norm="batch", mean=[0.5, 0.4, 0.3], std=0.25)
@@ -328,3 +333,33 @@ def test_a_push_that_fails_is_said_in_a_line_without_a_token(error, made, monkey
     with pytest.raises(OSError, match=r"^[^\n]*hub is written, but .* as me/net: .*log in by") as e:
         push(made / "hub", "me/net")
     assert "secret" not in str(e.value)
+
+
+def test_what_was_compiled_is_exported_as_it_was_before(tmp_path):
+    net = wrap(torch.compile(own(), backend="eager"), (3, 8, 8), 4)
+    x = torch.rand(5, 3, 8, 8)
+    for name in ("net.ts", "net.pt2"):
+        export(net, tmp_path / name)
+    with torch.no_grad():
+        assert torch.allclose(torch.jit.load(tmp_path / "net.ts")(x), net(x), atol=1e-6)
+    assert hasattr(net.net, "_orig_mod")
+
+
+def test_a_half_precision_net_is_compared_by_what_its_dtype_holds(tmp_path):
+    net = wrap(own().half(), (3, 8, 8), 4)
+    assert max(export(net, tmp_path / "net.pt2").values()) <= 1e-2
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path, monkeypatch):
+    """Whatever the hub's client raises; what is written stays."""
+    (tmp_path / "hub").mkdir()
+
+    class UnreachableError(Exception):
+        pass
+
+    def fails(*_, **__):
+        raise UnreachableError("Name or service not known")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.create_repo", fails)
+    with pytest.raises(OSError, match="is written, but the hub does not take it as a/b"):
+        push(tmp_path / "hub", "a/b")

@@ -1,11 +1,14 @@
 """Any classifier, wrapped, is taken by every function as a net of this package is."""
 
+import warnings
+
 import pytest
 import torch
 import torchvision
 from torch import nn
 
 import jeat
+from jeat._support.checks import DoubtWarning
 from jeat.nets import spec_of, wrap
 from jeat.nets.checkpoint import load_net, save_net
 
@@ -160,3 +163,26 @@ def test_a_net_of_torchvision_is_trained_and_resumed(tmp_path):
 
 def small():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+
+def test_a_net_of_wrap_is_not_wrapped_again():
+    """Its normalisation and outputs would be lost, or be applied twice."""
+    own = wrap(Says(lambda f: f), (3, 8, 8), CLASSES, mean=MEAN, std=STD)
+    for net in (own, nn.DataParallel(own)):
+        with pytest.raises(ValueError, match="use it as it stands"):
+            wrap(net, (3, 8, 8), CLASSES)
+
+
+def test_that_no_file_keeps_a_preparation_is_said(tmp_path):
+    """It is kept where the net of wrap is given again, in loading as in training."""
+    module, x = Says(lambda f: f), torch.rand(4, 3, 8, 8)
+    own = wrap(module, (3, 8, 8), CLASSES, prepare=lambda x: 255 * x)
+    save_net(own, None, str(tmp_path / "net.safetensors"))
+    right = own(x)
+    with pytest.warns(DoubtWarning, match="prepare, which no file keeps"):
+        bare = jeat.load(tmp_path / "net.safetensors", net=module)
+    assert not torch.allclose(bare(x), right)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtWarning)
+        again = jeat.load(tmp_path / "net.safetensors", net=own)
+    assert torch.equal(again(x), right)

@@ -54,7 +54,7 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
     spec = spec_of(net)
     _check_needs(name)
     module: Any = import_module(f"{__name__}.{name}")
-    inner = _on_cpu(bare(net))
+    inner = _plain(bare(net))
     with evaluating(inner), torch.no_grad(), whole_place(expanded(out)) as place:
         try:
             with warnings.catch_warnings():
@@ -111,7 +111,10 @@ def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str
         x = torch.rand(n, *spec.shape, generator=drawn).to(dtype)
         logits: Tensor = net(x)
         right = {"logits": logits, "E": marginal_energy(logits), "E_y": -logits}
-        bound = _BOUND * max(1.0, float(logits.abs().max()))
+        rounds = (
+            torch.finfo(dtype).eps / torch.finfo(torch.float32).eps if dtype.itemsize < 4 else 1
+        )
+        bound = _BOUND * max(1.0, float(logits.abs().max())) * min(rounds, 100.0)
         for name, value in again(x).items():
             if value.shape != right[name].shape:
                 raise ValueError(f"its {name} of {n} images are {tuple(value.shape)}")
@@ -122,10 +125,19 @@ def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str
     return found
 
 
-def _on_cpu(net: nn.Module) -> nn.Module:
-    """The net, or a copy of one that is elsewhere: graphs name the device that they are made on."""
+def _plain(net: nn.Module) -> nn.Module:
+    """The net, or a copy of one that is elsewhere or compiled: graphs name the device that they are
+    made on, and are made of what was not compiled yet.
+    """
     elsewhere = any(t.device.type != "cpu" for t in net.state_dict().values())
-    return copy.deepcopy(net).cpu() if elsewhere else net
+    compiled = {k: m._orig_mod for k, m in net.named_modules() if hasattr(m, "_orig_mod")}
+    if not elsewhere and not compiled:
+        return net
+    whole = copy.deepcopy(net)
+    for name in compiled:
+        above, _, own = name.rpartition(".")
+        setattr(whole.get_submodule(above), own, whole.get_submodule(name)._orig_mod)
+    return whole.cpu()
 
 
 def _explained(why: str) -> str | None:
@@ -135,6 +147,8 @@ def _explained(why: str) -> str | None:
             "its code counts the images of a batch in Python, and would be one for batches of one "
             "size: write x.shape[0] for len(x), and no loop over images"
         )
+    if "takes 2 positional arguments but 3 were given" in why or "ScriptModule" in why:
+        return f"a TorchScript module goes to .ts only ({why})"
     if "ONNXRuntimeError" in why and ("bfloat16" in why or "NOT_IMPLEMENTED" in why):
         return f"onnxruntime knows not all that it does in its dtype: export net.float() ({why})"
     return None

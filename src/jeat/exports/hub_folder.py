@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, ModelCardData
-from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor, nn
 
 from jeat._support import version
@@ -78,7 +77,7 @@ def _card(name: str, spec: Spec, about: dict[str, Any]) -> str:
     text: str = data.to_yaml()
     return "\n".join([
         f"---\n{text}\n---", f"# {name}", "",
-        f"A classifier of {spec.channels} x {spec.size} x {spec.size} images in [0, 1] as an "
+        f"A classifier of {' x '.join(map(str, spec.shape))} images in [0, 1] as an "
         f"energy model: {spec.name}{trained}. Its logits are f(x)[k] = -E(x, k).", "",
         "```python", "import jeat", "", 'net = jeat.load("OWNER/NAME@COMMIT")  # or this folder',
         'net = jeat.Pretrained.from_pretrained("OWNER/NAME", revision="COMMIT").net', "```", "",
@@ -114,7 +113,7 @@ def push(folder: Path, repository: str) -> str:
         done = hub.upload_folder(
             repo_id=repository, folder_path=folder, commit_message=f"{folder.name}, by jeat"
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # of the hub, of the network, of whatever carries to it
         why = _TOKEN.sub("...", " ".join(str(error).split()))[:200] or type(error).__name__
         raise OSError(
             f"{folder} is written, but the hub does not take it as {repository}: {plain(why)} (log "

@@ -6,6 +6,7 @@ RobustBench's ``benchmark`` takes a module in eval mode, of images in [0, 1], an
 
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def write(net: nn.Module, file: Path) -> None:
     Raises:
         SettingError: a name that Python cannot import.
     """
-    if not file.stem.isidentifier():
+    if not file.stem.isidentifier() or iskeyword(file.stem):
         raise SettingError(f"{file.name} is no name that Python imports: name it as net.py")
     spec = spec_of(net)
     save(program(net, images(net)), file.with_suffix(".pt2"))

@@ -1,5 +1,6 @@
 """A net in one safe file: safetensors whose header says which net it is, and how it draws."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, plainly
+from jeat._support.checks import DoubtWarning, SettingError, plainly
+from jeat._support.files import expanded
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, find, part_name
 from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
@@ -31,20 +33,23 @@ _STARTS = "samplers/starts"
 def save_net(
     net: nn.Module,
     start: Start | None,
-    file: Path,
+    file: str | Path,
     *,
-    about: dict[str, Any],
+    about: dict[str, Any] | None = None,
     chain: Chain | None = None,
     precision: Literal["fp32", "fp16"] = "fp32",
 ) -> None:
     """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
 
+    A net of :func:`jeat.wrap` is kept without its ``prepare``, and loading says so.
     ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise. Numbers are
     rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     Uniform noise, from which every net draws that knows no other start, is not written.
     """
     tensors = {f"net.{k}": v for k, v in bare(net).state_dict().items()}
-    header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about}
+    header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about or {}}
+    if getattr(bare(net), "prepare", None) is not None:
+        header["prepared"] = True
     if chain:
         header["chain"] = asdict(chain)
     if start is not None and not isinstance(start, Uniform):
@@ -55,7 +60,7 @@ def save_net(
     if precision == "fp16":
         halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
         tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
-    save_sealed(file, header, tensors)
+    save_sealed(expanded(file), header, tensors)
 
 
 @plainly()
@@ -143,6 +148,13 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         _check_weights(made, weights)
         made.load_state_dict(weights)
         start = _start(header, tensors, spec)
+        if header.get("prepared") and made.prepare is None:
+            warnings.warn(
+                f"{file} is of a net with a prepare, which no file keeps: give it again, as "
+                "net.prepare = FUNCTION, or by net=jeat.wrap(..., prepare=FUNCTION)",
+                DoubtWarning,
+                stacklevel=2,
+            )
     except NoModuleError as error:
         raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:

@@ -150,6 +150,10 @@ def wrap(
     own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
     if isinstance(net, str | dict):
         wrapped: Any = build(Spec(NAME, channels, size, names, own | {"make": net}))
+    elif isinstance(bare(net) if isinstance(net, nn.Module) else None, Net):
+        raise SettingError(
+            "wrap was given a net of jeat.wrap: use it as it stands, or wrap its module, net.net"
+        )
     elif isinstance(net, nn.Module):
         wrapped = around(net, Spec(NAME, channels, size, names, own))
     else:
@@ -174,7 +178,7 @@ def finished(net: Any) -> nn.Module:
 
 def around(net: nn.Module, spec: Spec) -> nn.Module:
     """The net of a spec of this file, around a module that is given; what the spec names is not
-    made.
+    made. Of a net of :func:`wrap` it is the module in it, and its ``prepare``.
 
     Raises:
         SettingError: a spec of another architecture.
@@ -185,7 +189,8 @@ def around(net: nn.Module, spec: Spec) -> nn.Module:
     images = spec.channels, spec.size
     made: Any = build(Spec(NAME, *images, spec.classes, own | {"make": ""}))
     inner = bare(net)
-    made.net = inner.net if isinstance(inner, Net) and not make else net
+    again = isinstance(inner, Net) and not make
+    made.net, made.prepare = (inner.net, inner.prepare) if again else (net, None)
     made.spec = Spec(NAME, *images, spec.classes, dict(made.spec.settings) | {"make": make})
     whole: nn.Module = made
     return whole
