@@ -18,7 +18,7 @@ from jeat._support.libraries import LIBRARIES
 from jeat._support.plugins import Part
 from jeat._support.sealed import is_sealed
 from jeat._support.signatures import check_takes
-from jeat.nets._fitted import fitted
+from jeat.nets._fitted import fitted, put_layers
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
 from jeat.nets._remedies import remedy
@@ -27,7 +27,7 @@ from jeat.nets.layouts import Found, recognised
 from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
-from jeat.nets.wrap import NAME, around, finished
+from jeat.nets.wrap import NAME, around, check_logits_of, finished
 
 __all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
 
@@ -131,12 +131,13 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
             "as --arch wrn-16-2, --arch timm:NAME or --arch FILE.py:FUNCTION, which returns the "
             "module; in Python jeat.load(..., arch=...)"
         )
-    if found.doubt and (said.images, said.mean, said.std) == (None, None, None):
+    if found.doubt and (said.mean, said.std) == (None, None):
         warnings.warn(f"{file.name}: {found.doubt}", DoubtWarning, stacklevel=3)
     net: Any = build(_spec(found, said))
-    net.load_state_dict(found.weights)
+    put_layers(net, found.weights, found.layers, file)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
+    check_logits_of(whole)
     return whole
 
 
