@@ -219,6 +219,30 @@ def test_a_checkpoint_of_jem_is_a_net_and_its_buffer_a_start(tmp_path):
     assert min(float((drawn - s.clamp(0, 1)).abs().max()) for s in states) < 3e-3
 
 
+@pytest.mark.parametrize("values", [torch.full((4, 3, 32, 32), v) for v in (4.0, torch.nan)])
+def test_a_buffer_of_pixels_that_are_not_of_jem_is_refused(values, tmp_path):
+    file = saved_as({"replay_buffer": values}, tmp_path / "net.pt")
+    with pytest.raises(ValueError, match=r"net.pt keeps a replay buffer of pixels from (4|nan) to"):
+        load_buffer(file)
+
+
+EMAS = ["state_dict_ema", "ema", "ema_model_state_dict", "model_ema"]
+
+
+@pytest.mark.parametrize("key", EMAS)
+def test_averaged_weights_beside_the_plain_ones_are_named_and_taken_where_alone(key, tmp_path):
+    net, averaged = (trained(lambda: foreign.Trades(10, 1)).state_dict() for _ in range(2))
+    averaged = averaged | {"fc.bias": averaged["fc.bias"] + 1}
+    x = torch.rand(2, 3, 32, 32)
+    with pytest.warns(DoubtWarning, match=f"under model are taken, and those under {key} are not"):
+        plain = jeat.load(saved_as({"model": net, key: averaged}, tmp_path / "net.pt"))
+    with doubts() as said:
+        alone = jeat.load(saved_as({key: averaged, "epoch": 3}, tmp_path / "net.pt"))
+    assert not [s for s in said if "taken, and" in s]
+    with torch.no_grad():
+        torch.testing.assert_close(plain(x) + 1, alone(x), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", None])
 def test_a_state_dict_is_found_under_the_usual_keys(key, tmp_path):
     net = trained(foreign.Trades)
@@ -261,8 +285,10 @@ class Odd:
         (lambda: torch.nn.Linear(2, 2).state_dict(), "FILE.py:FUNCTION"),
         (lambda: {"model": Odd()}, "more than tensors"),
         (lambda: torch.nn.Linear(2, 2), "more than tensors"),
-        (lambda: {"epoch": 3}, "no state dict"),
-        (lambda: [1, 2], "no state dict"),
+        (lambda: {"epoch": 3}, "no state dict, but epoch"),
+        (lambda: {"optimizer": {"state": {}, "param_groups": []}}, "no state dict, but optimizer"),
+        (lambda: [1, 2], "no state dict, but a list"),
+        (lambda: torch.ones(3), "no state dict, but one tensor (3,)"),
     ],
 )
 def test_other_pickles_are_refused_in_a_line_that_says_what_would_do(kept, said, tmp_path, capsys):

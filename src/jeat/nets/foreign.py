@@ -31,7 +31,10 @@ from jeat.nets.wrap import NAME, around, check_logits_of, finished
 
 __all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
 
-_WITHIN = ("model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params")
+_WITHIN = (
+    "model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params",
+    "state_dict_ema", "ema_state_dict", "ema_model_state_dict", "params_ema",
+)  # fmt: skip
 
 
 def made_by_name(name: str) -> nn.Module | None:
@@ -210,8 +213,26 @@ def saved(file: Path) -> Any:
 
 def _state_dict(file: Path, kept: Any) -> dict[str, Tensor]:
     """The tensors by name in what was saved, themselves or under a usual key."""
-    inner = [kept.get(k) for k in _WITHIN] if isinstance(kept, Mapping) else []
-    for found in (*inner, kept):
-        if isinstance(found, Mapping) and found and any(map(torch.is_tensor, found.values())):
-            return {str(k): v for k, v in found.items() if torch.is_tensor(v)}
-    raise ValueError(f"{file} holds no state dict: save net.state_dict()")
+    parts = {k: v for k, v in kept.items() if _has_tensors(v)} if isinstance(kept, Mapping) else {}
+    key = next((k for k in _WITHIN if k in parts), None)
+    found = kept if key is None else parts[key]
+    if not _has_tensors(found):
+        raise ValueError(f"{file} holds no state dict, but {_held(kept)}: save net.state_dict()")
+    if beside := [str(k) for k in parts if k != key and parts[k].keys() == found.keys()]:
+        others = f"those under {', '.join(beside)} are not: save these alone to take them"
+        said = f"{file.name}: its weights under {key} are taken, and {others}"
+        warnings.warn(said, DoubtWarning, stacklevel=5)
+    return {str(k): v for k, v in found.items() if torch.is_tensor(v)}
+
+
+def _has_tensors(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(map(torch.is_tensor, value.values()))
+
+
+def _held(kept: Any) -> str:
+    """What was saved, in words."""
+    if isinstance(kept, Tensor):
+        return f"one tensor {tuple(kept.shape)}"
+    if isinstance(kept, Mapping):
+        return ", ".join(map(str, [*kept][:3])) or "nothing"
+    return f"a {type(kept).__name__}"
