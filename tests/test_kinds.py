@@ -185,6 +185,13 @@ def test_an_onnx_model_is_said_to_be_one_with_what_takes_it(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "it is an ONNX model" in error
     assert "onnx2torch.convert('net.onnx')" in error
+    assert "'import jeat, onnx2torch' (pip install onnx2torch)" in error
+
+
+def test_a_python_file_is_said_to_need_the_name_of_a_function(tmp_path, capsys):
+    (tmp_path / "own.py").write_text("def net():\n    return None\n")
+    assert main(["sample", str(tmp_path / "own.py"), "x.png"]) == 1
+    assert f"named as {tmp_path / 'own.py'}:FUNCTION" in capsys.readouterr().err
 
 
 def test_a_state_dict_is_taken_by_the_flag_that_is_named(tmp_path, capsys):

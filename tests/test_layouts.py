@@ -8,11 +8,13 @@ import torch
 from safetensors.torch import save_file
 
 import jeat
+from jeat._support.checks import DoubtWarning, doubts
 from jeat._support.plugins import known_parts
 from jeat.cli import main
 from jeat.jobs.drawing import load_images
 from jeat.nets import Spec, build
 from jeat.nets.layouts import recognised
+from jeat.nets.layouts._inner import inner_of
 from jeat.runs.buffer import load_buffer
 
 from . import foreign_nets as foreign
@@ -35,6 +37,18 @@ NETS = {
         lambda: foreign.Robustness(foreign.Kuangliu(50, 4), *CIFAR10), lambda net, x: net(x)
     ),
 }  # fmt: skip
+
+
+ONE = torch.ones(1)
+
+
+def saved_as(kept, place):
+    torch.save(kept, place)
+    return str(place)
+
+
+def with_keys(net, **more):
+    return net.state_dict() | more
 
 
 def trained(make):
@@ -72,19 +86,118 @@ def test_each_layout_has_a_net_here_and_takes_no_other():
     assert len(layouts) >= 4
     for state in states.values():
         reads = [import_module(f"jeat.nets.layouts.{name}").read for name in layouts]
-        assert sum(read(state) is not None for read in reads) == 1
+        assert sum(read(inner_of(state)[0]) is not None for read in reads) == 1
 
 
 def test_keys_of_no_layout_are_not_recognised():
     assert recognised(torch.nn.Linear(3, 2).state_dict()) is None
 
 
+def changed(**more):
+    """The state dict of a net of TRADES with other tensors; None takes one out."""
+    state = trained(lambda: foreign.Trades(10, 1)).state_dict() | more
+    return {k: v for k, v in state.items() if v is not None}
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (
+            lambda: changed(**{"block2.layer.0.se.weight": torch.ones(3, 3), "foo.weight": ONE}),
+            "also has block2.layer.0.se.weight, foo.weight, so it is another net",
+        ),
+        (lambda: changed(std=torch.ones(3)), "also has std, so"),
+        (lambda: changed(mu=torch.ones(3)), "also has mu, so"),
+        (lambda: changed(**{"fc.bias": None}), "it lacks fc.bias"),
+        (lambda: changed(**{"conv1.weight": None}), "lacks conv1.weight"),
+        (lambda: changed(**{"block2.layer.0.bn2.weight": None}), "lacks block2.layer.0.bn2.weight"),
+        (lambda: changed(**{"block2.layer.0.conv1.bias": ONE}), "has block2.layer.0.conv1.bias"),
+        (
+            lambda: changed(**{"block2.layer.0.conv1.weight": torch.ones(32, 16, 5, 5)}),
+            "block2.layer.0.conv1.weight (32, 16, 5, 5) for (32, 16, 3, 3)",
+        ),
+        (
+            lambda: changed(**{"fc.bias": torch.full((10,), torch.nan)}),
+            "its weights are not finite: fc.bias",
+        ),
+        (
+            lambda: with_keys(foreign.Kuangliu(), **{"layer1.0.fc1.weight": ONE}),
+            "also has layer1.0.fc1.weight, so",
+        ),
+        (
+            lambda: with_keys(foreign.JEM(10, 1), **{"f.attention.weight": ONE}),
+            "also has f.attention.weight, so",
+        ),
+        (
+            lambda: with_keys(foreign.FastAdversarial(), **{"layer1.0.se.weight": ONE}),
+            "also has layer1.0.se.weight, so",
+        ),
+        (
+            lambda: {
+                f"{p}{k}": v + (p != "model.")
+                for k, v in foreign.Kuangliu().state_dict().items()
+                for p in ("model.", "attacker.model.")
+            },
+            "attacker.model.conv1.weight differs",
+        ),
+    ],
+)
+def test_another_net_than_the_known_layers_are_of_is_refused(kept, said, tmp_path, capsys):
+    assert main(["measure", saved_as(kept(), tmp_path / "net.pt")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "net.pt" in error
+    assert said in error
+
+
+def test_what_a_layout_never_runs_is_left_out(tmp_path):
+    net = trained(lambda: foreign.Trades(10, 1))
+    copy = {f"sub_{k}": v + 1 for k, v in net.state_dict().items() if k[:7] == "block1."}
+    file = saved_as(net.state_dict() | copy, tmp_path / "net.pt")
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(jeat.load(file)(x), net(x), rtol=1e-5, atol=1e-5)
+
+
+BESIDE = {
+    "": "mean std", "0.": "0.mean 0.std", "model.": "normalize.mean normalize.std",
+    "module.model.": "module.normalizer.new_mean module.normalizer.new_std",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("before", [*BESIDE, "1."])
+@pytest.mark.parametrize("make", [foreign.Kuangliu, lambda: foreign.Trades(10, 1)])
+def test_a_prefix_is_left_out_and_a_normalisation_beside_the_net_is_its_own(before, make, tmp_path):
+    net = trained(make)
+    state = {f"{before}{k}": v for k, v in net.state_dict().items()}
+    x = torch.rand(2, 3, 32, 32)
+    with pytest.warns(DoubtWarning, match="not say how images are normalised"):
+        ours = jeat.load(saved_as(state, tmp_path / "net.pt"))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), net(x), rtol=1e-5, atol=1e-5)
+    for names, shape in zip(BESIDE.values(), [(3,), (1, 3, 1, 1), (3,), (3, 1, 1)], strict=True):
+        values = (torch.tensor(v).view(shape) for v in CIFAR10)
+        whole = state | dict(zip(names.split(), values, strict=True))
+        with torch.no_grad(), doubts() as said:
+            ours = jeat.load(saved_as(whole, tmp_path / "net.pt"))
+            torch.testing.assert_close(ours(x), net(normalised(x)), rtol=1e-5, atol=1e-5)
+        assert said == []
+
+
+def test_what_is_said_of_a_normalisation_goes_before_what_is_usual(tmp_path):
+    for make in (foreign.Kuangliu, foreign.FastAdversarial, lambda: foreign.Trades(10, 1)):
+        net = trained(make)
+        file = saved_as(net.state_dict(), tmp_path / "net.pt")
+        x = torch.rand(2, 3, 32, 32)
+        with torch.no_grad(), doubts() as said:
+            ours = jeat.load(file, arch={"mean": 0.25, "std": 0.5})(x)
+            torch.testing.assert_close(ours, net((x - 0.25) / 0.5), rtol=1e-5, atol=1e-5)
+        assert said == []
+        with pytest.warns(DoubtWarning, match="not say how images are normalised"):
+            jeat.load(file)
+
+
 # From a file, by every command
-
-
-def saved_as(kept, place):
-    torch.save(kept, place)
-    return str(place)
 
 
 def test_a_checkpoint_of_jem_is_a_net_and_its_buffer_a_start(tmp_path):
@@ -104,6 +217,30 @@ def test_a_checkpoint_of_jem_is_a_net_and_its_buffer_a_start(tmp_path):
     assert main([*words, "--steps", "1", "--step_size", "1e-9", "--noise", "0"]) == 0
     drawn = load_images(out)[0][0]
     assert min(float((drawn - s.clamp(0, 1)).abs().max()) for s in states) < 3e-3
+
+
+@pytest.mark.parametrize("values", [torch.full((4, 3, 32, 32), v) for v in (4.0, torch.nan)])
+def test_a_buffer_of_pixels_that_are_not_of_jem_is_refused(values, tmp_path):
+    file = saved_as({"replay_buffer": values}, tmp_path / "net.pt")
+    with pytest.raises(ValueError, match=r"net.pt keeps a replay buffer of pixels from (4|nan) to"):
+        load_buffer(file)
+
+
+EMAS = ["state_dict_ema", "ema", "ema_model_state_dict", "model_ema"]
+
+
+@pytest.mark.parametrize("key", EMAS)
+def test_averaged_weights_beside_the_plain_ones_are_named_and_taken_where_alone(key, tmp_path):
+    net, averaged = (trained(lambda: foreign.Trades(10, 1)).state_dict() for _ in range(2))
+    averaged = averaged | {"fc.bias": averaged["fc.bias"] + 1}
+    x = torch.rand(2, 3, 32, 32)
+    with pytest.warns(DoubtWarning, match=f"under model are taken, and those under {key} are not"):
+        plain = jeat.load(saved_as({"model": net, key: averaged}, tmp_path / "net.pt"))
+    with doubts() as said:
+        alone = jeat.load(saved_as({key: averaged, "epoch": 3}, tmp_path / "net.pt"))
+    assert not [s for s in said if "taken, and" in s]
+    with torch.no_grad():
+        torch.testing.assert_close(plain(x) + 1, alone(x), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "model_state_dict", None])
@@ -148,8 +285,10 @@ class Odd:
         (lambda: torch.nn.Linear(2, 2).state_dict(), "FILE.py:FUNCTION"),
         (lambda: {"model": Odd()}, "more than tensors"),
         (lambda: torch.nn.Linear(2, 2), "more than tensors"),
-        (lambda: {"epoch": 3}, "no state dict"),
-        (lambda: [1, 2], "no state dict"),
+        (lambda: {"epoch": 3}, "no state dict, but epoch"),
+        (lambda: {"optimizer": {"state": {}, "param_groups": []}}, "no state dict, but optimizer"),
+        (lambda: [1, 2], "no state dict, but a list"),
+        (lambda: torch.ones(3), "no state dict, but one tensor (3,)"),
     ],
 )
 def test_other_pickles_are_refused_in_a_line_that_says_what_would_do(kept, said, tmp_path, capsys):

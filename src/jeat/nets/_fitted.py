@@ -1,7 +1,7 @@
 """A state dict in the net that is said for it."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from jeat.nets._said import Said
 from jeat.nets.spec import Spec, build, spec_of
 from jeat.nets.wrap import NAME, around, check_logits_of
 
-__all__ = ["fitted", "put", "unwrapped"]
+__all__ = ["fitted", "put", "put_layers", "unwrapped"]
 
 _SHOWN = 3  # keys of a kind that an error names
 _COUNTED = "num_batches_tracked"  # which PyTorch's first checkpoints lack
@@ -77,6 +77,27 @@ def put(net: nn.Module, tensors: Mapping[str, Tensor], file: str) -> None:
     inner: Any = whole.net if spec.name == NAME else whole
     make = name_of(spec.settings["make"]) if spec.name == NAME else ""
     inner.load_state_dict(_matching(inner, tensors, file, make or spec.name, normalised=True))
+
+
+def put_layers(
+    net: nn.Module, weights: Mapping[str, Tensor], layers: Mapping[str, str], file: Path
+) -> None:
+    """Give ``net`` weights by its own names; ``layers`` are the file's names of its layers.
+
+    Raises:
+        ValueError: they do not fit, in the file's own names.
+    """
+    own, found, theirs = net.state_dict(), by_name(net, weights), by_name(net, layers)
+
+    def said(key: str) -> str:
+        layer, dot, kind = key.rpartition(".")
+        return f"{theirs.get(layer, layer)}{dot}{kind}"
+
+    if words := _misfits(own, found, [said(k) for k in found if k not in own], said):
+        raise ValueError(f"{file} does not fit {spec_of(net).name}, whose keys it has: {words}")
+    if odd := [k for k, v in found.items() if v.is_floating_point() and not v.isfinite().all()]:
+        raise ValueError(f"{file}: its weights are not finite: {said(odd[0])}")
+    net.load_state_dict(found)
 
 
 def _of_own_code(
@@ -145,25 +166,31 @@ def _matching(
     plain = by_name(net, {unwrapped(k): v for k, v in tensors.items()})
     prefix = _prefix(own, plain)
     found = {k.removeprefix(prefix): v for k, v in plain.items() if k.startswith(prefix)}
-    missing = [k for k in own if k not in found and not k.endswith(_COUNTED)]
     beside = [k for k in plain if not k.startswith(prefix) or k.removeprefix(prefix) not in own]
     kept = {found[k].data_ptr() for k in own if k in found}
     beside = [k for k in beside if plain[k].data_ptr() not in kept]  # else the same once more
     if normalised:
         beside = [k for k in beside if plain[k].numel() > 3]  # a normalisation, which is said
-    odd = [k for k in own if k in found and own[k].shape != found[k].shape]
-    faults = [
-        ("it lacks", [prefix + k for k in missing]),
-        ("it also has", beside),
-        (
-            "others in shape are",
-            [f"{prefix}{k} {tuple(found[k].shape)} for {tuple(own[k].shape)}" for k in odd],
-        ),
-    ]
-    words = [f"{what} {_listed(keys)}" for what, keys in faults if keys]
-    if words:
-        raise ValueError(f"{file} does not fit {name}: {'; '.join(words)}")
+    if words := _misfits(own, found, beside, lambda k: prefix + k):
+        raise ValueError(f"{file} does not fit {name}: {words}")
     return {k: found.get(k, v) for k, v in own.items()}
+
+
+def _misfits(
+    own: Mapping[str, Tensor],
+    found: Mapping[str, Tensor],
+    beside: list[str],
+    said: Callable[[str], str],
+) -> str:
+    """What ``found`` lacks, has ``beside`` and has in other shapes; "" where it fits."""
+    missing = [said(k) for k in own if k not in found and not k.endswith(_COUNTED)]
+    odd = [
+        f"{said(k)} {tuple(found[k].shape)} for {tuple(own[k].shape)}"
+        for k in own
+        if k in found and own[k].shape != found[k].shape
+    ]
+    faults = [("it lacks", missing), ("it also has", beside), ("others in shape are", odd)]
+    return "; ".join(f"{what} {_listed(keys)}" for what, keys in faults if keys)
 
 
 def _listed(keys: list[str]) -> str:

@@ -75,8 +75,8 @@ class Named(nn.Sequential):
         super()._load_from_state_dict(state_dict, prefix, *others)
 
 
-def by_name(module: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights by the names that they have in ``module``, where version 0.1.0 named positions."""
+def by_name(module: nn.Module, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights, or else of layers, by the names in ``module``, where 0.1.0 named positions."""
     found = dict(weights)
     for name, m in module.named_modules():
         if isinstance(m, Named):

@@ -16,12 +16,17 @@ _LOADED = {  # kind -> how code of one's own loads it
 
 def remedy(file: Path) -> str:
     """The code and the command that take a net of this kind; "" where none is known."""
-    how = _LOADED.get((kind_of(file) if file.is_file() else None) or "")
+    kind = kind_of(file) if file.is_file() else None
+    if kind == "a Python file":
+        return f"; a function in it that returns a net is named as {file}:FUNCTION"
+    how = _LOADED.get(kind or "")
     if how is None:
         return ""
     net = how.format(file.name)
+    needs = "onnx2torch" if net.startswith("onnx2torch") else "torch"
+    first = " (pip install onnx2torch)" if needs == "onnx2torch" else ""
     return (
-        f"; own.py with 'import jeat, torch' and 'def net(): return jeat.wrap({net}, "
+        f"; own.py with 'import jeat, {needs}'{first} and 'def net(): return jeat.wrap({net}, "
         "images=(3, 32, 32), classes=10)', with your images and classes, runs it: jeat measure "
         "own.py:net --data DATA"
     )

@@ -18,7 +18,7 @@ from jeat._support.libraries import LIBRARIES
 from jeat._support.plugins import Part
 from jeat._support.sealed import is_sealed
 from jeat._support.signatures import check_takes
-from jeat.nets._fitted import fitted
+from jeat.nets._fitted import fitted, put_layers
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
 from jeat.nets._remedies import remedy
@@ -27,11 +27,14 @@ from jeat.nets.layouts import Found, recognised
 from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
-from jeat.nets.wrap import NAME, around, finished
+from jeat.nets.wrap import NAME, around, check_logits_of, finished
 
 __all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
 
-_WITHIN = ("model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params")
+_WITHIN = (
+    "model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params",
+    "state_dict_ema", "ema_state_dict", "ema_model_state_dict", "params_ema",
+)  # fmt: skip
 
 
 def made_by_name(name: str) -> nn.Module | None:
@@ -131,12 +134,13 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
             "as --arch wrn-16-2, --arch timm:NAME or --arch FILE.py:FUNCTION, which returns the "
             "module; in Python jeat.load(..., arch=...)"
         )
-    if found.doubt and (said.images, said.mean, said.std) == (None, None, None):
+    if found.doubt and (said.mean, said.std) == (None, None):
         warnings.warn(f"{file.name}: {found.doubt}", DoubtWarning, stacklevel=3)
     net: Any = build(_spec(found, said))
-    net.load_state_dict(found.weights)
+    put_layers(net, found.weights, found.layers, file)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
+    check_logits_of(whole)
     return whole
 
 
@@ -209,8 +213,26 @@ def saved(file: Path) -> Any:
 
 def _state_dict(file: Path, kept: Any) -> dict[str, Tensor]:
     """The tensors by name in what was saved, themselves or under a usual key."""
-    inner = [kept.get(k) for k in _WITHIN] if isinstance(kept, Mapping) else []
-    for found in (*inner, kept):
-        if isinstance(found, Mapping) and found and any(map(torch.is_tensor, found.values())):
-            return {str(k): v for k, v in found.items() if torch.is_tensor(v)}
-    raise ValueError(f"{file} holds no state dict: save net.state_dict()")
+    parts = {k: v for k, v in kept.items() if _has_tensors(v)} if isinstance(kept, Mapping) else {}
+    key = next((k for k in _WITHIN if k in parts), None)
+    found = kept if key is None else parts[key]
+    if not _has_tensors(found):
+        raise ValueError(f"{file} holds no state dict, but {_held(kept)}: save net.state_dict()")
+    if beside := [str(k) for k in parts if k != key and parts[k].keys() == found.keys()]:
+        others = f"those under {', '.join(beside)} are not: save these alone to take them"
+        said = f"{file.name}: its weights under {key} are taken, and {others}"
+        warnings.warn(said, DoubtWarning, stacklevel=5)
+    return {str(k): v for k, v in found.items() if torch.is_tensor(v)}
+
+
+def _has_tensors(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(map(torch.is_tensor, value.values()))
+
+
+def _held(kept: Any) -> str:
+    """What was saved, in words."""
+    if isinstance(kept, Tensor):
+        return f"one tensor {tuple(kept.shape)}"
+    if isinstance(kept, Mapping):
+        return ", ".join(map(str, [*kept][:3])) or "nothing"
+    return f"a {type(kept).__name__}"

@@ -16,6 +16,8 @@ from jeat.samplers import Stored
 
 __all__ = ["load_buffer"]
 
+_BEYOND = 3  # chains of JEM may leave [-1, 1]; pixels of 0 to 255 lie far out
+
 
 def load_buffer(run: str | Path) -> Stored:
     """A start that draws from the replay buffer of a checkpoint, or of a run directory's last.
@@ -40,12 +42,18 @@ def _of_another_project(file: Path) -> Tensor:
     """The replay buffer in a checkpoint of JEM, of images in [-1, 1].
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is none, or one of other images.
     """
     kept = saved(file) if kind_of(file) == TORCH else None
     states = kept.get("replay_buffer") if isinstance(kept, dict) else None
     if not isinstance(states, Tensor) or states.dim() != 4:
         raise ValueError(f"{file} keeps no replay buffer to start from: use another --start")
+    least, most = (float(v) for v in states.aminmax()) if states.numel() else (0.0, 0.0)
+    if not -_BEYOND <= least <= most <= _BEYOND:  # NaN, too
+        raise ValueError(
+            f"{file} keeps a replay buffer of pixels from {least:.3g} to {most:.3g}, and those of "
+            "JEM lie in [-1, 1]: use another --start"
+        )
     return (states.float() + 1) / 2
 
 

@@ -5,13 +5,14 @@ same logits, and its weights by our names; None where the keys are not those of 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 
 from torch import Tensor
 
 from jeat._support.plugins import known_parts
-from jeat.nets._fitted import unwrapped
 from jeat.nets.layouts._found import Found
+from jeat.nets.layouts._inner import inner_of
 
 __all__ = ["Found", "recognised"]
 
@@ -19,15 +20,19 @@ __all__ = ["Found", "recognised"]
 def recognised(tensors: Mapping[str, Tensor]) -> Found | None:
     """What the first layout that knows the keys finds; None where none does.
 
-    ``module.`` and ``_orig_mod.``, which DataParallel and torch.compile put before each key, are
-    left out.
+    What stands before all keys, such as ``module.`` or ``1.``, is left out. A mean and std beside
+    the net are its normalisation.
 
     Raises:
-        ValueError: a layout that is known, in a form that is not.
+        ValueError: a layout that is known, in a form that is not, or with more beside it.
     """
-    plain = {unwrapped(k): v for k, v in tensors.items()}
+    plain, how = inner_of(tensors)
     for name in known_parts("nets/layouts"):
-        found: Found | None = import_module(f"{__name__}.{name}").read(plain)
+        try:
+            found: Found | None = import_module(f"{__name__}.{name}").read(plain)
+        except KeyError as error:
+            raise ValueError(f"it has the layout of {name}, but lacks {error.args[0]}") from error
         if found is not None:
-            return found
+            doubt = "" if how else found.doubt
+            return replace(found, settings=found.settings | how, doubt=doubt)
     return None

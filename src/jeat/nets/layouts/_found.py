@@ -7,7 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["Found", "blocks_of", "normalisation", "renamed"]
+__all__ = ["UNSAID", "Found", "blocks_of", "renamed"]
+
+UNSAID = (
+    "its file does not say how images are normalised: taken as mean 0 and std 1; give --mean and "
+    "--std where its training normalised them"
+)
+_SHOWN = 3  # keys that an error names
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,7 @@ class Found:
         settings: of the architecture.
         channels, size: of the images.
         names: of the classes; () where they are numbers.
+        layers: what the file calls our layers, where it differs.
         doubt: what the file does not say, and is taken to be usual.
     """
 
@@ -31,6 +38,7 @@ class Found:
     channels: int = 3
     size: int = 32
     names: tuple[str, ...] = ()
+    layers: dict[str, str] = field(default_factory=dict)
     doubt: str = ""
 
 
@@ -40,18 +48,29 @@ def blocks_of(tensors: Mapping[str, Tensor], stage: str) -> int:
     return 1 + max((int(m[1]) for m in found if m), default=-1)
 
 
-def normalisation(tensors: Mapping[str, Tensor], mean: str, std: str) -> dict[str, Any]:
-    """The settings of the first layer, where a state dict holds its mean and std."""
-    if mean not in tensors:
-        return {"mean": 0.0, "std": 1.0}
-    return {"mean": tensors[mean].flatten().tolist(), "std": tensors[std].flatten().tolist()}
+def renamed(
+    tensors: Mapping[str, Tensor], names: Mapping[str, str], beside: str = "(?!)"
+) -> dict[str, Tensor]:
+    """The tensors of the layers that ``names`` has, by our names of these layers.
 
+    Args:
+        tensors: by the file's names.
+        names: of layers: the file's -> ours.
+        beside: what keys match from their beginning that the net is known not to use.
 
-def renamed(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> dict[str, Tensor]:
-    """The tensors of the layers that ``names`` has, by our names of these layers."""
-    split = {k: k.rpartition(".") for k in tensors}
+    Raises:
+        ValueError: there are others, so that it is another net.
+    """
+    layers = {k: k.rpartition(".")[0] for k in tensors}
+    odd = [k for k in tensors if layers[k] not in names and not re.match(beside, k)]
+    if odd := [k for k in odd if tensors[k].is_floating_point()]:
+        more = f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
+        raise ValueError(
+            f"it also has {', '.join(odd[:_SHOWN])}{more}, so it is another net than its other "
+            "keys are of: give --arch FILE.py:FUNCTION, which returns the module"
+        )
     return {
-        f"{names[layer]}.{kind}": tensors[k]
-        for k, (layer, _, kind) in split.items()
+        f"{names[layer]}.{k.rpartition('.')[2]}": tensors[k]
+        for k, layer in layers.items()
         if layer in names
     }

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -70,29 +69,20 @@ def fitting(
     return found
 
 
-def found_in(
-    library: str,
-    name: str,
-    tensors: Mapping[str, Tensor],
-    settings: Mapping[str, Any] | None = None,
-) -> Found:
+def found_in(library: str, name: str, tensors: Mapping[str, Tensor]) -> Found:
     """The net of a library by name, with images and normalisation as the library has them."""
     usual, classes = usual_of(library, name, {}), head_of(tensors)
     channels = next((t.shape[1] for t in tensors.values() if t.dim() == 4), 3)
     mean, std = usual.of_channels(channels)
-    how = {"mean": mean, "std": std} | dict(settings or {})
-    doubt = ""
-    if settings is None:
-        _, h, w = usual.images
-        doubt = (
-            f"it is read as {library}:{name}, of images {channels} {h} {w} normalised by mean "
-            f"{mean} and std {std}, which its file does not say: say others by --images, --mean "
-            "and --std"
-        )
+    _, h, w = usual.images
+    doubt = (
+        f"it is read as {library}:{name}, of images {channels} {h} {w} normalised by mean {mean} "
+        f"and std {std}, which its file does not say: say others by --images, --mean and --std"
+    )
     return Found(
         NAME, {f"net.{k}": v for k, v in tensors.items()}, classes,
-        {"make": f"{library}:{name}"} | how, channels, usual.images[1],
-        usual.classes if len(usual.classes) == classes else (), doubt,
+        {"make": f"{library}:{name}", "mean": mean, "std": std}, channels, usual.images[1],
+        usual.classes if len(usual.classes) == classes else (), doubt=doubt,
     )  # fmt: skip
 
 

@@ -8,13 +8,17 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from jeat.nets.layouts._found import Found, blocks_of, normalisation, renamed
+from jeat.nets.layouts._found import Found, blocks_of, renamed
 
 __all__ = ["read"]
 
 _INSIDE = {"bn1": "first.0", "conv1": "branch.0", "bn2": "branch.1", "conv2": "branch.3",
            "shortcut.0": "shortcut"}  # fmt: skip
 _CIFAR10 = {"mean": [0.4914, 0.4822, 0.4465], "std": [0.2471, 0.2435, 0.2616]}
+_DOUBT = (
+    "its file does not say how images are normalised: taken as CIFAR-10's, mean "
+    f"{_CIFAR10['mean']} and std {_CIFAR10['std']}; give --mean and --std where it was others"
+)
 
 
 def read(tensors: Mapping[str, Tensor]) -> Found | None:
@@ -31,12 +35,14 @@ def read(tensors: Mapping[str, Tensor]) -> Found | None:
             at += 1
     last = "bn" if "bn.weight" in tensors else None
     if last is None:
-        raise ValueError("it is a pre-activation ResNet without a last normalisation (bn)")
+        raise ValueError(
+            "it is a pre-activation ResNet without a last normalisation (bn), which is not read: "
+            "give --arch FILE.py:FUNCTION, which returns the module"
+        )
     names |= {last: str(at), "linear": str(at + 4)}
     width = tensors["conv1.weight"].shape[0]
-    settings = _CIFAR10 if "mean" not in tensors else normalisation(tensors, "mean", "std")
     return Found(
         f"preact_resnet-{2 + 2 * sum(blocks)}-{width}", renamed(tensors, names),
-        len(tensors["linear.bias"]), {"norm": "batch", "activation": "relu"} | settings,
-        tensors["conv1.weight"].shape[1],
+        len(tensors["linear.weight"]), {"norm": "batch", "activation": "relu"} | _CIFAR10,
+        tensors["conv1.weight"].shape[1], layers={v: k for k, v in names.items()}, doubt=_DOUBT,
     )  # fmt: skip

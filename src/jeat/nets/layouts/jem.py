@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from jeat.nets.layouts._found import Found, blocks_of
+from jeat.nets.layouts._found import Found, blocks_of, renamed
 
 __all__ = ["read"]
 
@@ -27,15 +27,10 @@ def read(tensors: Mapping[str, Tensor]) -> Found | None:
         for i in range(blocks):
             theirs, ours = f"f.layer{stage + 1}.{i}", str(2 + stage * blocks + i)
             names |= {f"{theirs}.conv1": f"{ours}.branch.2", f"{theirs}.conv2": f"{ours}.branch.5"}
-            if f"{theirs}.shortcut.0.weight" in tensors:
-                names[f"{theirs}.shortcut.0"] = f"{ours}.shortcut"
-    weights = {
-        f"{ours}.{kind}": tensors[f"{theirs}.{kind}"]
-        for theirs, ours in names.items()
-        for kind in ("weight", "bias")
-    }
+            names[f"{theirs}.shortcut.0"] = f"{ours}.shortcut"
     return Found(
-        f"wrn-{6 * blocks + 4}-{width}", weights, len(tensors["class_output.bias"]),
+        f"wrn-{6 * blocks + 4}-{width}", renamed(tensors, names, r"(energy_output|f\.linear)\."),
+        len(tensors["class_output.weight"]),
         {"norm": "none", "activation": "leaky_relu", "mean": 0.5, "std": 0.5},
-        tensors["f.conv1.weight"].shape[1],
+        tensors["f.conv1.weight"].shape[1], layers={v: k for k, v in names.items()},
     )  # fmt: skip

@@ -1,29 +1,21 @@
-"""ResNets of MadryLab's robustness: of CIFAR, as in kuangliu's pytorch-cifar, and of ImageNet.
+"""ResNets of kuangliu's pytorch-cifar, as MadryLab's robustness has them of CIFAR.
 
 The keys are ``conv1``, ``bn1``, ``layer1.0.conv1`` ..., ``shortcut.0``, ``linear``. An
-``AttackerModel`` has them under ``model.``, again under ``attacker.model.``, and the channels'
-``normalizer.new_mean`` and ``new_std``; without these, images come as they are. Those of ImageNet
-are torchvision's, with ``downsample`` and ``fc``.
+``AttackerModel`` has them under ``model.``, again under ``attacker.model.``, beside the channels'
+``normalizer.new_mean`` and ``new_std``; those of ImageNet are torchvision's.
 """
 
 from collections.abc import Mapping
 
 from torch import Tensor
 
-from jeat.nets.layouts._found import Found, blocks_of, normalisation, renamed
-from jeat.nets.layouts._library import found_in, of_torchvision
+from jeat.nets.layouts._found import UNSAID, Found, blocks_of, renamed
 
 __all__ = ["read"]
 
 
 def read(tensors: Mapping[str, Tensor]) -> Found | None:
-    """The net of ``resnet.py``, or of torchvision, with the same logits."""
-    settings = normalisation(tensors, "normalizer.new_mean", "normalizer.new_std")
-    if "normalizer.new_mean" in tensors:
-        inner = {k.removeprefix("model."): v for k, v in tensors.items() if k[:6] == "model."}
-        tensors = inner
-        if "fc.weight" in tensors and (name := of_torchvision(tensors)) is not None:
-            return found_in("torchvision", name, tensors, settings)
+    """The net of ``resnet.py`` with the same logits."""
     if not {"bn1.weight", "layer1.0.conv1.weight", "linear.weight"} <= tensors.keys():
         return None
     blocks = [blocks_of(tensors, f"layer{i + 1}") for i in range(4)]
@@ -40,6 +32,8 @@ def read(tensors: Mapping[str, Tensor]) -> Found | None:
     names["linear"] = str(at + 2)
     return Found(
         f"resnet-{2 + convolutions * sum(blocks)}-{tensors['conv1.weight'].shape[0]}",
-        renamed(tensors, names), len(tensors["linear.bias"]),
-        {"norm": "batch", "activation": "relu"} | settings, tensors["conv1.weight"].shape[1],
+        renamed(tensors, names), len(tensors["linear.weight"]),
+        {"norm": "batch", "activation": "relu", "mean": 0.0, "std": 1.0},
+        tensors["conv1.weight"].shape[1],
+        layers={v: k for k, v in names.items()}, doubt=UNSAID,
     )  # fmt: skip

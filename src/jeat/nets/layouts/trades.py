@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from jeat.nets.layouts._found import Found, blocks_of, normalisation, renamed
+from jeat.nets.layouts._found import UNSAID, Found, blocks_of, renamed
 
 __all__ = ["read"]
 
@@ -28,8 +28,8 @@ def read(tensors: Mapping[str, Tensor]) -> Found | None:
         for stage in range(3) for i in range(n) for theirs, ours in _INSIDE.items()
     }  # fmt: skip
     width = tensors["block1.layer.0.conv1.weight"].shape[0] // 16
-    settings = normalisation(tensors, *(("mu", "sigma") if "mu" in tensors else ("mean", "std")))
     return Found(
-        f"wide_resnet-{6 * n + 4}-{width}", renamed(tensors, names), len(tensors["fc.bias"]),
-        {"norm": "batch", "activation": "relu"} | settings, tensors["conv1.weight"].shape[1],
+        f"wide_resnet-{6 * n + 4}-{width}", renamed(tensors, names, r"sub_block1\."),
+        len(tensors["fc.weight"]), {"norm": "batch", "activation": "relu", "mean": 0.0, "std": 1.0},
+        tensors["conv1.weight"].shape[1], layers={v: k for k, v in names.items()}, doubt=UNSAID,
     )  # fmt: skip
