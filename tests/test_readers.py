@@ -141,6 +141,16 @@ def test_an_archive_keeps_the_laws_of_folders_and_is_named(tmp_path):
     assert "jeat-" not in said
 
 
+def test_what_lies_beside_images_is_left_out_for_good(tmp_path):
+    folder = images(tmp_path / "photos")
+    expected = load_data(folder).digest()
+    packed(folder / "train/cat", folder / "train/cat/more.zip", "a/b/")
+    (folder / "train/dog/junk.zip").write_text("x")
+    (folder / "test/dog/x.tar").write_text("x")
+    with pytest.warns(UserWarning, match="3 files are left out"):
+        assert load_data(folder).digest() == expected
+
+
 def test_an_archive_may_hold_tables_or_idx_files(tmp_path):
     (tmp_path / "tables").mkdir()
     for split, rows in (("train", TRAIN), ("test", TEST)):
@@ -281,6 +291,13 @@ def test_a_table_of_paths_and_labels(tmp_path, header, between):
     assert holds(load_data(table(tmp_path / "set", header, between)))
 
 
+def test_a_table_may_have_whole_paths(tmp_path):
+    file = table(tmp_path / "set")
+    rows = file.read_text().splitlines()
+    file.write_text("\n".join([rows[0], *(f"{file.parent}/{row}" for row in rows[1:])]))
+    assert holds(load_data(file))
+
+
 def test_a_table_without_splits_holds_a_part_out(tmp_path):
     data = load_data(table(tmp_path / "set", ("path", "label")))
     assert (len(data.train), len(data.test), data.classes) == (36, 4, tuple(NAMES))
@@ -328,11 +345,19 @@ def test_an_image_that_a_table_names_and_that_changes_is_decoded_again(tmp_path)
         (lambda f: f.write_text("path,label\n00.png,cat\n01.png,\n"), "line 3 of {} has no label"),
         (lambda f: f.write_text("path,label\n99.png,cat\n"), "'99.png' in line 2 of {} is no file"),
         (lambda f: f.write_text("path,label\n,cat\n"), "'' in line 2 of {} is no file"),
-        (lambda f: f.write_text("path,label\n00.png,a\n./00.png,b\n"), "00.png again"),
+        (
+            lambda f: f.write_text("path,label\n00.png,a\n./00.png,b\n"),
+            "in line 3 of {} is the file of line 2",
+        ),
+        (
+            lambda f: f.write_text("path,label\n00.png,a\n0\0.png,b\n"),
+            "line 3 of {} holds a NUL byte",
+        ),
+        (lambda f: f.write_text("pa\0th,label\n00.png,a\n"), "line 1 of {} holds a NUL byte"),
         (lambda f: f.write_text("path,label\n../out.png,a\n"), "does not lie beneath"),
         (lambda f: f.write_text("path,label\nlink.png,a\n"), "does not lie beneath"),
         (lambda f: f.write_text("path,label\nlinked/out.png,a\n"), "does not lie beneath"),
-        (lambda f: f.write_text(f"path,label\n{f.parent}/00.png,a\n"), "does not lie beneath"),
+        (lambda f: f.write_text(f"path,label\n{f.parents[1]}/out.png,a\n"), "does not lie beneath"),
         (lambda f: f.write_text("path,label,split\n00.png,a,holdout\n"), "the split 'holdout'"),
         (lambda f: f.write_text("path,label\n00.png,a\npaths.csv,b\n"), "cannot be decoded"),
         (lambda f: f.write_text("path,label\n00.png,a\n" + "x" * 300 + ",b\n"), "is no file"),

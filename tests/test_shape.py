@@ -107,6 +107,24 @@ def test_a_data_set_is_brought_to_a_size_as_its_image_files_are(tmp_path):
         load_data(folder)
 
 
+@pytest.mark.parametrize("size", ["1x7", "3x8", "8x3", "1x3"])
+def test_the_axis_of_channels_of_files_is_known_at_every_size(tmp_path, size):
+    photos = [Image.fromarray(photo(40, 50, 3)) for _ in range(40)]
+    for i, image in enumerate(photos):
+        place = tmp_path / "ab"[i % 2] / f"{i:02}.png"
+        place.parent.mkdir(exist_ok=True)
+        image.save(place)
+    table = ["path,label", *(f"{'ab'[i % 2]}/{i:02}.png,{'ab'[i % 2]}" for i in range(40))]
+    (tmp_path / "all.csv").write_text("\n".join(table))
+    high, wide = map(int, size.split("x"))
+    first = torch.from_numpy(np.array(fitted(photos[0], (high, wide)))).permute(2, 0, 1)
+    pairs = [(p, i % 2) for i, p in enumerate(photos)]
+    for source in (pairs, tmp_path / "all.csv", tmp_path):
+        data = load_data(source, size=size)
+        assert data.shape == (3, high, wide)
+        assert torch.equal(data.train.x[0], first)
+
+
 # depths and transparency
 
 
@@ -123,8 +141,25 @@ def test_a_grey_file_of_16_bits_is_scaled_and_that_is_said_once(kind):
     assert said == ["pixels of 16 bits are scaled to 8, 65535 to 255: look at the range"]
 
 
-def test_arrays_of_16_bits_are_scaled():
-    deep = RNG.integers(0, 65_536, (4, 5, 7), dtype=np.uint16)
+@pytest.mark.parametrize(("kind", "dtype"), [("PPM", "u2"), ("TIFF", "i4"), ("TIFF", ">u2")])
+def test_grey_of_16_bits_in_other_files_is_scaled_too(kind, dtype):
+    deep = RNG.integers(0, 65_536, (5, 7)).astype(dtype)
+    x, said = said_of(file_of(Image.fromarray(deep), kind))
+    assert np.array_equal(x, np.round(deep / 257))
+    assert said == ["pixels of 16 bits are scaled to 8, 65535 to 255: look at the range"]
+
+
+@pytest.mark.parametrize("value", [-1, 65_536])
+def test_pixels_beyond_16_bits_are_refused_by_their_file(tmp_path, value):
+    Image.fromarray(np.full((5, 7), value, np.int32)).save(tmp_path / "deep.tif")
+    file = {"bytes": None, "path": str(tmp_path / "deep.tif")}
+    with pytest.raises(ValueError, match=f"deep.tif has pixels of {value}..{value}, beyond 16"):
+        decoded([file], Reading())
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_arrays_of_16_bits_are_scaled(order):
+    deep = RNG.integers(0, 65_536, (4, 5, 7)).astype(f"{order}u2")
     with pytest.warns(UserWarning, match="16 bits"):
         images = from_arrays(deep, np.zeros(4, int))
     assert np.array_equal(images.x[:, 0], np.round(deep / 257))
@@ -190,6 +225,12 @@ def test_a_name_says_how_a_data_set_is_read_and_nothing_is_lost(settings, source
         assert reading_of(name) == (source, how)
     else:
         assert name == source
+
+
+def test_a_size_of_nothing_is_no_hexadecimal_number(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "digits", "--size", "0x0"])
+    assert "--size must be at least 1 pixel in decimal digits" in capsys.readouterr().err
 
 
 def test_a_square_is_named_by_one_number():

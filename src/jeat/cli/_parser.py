@@ -15,7 +15,7 @@ from jeat._support.checks import LARGEST, plain, quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.signatures import Flag, signature_of
-from jeat.cli._yaml import DECIMAL, ERRORS, WHOLE, by_flag, in_file, is_other_number, load, number
+from jeat.cli._yaml import ERRORS, by_flag, in_file, is_other_number, load, number, number_kind
 
 __all__ = ["Parser"]
 
@@ -119,7 +119,7 @@ class Parser(jsonargparse.ArgumentParser):
         typed = [(a, getattr(a, "_typehint", a.type)) for a in self._actions]
         kinds = [(a, {kind, *get_args(kind)}) for a, kind in typed]
         return {
-            option: (a.dest, DECIMAL if float in kind else WHOLE)
+            option: (a.dest, number_kind(kind))
             for a, kind in kinds
             if {int, float} & kind
             for option in a.option_strings

@@ -12,10 +12,7 @@ import yaml
 
 from jeat._support.files import expanded
 
-__all__ = ["DECIMAL", "ERRORS", "WHOLE", "by_flag", "in_file", "is_other_number", "load", "number"]
-
-DECIMAL = "a number in decimal digits, such as 100, 0.5 or 1e-3"
-WHOLE = "a whole number in decimal digits, such as 100"
+__all__ = ["ERRORS", "by_flag", "in_file", "is_other_number", "load", "number", "number_kind"]
 
 ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
@@ -63,6 +60,15 @@ def number(name: str, value: Any) -> Any:
         return value
     above, below = value.split("/")
     return float(above) / float(below) if float(below) else value
+
+
+def number_kind(types: Set[type]) -> str:
+    """What a number must be, by the types that a flag takes."""
+    if str in types:
+        return "at least 1 pixel in decimal digits, such as 32, or HEIGHTxWIDTH, such as 32x48"
+    if float in types:
+        return "a number in decimal digits, such as 100, 0.5 or 1e-3"
+    return "a whole number in decimal digits, such as 100"
 
 
 def is_other_number(text: str) -> bool:

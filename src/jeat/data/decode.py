@@ -144,7 +144,7 @@ def _of_8_bits(image: Image.Image, name: str) -> Image.Image:
     least, most = int(x.min()), int(x.max())
     if least < 0 or most > 65535:
         raise ValueError(f"{name} has pixels of {least}..{most}, beyond 16 bits: {_CONVERT}")
-    return Image.fromarray(eight_bits(x))
+    return Image.fromarray(eight_bits(x.astype(np.uint16)))
 
 
 def _composed(image: Image.Image, how: Reading, said: set[str]) -> Image.Image:

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from pathlib import Path, PurePath
 
-from jeat.data.split_files import IMAGES, has_card, is_split, several, warn_of
+from jeat.data.split_files import IMAGES, LABELLED, has_card, is_split, several, warn_of
 from jeat.data.splits import SPLIT_OF, WORDS
 
 __all__ = ["splits_of"]
@@ -22,7 +22,6 @@ _THINGS = ("set", "data", "images", "imgs", "split", "s")  # as in testset
 _WORD = rf"(?:{'|'.join(SPLIT_OF)}|(?:{'|'.join(SPLIT_OF)})(?:{'|'.join([*SPLIT_OF, *_THINGS])}))"
 _LIKE = re.compile(rf"(?:^|.*[-._ 0-9]){_WORD}(?:[-._ 0-9].*|$)", re.IGNORECASE)
 _TABLES = {".arrow", ".parquet", ".tar"}  # that hold images themselves
-_LABELLED = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # labels are in a table
 _RENAME = "name split folders train, validation and test, with one folder a class in each"
 
 Parts = tuple[str, ...]
@@ -47,12 +46,12 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     images = [p for p in every if not any(word.startswith("__") for word in p[:-1])]
     every += [p for p in hidden if PurePath(p[-1]).suffix.lower() in IMAGES]
     tables = [p for p in shown if PurePath(p[-1]).suffix.lower() in _TABLES]
-    metadata = {p[:-1] for p in shown if p[-1] in _LABELLED}
+    metadata = {p[:-1] for p in shown if p[-1] in LABELLED}
     if len(images) <= len(tables) or has_card(folder):
         return None
     if metadata:
         if say and any(len(p) > 2 for p in images):
-            tables_there = _LABELLED & {p[-1] for p in shown}
+            tables_there = LABELLED & {p[-1] for p in shown}
             warnings.warn(
                 f"{folder}: labels are those of the table {min(tables_there)}, not the names of "
                 "folders: take it away where folders are the classes",

@@ -15,7 +15,7 @@ from PIL import Image
 from jeat._support.checks import quoted
 from jeat._support.reading import Reading
 from jeat.data.decode import coloured, pixels_of, together
-from jeat.data.images import SIXTEEN, Data, channels_first, eight_bits, from_arrays
+from jeat.data.images import SIXTEEN, Data, channels_first, eight_bits, from_arrays, is_sixteen
 from jeat.data.sizes import fitted
 from jeat.data.sources.hugging_face import read_splits
 
@@ -73,7 +73,9 @@ def data_of_object(source: Any, how: Reading) -> Data:
     classes, labels = _classes(splits, name)
     pixels = coloured([x for x, _, _ in splits.values()])
     try:
-        parts = [from_arrays(x, labels[k], classes) for k, x in zip(splits, pixels, strict=True)]
+        parts = [
+            from_arrays(x, labels[k], classes, axis=-1) for k, x in zip(splits, pixels, strict=True)
+        ]
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     if len(parts) == 2:
@@ -162,7 +164,7 @@ def _image(image: Any, name: str, how: Reading, said: set[str]) -> np.ndarray:
         image = image.float() if image.is_floating_point() else image  # numpy has no bfloat16
     x = np.asarray(image)
     try:
-        said |= {SIXTEEN} if x.dtype == np.uint16 else set()
+        said |= {SIXTEEN} if is_sixteen(x) else set()
         x = np.moveaxis(eight_bits(channels_first(x[None])[0]), 0, -1)
     except (ValueError, TypeError) as error:
         why = "; leave a normalisation out, as nets do it themselves" * (x.dtype.kind == "f")

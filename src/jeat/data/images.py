@@ -21,6 +21,7 @@ __all__ = [
     "channels_first",
     "eight_bits",
     "from_arrays",
+    "is_sixteen",
 ]
 
 SOURCES = (
@@ -120,20 +121,30 @@ class Batch:
 
 
 def from_arrays(
-    images: np.ndarray, labels: np.ndarray, classes: Sequence[str] | None = None
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str] | None = None,
+    *,
+    axis: int | None = None,
 ) -> Images:
     """Images (N, H, W), (N, H, W, C) or (N, C, H, W), and labels (N,).
 
     Pixels are uint8, floats in [0, 1] or uint16, whose 65535 is 1. Floats that a rounding error
     takes out of [0, 1], 1e-6 at most, are clamped.
 
+    Args:
+        images: pixels.
+        labels: numbers of classes.
+        classes: names.
+        axis: that of channels, 1 or -1, where there is one; None finds it by its length.
+
     Raises:
         ValueError: NaN or out-of-range pixels, images of other than 1 or 3 channels,
             labels that are not whole numbers from 0, or not below the number of classes (of
             images, where no classes are named).
     """
-    x = channels_first(np.asarray(images))
-    if x.dtype == np.uint16:
+    x = channels_first(np.asarray(images), axis)
+    if is_sixteen(x):
         warnings.warn(SIXTEEN, stacklevel=1)
     x = eight_bits(x)
     y = np.asarray(labels)
@@ -151,8 +162,17 @@ def from_arrays(
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
 
 
-def channels_first(x: np.ndarray) -> np.ndarray:
+def is_sixteen(x: np.ndarray) -> bool:
+    """Whether pixels are whole numbers of 16 bits, in either order of bytes."""
+    return x.dtype.newbyteorder("=") == np.uint16
+
+
+def channels_first(x: np.ndarray, axis: int | None = None) -> np.ndarray:
     """Images as (N, C, H, W).
+
+    Args:
+        x: (N, H, W), (N, H, W, C) or (N, C, H, W).
+        axis: that of channels, where it is known.
 
     Raises:
         ValueError: they have other than 1 or 3 channels, or either axis may be that of channels.
@@ -164,6 +184,8 @@ def channels_first(x: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"images must be (N, H, W), (N, H, W, C) or (N, C, H, W) with C = 1 or 3, got {x.shape}"
         )
+    if axis is not None:
+        return np.moveaxis(x, axis, 1)
     if first and last and x.shape[1] != x.shape[2]:
         raise ValueError(f"which axis of {x.shape} is that of channels? Give images (N, H, W, 1)")
     return x.transpose(0, 3, 1, 2) if last else x
@@ -177,7 +199,7 @@ def eight_bits(x: np.ndarray) -> np.ndarray:
     """
     if x.dtype == np.uint8:
         return x
-    if x.dtype == np.uint16:
+    if is_sixteen(x):
         return ((x.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if not np.issubdtype(x.dtype, np.floating):
         raise ValueError(f"pixels must be uint8 or floats in [0, 1], got {x.dtype}")

@@ -8,12 +8,25 @@ from pathlib import Path
 
 from jeat.data.splits import SPLIT_OF, WORDS
 
-__all__ = ["IMAGES", "check_tables", "has_card", "is_split", "several", "warn_of"]
+__all__ = [
+    "IMAGES", "LABELLED", "check_tables", "has_card", "images_of", "is_split", "several", "warn_of",
+]  # fmt: skip
 
 IMAGES = {
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".tif", ".tiff", ".webp",
 }  # fmt: skip
+LABELLED = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # labels are in a table
+
+
+def images_of(pattern: str) -> Sequence[str]:
+    """The images that match, and tables of them: of another file, datasets would infer more."""
+    from datasets.data_files import DataFilesList
+
+    found = DataFilesList.from_patterns([pattern])
+    kept = [f for f in found if Path(f).suffix.lower() in IMAGES or Path(f).name in LABELLED]
+    files: Sequence[str] = DataFilesList(kept, found.origin_metadata)
+    return files
 
 
 def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:

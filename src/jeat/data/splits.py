@@ -34,11 +34,13 @@ class Part:
         x: images, as :func:`jeat.data.from_arrays` takes them.
         y: labels (N,) or (N, 1).
         said: how an error names it, such as by its file.
+        axis: that of channels, where the reader knows it.
     """
 
     x: np.ndarray
     y: np.ndarray
     said: str
+    axis: int | None = None
 
 
 def train_and_test(
@@ -122,7 +124,7 @@ def data_of_parts(
     found = {}
     for name, y in used.items():
         try:
-            found[name] = from_arrays(parts[name].x, y, classes)
+            found[name] = from_arrays(parts[name].x, y, classes, axis=parts[name].axis)
         except ValueError as error:
             raise ValueError(f"{parts[name].said} of {source}: {error}") from error
         if classes is None:

@@ -17,7 +17,7 @@ from jeat.data.columns import label_column, named
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
-from jeat.data.split_files import check_tables, has_card
+from jeat.data.split_files import check_tables, has_card, images_of
 from jeat.data.splits import split_named, train_and_test
 
 __all__ = ["key", "read", "read_splits", "reads"]
@@ -133,7 +133,7 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
     parts = []
     for name, x in zip(names, coloured([decoded(f, how) for f in files]), strict=True):
         try:
-            parts.append(from_arrays(x, y[name], classes))
+            parts.append(from_arrays(x, y[name], classes, axis=-1))
         except ValueError as error:
             raise ValueError(f"{where(name)}: {error}") from error
     return Data(parts[0], parts[1], classes) if test else Data.held_out(parts[0], classes)
@@ -158,7 +158,8 @@ def _splits(source: str, path: Path, copy: str | None = None) -> Any:
         if images := path.is_dir() and splits_of(path, sorted(path.rglob("*")), say=False):
             if config:
                 raise ValueError(f"folders of images have no configuration {config}")
-            return datasets.load_dataset("imagefolder", data_files=images, **to)
+            files = {name: images_of(pattern) for name, pattern in images.items()}
+            return datasets.load_dataset("imagefolder", data_files=files, **to)
         if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
             saved = datasets.load_from_disk(str(path))
             return saved if isinstance(saved, dict) else {"train": saved}

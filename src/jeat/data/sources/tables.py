@@ -94,15 +94,11 @@ def read(source: str, path: Path, how: Reading) -> Data:
             )
         rows.setdefault(SPLIT_OF[name.lower()], []).append(i)
     files = _files(path, table, paths)
-    seen: dict[tuple[int, int], Path] = {}
     pixels = coloured(
-        [
-            decoded(checked([files[i] for i in at], paths, path.parent, seen=seen), how)
-            for at in rows.values()
-        ]
+        [decoded(checked([files[i] for i in at], paths, path.parent), how) for at in rows.values()]
     )
     parts = {
-        name: Part(x, np.array([labels[i] for i in at]), f"split {name!r}")
+        name: Part(x, np.array([labels[i] for i in at]), f"split {name!r}", axis=-1)
         for (name, at), x in zip(rows.items(), pixels, strict=True)
     }
     return data_of_parts(source, parts, whole=split is None)
@@ -132,6 +128,10 @@ def _table(path: Path) -> _Table:
     if len({*header}) < len(header):
         raise ValueError(f"{path} names a column twice: {', '.join(header)}: rename one")
     for row, at in zip(rows, lines, strict=True):
+        if any("\0" in cell for cell in row):
+            raise ValueError(
+                f"line {at} of {path} holds a NUL byte, which no text has: save it anew"
+            )
         if len(row) != len(header):
             raise ValueError(
                 f"line {at} of {path} has {len(row)} cells, its header {len(header)}: quote a cell "
@@ -158,8 +158,22 @@ def _paths(path: Path, table: _Table) -> str:
 
 
 def _files(path: Path, table: _Table, paths: str) -> list[dict[str, Any]]:
-    cells = zip(table.column(paths), table.lines, strict=True)
-    return [_file(path, cell, at) for cell, at in cells]
+    """The files of a table's rows.
+
+    Raises:
+        ValueError: one is not there, not beneath the table's folder, or there twice.
+    """
+    files, lines = [], dict[tuple[int, int], int]()
+    for cell, at in zip(table.column(paths), table.lines, strict=True):
+        file = _file(path, cell, at)
+        of = Path(file["path"]).stat()
+        if (first := lines.setdefault((of.st_dev, of.st_ino), at)) != at:
+            raise ValueError(
+                f"{cell!r} in line {at} of {path} is the file of line {first} again: no image may "
+                "be in two splits, or twice in one: remove one of them"
+            )
+        files.append(file)
+    return files
 
 
 def _file(table: Path, cell: str, at: int) -> dict[str, Any]:
@@ -170,9 +184,7 @@ def _file(table: Path, cell: str, at: int) -> dict[str, Any]:
     """
     folder, said = table.parent, f"{cell!r} in line {at} of {table}"
     try:
-        if Path(cell).is_absolute() or not (folder / cell).resolve().is_relative_to(
-            folder.resolve()
-        ):
+        if not (folder / cell).resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"{said} does not lie beneath {folder}: put it there, and name it so")
         if not cell or not (folder / cell).is_file():
             raise ValueError(f"{said} is no file: paths are from {folder}")
