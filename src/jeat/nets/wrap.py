@@ -112,7 +112,7 @@ class Net(nn.Module):
 def wrap(
     net: nn.Module | Part,
     images: Sequence[int],
-    classes: Sequence[str] | int,
+    classes: Sequence[str] | int | np.integer[Any],
     *,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
