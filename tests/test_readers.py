@@ -442,6 +442,41 @@ def test_an_npz_of_no_layout_or_of_no_labelled_images_is_refused(tmp_path, array
     refused(file, said.replace("{}", str(file)))
 
 
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (Y.astype(float), ["0", "1"]),
+        (Y == 1, ["False", "True"]),
+        (np.array([b"a", b"b"])[Y], ["a", "b"]),
+    ],
+)
+def test_labels_of_an_npz_may_be_whole_floats_truth_or_bytes(tmp_path, labels, names):
+    arrays = dict(zip(KERAS, (X[TRAIN], labels[TRAIN], X[TEST], labels[TEST]), strict=True))
+    assert holds(load_data(saved(tmp_path, **arrays)), classes=names)
+
+
+def test_minus_one_in_a_table_is_no_label(tmp_path):
+    file = table(tmp_path / "set")
+    rows = file.read_text()
+    file.write_text(rows.replace("cat,train", "-1,train", 1))
+    refused(file, "a label is missing in row", "-1 stands for none")
+    lines = [f"{k.split(',')[0]},-1,test" if k.endswith("test") else k for k in rows.split()]
+    file.write_text("\n".join(lines))
+    refused(file, "split 'test'", "has no labels")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("cifar10@main", "give cifar10, or its whole name uoft-cs/cifar10 with :CONFIG, @COMMIT"),
+        ("mnist:foo", "nothing may follow the short name of mnist:foo"),
+        ("CIFAR10", "no data at CIFAR10: the short name is cifar10"),
+    ],
+)
+def test_a_short_name_with_more_to_it_is_told_what_may_follow(name, said):
+    refused(name, said)
+
+
 def test_an_array_that_claims_more_than_memory_is_refused(tmp_path):
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(

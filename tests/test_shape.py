@@ -125,6 +125,15 @@ def test_the_axis_of_channels_of_files_is_known_at_every_size(tmp_path, size):
         assert torch.equal(data.train.x[0], first)
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF"])
+def test_of_several_frames_the_first_is_taken_and_that_is_said(kind):
+    first, second = (Image.new("L", (7, 5), grey) for grey in (0, 255))
+    x, said = said_of(file_of(first, kind, save_all=True, append_images=[second]))
+    assert x.max() == 0
+    assert said == ["of images with several frames or pages, the first is taken"]
+    assert said_of(file_of(first, kind))[1] == []
+
+
 # depths and transparency
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -119,6 +120,11 @@ def test_what_cannot_be_wrapped_is_said(net, how, said, unchecked):
     settings = {"images": (3, 8, 8), "classes": 3} | how
     with pytest.raises(ValueError, match=said):
         wrap(net(), **settings)
+
+
+def test_the_number_of_classes_may_be_of_numpy():
+    net = wrap(Says(lambda f: f), images=(3, 8, 8), classes=np.int64(3))
+    assert spec_of(net).classes == ("0", "1", "2")
 
 
 def test_probabilities_are_warned_of():

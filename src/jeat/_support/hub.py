@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 
-__all__ = ["HubData", "hub_data", "newest_commit", "pinned"]
+__all__ = ["HubData", "hub_data", "misnamed", "newest_commit", "pinned"]
 
 # what the suites, the README and short names name without a commit
 _KNOWN = {
@@ -57,6 +58,22 @@ def hub_data(source: str) -> HubData | None:
         return None
     short = source if source in _SHORT else None
     return HubData(found[1], found[2], found[3] or _KNOWN.get(found[1]), short)
+
+
+def misnamed(source: str) -> str | None:
+    """What is wrong with a name that is a short one but for its case or what follows it."""
+    word, mark, _ = (*re.split("([:@])", source, maxsplit=1), "", "")[:3]
+    if source in _SHORT or word.lower() not in _SHORT:
+        return None
+    short = word.lower()
+    if not mark:
+        return f"no data at {source}: the short name is {short}"
+    if mark == ":" and find_spec(word) is not None:
+        return None  # a function of a module of that name
+    return (
+        f"nothing may follow the short name of {source}: give {short}, or its whole name "
+        f"{_SHORT[short].partition(':')[0]} with :CONFIG, @COMMIT (40 digits), or both"
+    )
 
 
 def pinned(source: str) -> tuple[str, str | None] | None:

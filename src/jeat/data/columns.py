@@ -10,7 +10,7 @@ import numpy as np
 from jeat._support.checks import SettingError
 from jeat._support.reading import Reading
 
-__all__ = ["label_column", "named"]
+__all__ = ["is_missing", "label_column", "named"]
 
 _USUAL = (
     "label", "labels", "class", "class_name", "class_id", "category", "target", "fine_label", "y",
@@ -60,6 +60,11 @@ def label_column(
     return chosen
 
 
+def is_missing(label: object) -> bool:
+    """Whether it stands for no label: null, nothing, or -1, as a number or in text."""
+    return label in (None, "", -1, "-1")
+
+
 def named(
     columns: Mapping[str, Sequence[Any]], where: Callable[[str], str]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
@@ -73,10 +78,10 @@ def named(
         ValueError: a label is missing, or every row has one of its own.
     """
     for split, values in columns.items():
-        if missing := [i for i, k in enumerate(values) if k in (None, "", -1)]:
+        if missing := [i for i, k in enumerate(values) if is_missing(k)]:
             raise ValueError(
                 f"{where(split)}: a label is missing in row {missing[0]}: give it one, or "
-                "remove the row"
+                "remove the row; -1 stands for none"
             )
     found = {str(k) for values in columns.values() for k in values}
     rows = sum(map(len, columns.values()))

@@ -19,6 +19,7 @@ __all__ = [
 ]  # fmt: skip
 
 _ALPHA = "alpha is dropped: transparent pixels show black; name a colour by --background"
+_FRAMES = "of images with several frames or pages, the first is taken"
 _CONVERT = "convert it to 8 bits first"
 _FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
 
@@ -94,13 +95,13 @@ def _pixels(
     for i, file in enumerate(files):
         name = file["path"] or f"image {i}"
         try:
-            image, formats, deep = _open(file, formats)
+            image, formats, texts = _open(file, formats)
             image.load()
         except Exception as error:  # a damaged file has Pillow raise many kinds
             raise ValueError(
                 f"{name} cannot be decoded: {line(error)}; replace or remove it"
             ) from error
-        said |= {SIXTEEN} if deep else set()
+        said |= texts
         yield name, pixels_of(image, name, how, said)
 
 
@@ -166,8 +167,8 @@ def coloured(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [a if a.ndim == most else np.repeat(a[..., None], 3, axis=-1) for a in arrays]
 
 
-def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str], bool]:
-    """An image, upright, with its format and whether its pixels are of 16 bits.
+def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, list[str], set[str]]:
+    """An image, upright, with its format and what is to be said of it.
 
     The format is to be tried first on the next file, which is faster.
     """
@@ -179,9 +180,11 @@ def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, lis
             raise
         return _open(file, _FORMATS)
     coded = str(getattr(image, "tile", ""))  # colours of 16 bits are opened at 8
-    deep = ";16" in coded
+    texts = {SIXTEEN} if ";16" in coded else set[str]()
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # a preview is no frame
+        texts.add(_FRAMES)
     upright = ImageOps.exif_transpose(image) if image.getexif() else image
-    return upright, [image.format or ""], deep
+    return upright, [image.format or ""], texts
 
 
 def line(error: BaseException) -> str:

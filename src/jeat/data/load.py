@@ -11,7 +11,7 @@ from types import ModuleType
 
 from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
-from jeat._support.hub import hub_data, newest_commit
+from jeat._support.hub import hub_data, misnamed, newest_commit
 from jeat._support.plugins import brought_parts, find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
@@ -216,6 +216,9 @@ def fixed(source: str) -> str:
 
 def _settled(name: str) -> str:
     hub, path = hub_data(name), _place(name)
+    known = path.exists() or name in brought_parts("data/sources")
+    if hub is None and not known and (said := misnamed(name)):
+        raise SettingError(said)
     if hub is None or path.exists() or (not hub.short and path.parent.is_dir()):
         return name  # else a misspelt path
     return str(replace(hub, commit=hub.commit or newest_commit(hub.name)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jeat.data.columns import named
+from jeat.data.columns import is_missing, named
 from jeat.data.images import Data, from_arrays
 
 __all__ = ["SPLIT_OF", "WORDS", "Part", "data_of_parts", "split_named", "train_and_test"]
@@ -71,7 +71,7 @@ def train_and_test(
         warnings.warn(f"{source}: splits are left out: {', '.join(left)}", stacklevel=1)
     tests = [name for name in ("test", "validation") if name in names]
     found = {name: labels(name) for name in tests}
-    labelled = [name for name in tests if any(k not in (None, -1) for k in found[name])]
+    labelled = [name for name in tests if not all(map(is_missing, found[name]))]
     if tests and not labelled:
         holds = found[tests[0]][0] if len(found[tests[0]]) else "nothing"
         raise ValueError(
@@ -141,5 +141,10 @@ def data_of_parts(
 
 
 def _column(y: np.ndarray) -> np.ndarray:
-    """Labels (N, 1) as (N,)."""
-    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    """Labels (N, 1) as (N,); whole floats as numbers, truth and bytes as text."""
+    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if y.dtype.kind == "f" and (y == np.trunc(y)).all() and (abs(y) < 2**31).all():
+        return y.astype(np.int64)
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8")
+    return y.astype(str) if y.dtype.kind == "b" else y

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -111,7 +112,7 @@ class Net(nn.Module):
 def wrap(
     net: nn.Module | Part,
     images: Sequence[int],
-    classes: Sequence[str] | int,
+    classes: Sequence[str] | int | np.integer[Any],
     *,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
@@ -146,7 +147,8 @@ def wrap(
     if len(shape) != 3:
         raise SettingError(f"images are (C, H, W), such as (3, 32, 48), got {shape}")
     channels, size = shape[0], shape[1:]
-    names = tuple(map(str, range(classes))) if isinstance(classes, int) else tuple(classes)
+    many = range(classes) if isinstance(classes, int | np.integer) else classes
+    names = tuple(map(str, many))
     own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
     if isinstance(net, str | dict):
         wrapped: Any = build(Spec(NAME, channels, size, names, own | {"make": net}))
