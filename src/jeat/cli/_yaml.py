@@ -62,7 +62,7 @@ def number(name: str, value: Any) -> Any:
     return float(above) / float(below) if float(below) else value
 
 
-def number_kind(types: Set[type]) -> str:
+def number_kind(types: Set[object]) -> str:
     """What a number must be, by the types that a flag takes."""
     if str in types:
         return "at least 1 pixel in decimal digits, such as 32, or HEIGHTxWIDTH, such as 32x48"
