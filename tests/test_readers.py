@@ -553,7 +553,7 @@ LABELS, IMAGES = "train-labels-idx1-ubyte", "train-images-idx3-ubyte"
         (LABELS, idx(Y.astype(np.uint8))[:6], "cut short"),
         (LABELS, idx(Y[:28].astype(np.uint8)) + b"1", "more than the [28] values"),
         (LABELS, idx(Y[:27].astype(np.uint8)), "28 images, 27 labels"),
-        (LABELS, idx(Y[:28].astype(">f8"), 14), "whole numbers"),
+        (LABELS, idx((Y[:28] + 0.5).astype(">f8"), 14), "whole numbers"),
         (LABELS, gzip.compress(idx(Y.astype(np.uint8)), mtime=0)[:30], "cannot be read"),
         (
             LABELS,
