@@ -273,7 +273,8 @@ def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
         "import os, time\nos.kill(os.getpid(), 2)\ntime.sleep(0.1)\nopen('loaded', 'x')"
     )
     script = """if True:
-        import sys
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where make runs behind
         import jeat.cli
         from jeat.__main__ import main
         def load():
@@ -287,7 +288,7 @@ def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
         sys.exit(main())
     """
     words = [sys.executable, "-c", script]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (130, "jeat: stopped\n")
     assert (tmp_path / "loaded").exists()
 
