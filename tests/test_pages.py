@@ -144,7 +144,7 @@ def test_the_script_of_equal_runs_runs(here):
 
 def test_python_that_runs_nowhere_is_shown_nowhere():
     """Of each page, where its blocks of Python run."""
-    tested = {*RUNS, "README.md", "CONTRIBUTING.md", "scale.md", "your-data.md"}
+    tested = {*RUNS, "README.md", "CONTRIBUTING.md", "scale.md", "your-data.md", "your-net.md"}
     shown = {page.name for page in PAGES for kind, _ in blocks(page) if kind == "python"}
     assert shown <= tested
 
