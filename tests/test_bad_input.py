@@ -559,7 +559,7 @@ COMMANDS = [
     ("reproduce digits --seeds x", 2, "--seeds", "must be a whole number"),
     ("reproduce digits --out file", 1, "file is a file", "a folder"),
     ("reproduce digits --bogus", 2, "--bogus", "jeat reproduce digits --help"),
-    ("reproduce cifar10 --data nowhere", 1, "nowhere", "give digits, an image folder"),
+    ("reproduce cifar10-cpu --data nowhere", 1, "nowhere", "give digits, an image folder"),
 ]  # fmt: skip
 
 
