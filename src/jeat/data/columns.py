@@ -10,7 +10,7 @@ import numpy as np
 from jeat._support.checks import SettingError
 from jeat._support.reading import Reading
 
-__all__ = ["is_missing", "label_column", "named"]
+__all__ = ["is_missing", "label_column", "named", "say_others"]
 
 _USUAL = (
     "label", "labels", "class", "class_name", "class_id", "category", "target", "fine_label", "y",
@@ -52,12 +52,17 @@ def label_column(
             )
         chosen = usual[0] if usual else next(iter(columns))
         others = [k for k in columns if k != chosen]
+    say_others(source, "labels", chosen, others)
+    return chosen
+
+
+def say_others(source: str, what: str, chosen: str, others: Sequence[str]) -> None:
+    """Warn of columns that may hold labels or images, too, and are not taken."""
     if others:
         warnings.warn(
-            f"{source}: labels are of column {chosen!r}, not of {', '.join(map(repr, others))}",
+            f"{source}: {what} are of column {chosen!r}, not of {', '.join(map(repr, others))}",
             stacklevel=1,
         )
-    return chosen
 
 
 def is_missing(label: object) -> bool:

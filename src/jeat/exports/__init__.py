@@ -130,7 +130,7 @@ def _plain(net: nn.Module) -> nn.Module:
     made on, and are made of what was not compiled yet.
     """
     elsewhere = any(t.device.type != "cpu" for t in net.state_dict().values())
-    compiled = {k: m._orig_mod for k, m in net.named_modules() if hasattr(m, "_orig_mod")}
+    compiled = [k for k, m in net.named_modules() if hasattr(m, "_orig_mod")]
     if not elsewhere and not compiled:
         return net
     whole = copy.deepcopy(net)

@@ -34,13 +34,13 @@ def write(net: nn.Module, file: Path) -> None:
     Raises:
         ValueError: weights of more than 2 GB, which one file of ONNX cannot hold.
     """
+    if sum(t.nbytes for t in net.state_dict().values()) > 2_000_000_000:
+        raise ValueError("its weights are more than 2 GB, which one file of ONNX cannot hold")
     graph = program(Energies(net), images(net))
     made: Any = torch.onnx.export(
         graph, (), dynamo=True, dynamic_shapes=BATCHES, input_names=["images"],
         output_names=[*OUTPUTS], verbose=False,
     )  # fmt: skip
-    if sum(t.nbytes for t in net.state_dict().values()) > 2_000_000_000:
-        raise ValueError("its weights are more than 2 GB, which one file of ONNX cannot hold")
     made.model.metadata_props["classes"] = json.dumps(spec_of(net).classes)
     for value in (*made.model.graph.inputs, *made.model.graph.outputs):
         value.doc_string = SAID.get(value.name, "")

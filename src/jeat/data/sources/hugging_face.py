@@ -1,7 +1,6 @@
 """A data set of Hugging Face's ``datasets``: of the hub, or local images in folders, or parquet."""
 
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,7 @@ from jeat._support.files import expanded
 from jeat._support.hub import hub_data
 from jeat._support.kinds import kind_of
 from jeat._support.reading import Reading
-from jeat.data.columns import label_column, named
+from jeat.data.columns import label_column, named, say_others
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
@@ -213,11 +212,7 @@ def _image_column(source: str, features: Any) -> str:
     typed = [k for k in names if isinstance(features[k], datasets.Image)] or names
     chosen = "image" if "image" in typed else typed[0]
     others = [k for k in features if k != chosen and (k in typed or k == "image")]
-    if others:
-        warnings.warn(
-            f"{source}: images are of column {chosen!r}, not of {', '.join(map(repr, others))}",
-            stacklevel=1,
-        )
+    say_others(source, "images", chosen, others)
     return chosen
 
 
