@@ -42,7 +42,7 @@ def said_of(file, **how):
     """An image as it is read, and what is warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        (x,) = decoded([file], Reading(**how))
+        (x,) = decoded([file], Reading(**how), 1)
     return x, [str(w.message) for w in caught if w.category is UserWarning]
 
 
@@ -107,6 +107,29 @@ def test_a_data_set_is_brought_to_a_size_as_its_image_files_are(tmp_path):
         load_data(folder)
 
 
+@pytest.mark.parametrize("given", ["files", "paths.csv", "objects", "tensors"])
+def test_what_finds_no_room_in_memory_is_refused_once_the_first_image_is_decoded(
+    given, tmp_path, monkeypatch
+):
+    lines = ["path,label"]
+    for i in range(60):
+        name = f"{'ab'[i % 2]}/{i:02}.png"
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(photo(8, 8, 3)).save(tmp_path / name)
+        lines.append(f"{name},{'ab'[i % 2]}")
+    (tmp_path / "paths.csv").write_text("\n".join(lines))
+    pairs = [(Image.fromarray(photo(8, 8, 3)), i % 2) for i in range(60)]
+    x, y = torch.zeros(60, 3, 8, 8, dtype=torch.uint8), torch.arange(60) % 2
+    named = {"files": str(tmp_path), "paths.csv": str(tmp_path / "paths.csv")}
+    source = {"objects": pairs, "tensors": (x, y)}.get(given) or named[given]
+    monkeypatch.setenv("JEAT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("os.sysconf", lambda name: 50_000 if name == "SC_PHYS_PAGES" else 1)
+    assert load_data(source, size=8).shape == (3, 8, 8)  # 12 kB, twice
+    with pytest.raises(ValueError, match=r"images take .* GB decoded.* choose a smaller --size"):
+        load_data(source, size=16)  # 46 kB, twice
+    assert len(list((tmp_path / "cache").glob("*"))) <= 1
+
+
 @pytest.mark.parametrize("size", ["1x7", "3x8", "8x3", "1x3"])
 def test_the_axis_of_channels_of_files_is_known_at_every_size(tmp_path, size):
     photos = [Image.fromarray(photo(40, 50, 3)) for _ in range(40)]
@@ -163,7 +186,7 @@ def test_pixels_beyond_16_bits_are_refused_by_their_file(tmp_path, value):
     Image.fromarray(np.full((5, 7), value, np.int32)).save(tmp_path / "deep.tif")
     file = {"bytes": None, "path": str(tmp_path / "deep.tif")}
     with pytest.raises(ValueError, match=f"deep.tif has pixels of {value}..{value}, beyond 16"):
-        decoded([file], Reading())
+        decoded([file], Reading(), 1)
 
 
 @pytest.mark.parametrize("order", "<>")

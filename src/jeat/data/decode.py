@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jeat._support.reading import Reading
 from jeat.data.images import SIXTEEN, eight_bits
-from jeat.data.sizes import fitted
+from jeat.data.sizes import check_room, fitted
 
 __all__ = [
     "checked", "coloured", "decoded", "image_files", "line", "pixels_of", "together",
@@ -70,18 +70,23 @@ def checked(
         yield file
 
 
-def decoded(files: Iterable[Mapping[str, Any]], how: Reading) -> np.ndarray:
+def decoded(files: Iterable[Mapping[str, Any]], how: Reading, total: int) -> np.ndarray:
     """Image files, each of bytes or at a path -> (N, H, W[, 3]) uint8, grey where all are.
 
     Pixels of 16 bits are scaled to 8. Transparent ones show ``how.background``.
 
+    Args:
+        files: those of a split.
+        how: they are read.
+        total: how many all splits have, which must find room once the first is decoded.
+
     Raises:
         ValueError: a file that is damaged or of another format than PNG, JPEG, BMP, GIF, TIFF, WebP
             and PPM, pixels of floats or of more than 16 bits, images that differ in size where
-            ``how.size`` is None.
+            ``how.size`` is None; too many or too large for the machine's memory.
     """
     said: set[str] = set()
-    x = together(_pixels(files, how, said))
+    x = together(_pixels(files, how, said), total)
     for text in sorted(said):
         warnings.warn(text, stacklevel=1)
     return x
@@ -120,14 +125,15 @@ def pixels_of(image: Image.Image, name: str, how: Reading, said: set[str]) -> np
     return np.asarray(image if how.size is None else fitted(image, how.size))
 
 
-def together(images: Iterable[tuple[str, np.ndarray]]) -> np.ndarray:
+def together(images: Iterable[tuple[str, np.ndarray]], total: int = 1) -> np.ndarray:
     """Images (H, W[, 3]), each with its name, as one array, grey where all are.
 
     Raises:
-        ValueError: they differ in size.
+        ValueError: they differ in size, or they, or ``total`` of them, find no room.
     """
     arrays: list[np.ndarray] = []
     for name, x in images:
+        check_room(max(total, len(arrays) + 1), x.nbytes)
         arrays.append(x)
         if x.shape[:2] != arrays[0].shape[:2]:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Images brought to one size: shrunk or enlarged until they cover it, then cut at the centre."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,25 @@ from torch import Tensor
 
 from jeat.data.images import Data
 
-__all__ = ["fitted", "resized"]
+__all__ = ["check_room", "fitted", "resized"]
+
+
+def check_room(images: int, pixels: int) -> None:
+    """Check that decoded images find room: they are in memory twice while they are put together.
+
+    Args:
+        images: how many.
+        pixels: bytes of one.
+
+    Raises:
+        ValueError: they take more than half of this machine's memory.
+    """
+    need, memory = images * pixels, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if 2 * need > memory:
+        raise ValueError(
+            f"{images} images take {need / 1e9:.1f} GB decoded, twice that while they are read, "
+            f"and this machine has {memory / 1e9:.1f} GB: choose a smaller --size"
+        )
 
 
 def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -34,9 +53,14 @@ def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def resized(data: Data, size: tuple[int, int] | None) -> Data:
-    """Both splits with images of (H, W) pixels, by :func:`fitted`; as they are where it is None."""
+    """Both splits with images of (H, W) pixels, by :func:`fitted`; as they are where it is None.
+
+    Raises:
+        ValueError: as :func:`check_room`.
+    """
     if size is None or data.shape[1:] == size:
         return data
+    check_room(len(data.train) + len(data.test), data.shape[0] * size[0] * size[1])
     train, test = (replace(s, x=_fitted(s.x, size)) for s in (data.train, data.test))
     return replace(data, train=train, test=test)
 

@@ -21,7 +21,6 @@ needs = ("onnx", "onnxscript", "onnxruntime")
 
 OUTPUTS = ("logits", "E", "E_y")
 SAID = {
-    "images": "(batch, channels, size, size), in [0, 1]; normalisation is inside",
     "logits": "f(x)[k] = -E(x, k)",
     "E": "E(x) = -logsumexp f(x)",
     "E_y": "E(x, k) of every class k",
@@ -42,8 +41,10 @@ def write(net: nn.Module, file: Path) -> None:
         output_names=[*OUTPUTS], verbose=False,
     )  # fmt: skip
     made.model.metadata_props["classes"] = json.dumps(spec_of(net).classes)
+    shape = ", ".join(map(str, spec_of(net).shape))
+    said = SAID | {"images": f"(batch, {shape}), in [0, 1]; normalisation is inside"}
     for value in (*made.model.graph.inputs, *made.model.graph.outputs):
-        value.doc_string = SAID.get(value.name, "")
+        value.doc_string = said.get(value.name, "")
     file.write_bytes(made.model_proto.SerializeToString())
 
 

@@ -19,6 +19,8 @@ PerChannel = float | list[float]
 Size = int | tuple[int, int]
 """Of images: a side, or (height, width)."""
 
+_MOST = 10  # pixels in [0, 1] deviate by half at most; code of others may shift and scale them
+
 
 def sides(size: Size) -> tuple[int, int]:
     """(height, width)."""
@@ -46,8 +48,13 @@ class Normalize(nn.Module):
         for name, value in {"mean": mean, "std": std}.items():
             if isinstance(value, list) and not len(value) == channels:
                 raise SettingError(f"{name} takes 1 number or {channels}, got {len(value)}")
-        if not all(1e-3 <= s <= 1e3 for s in (std if isinstance(std, list) else [std])):
-            raise SettingError(f"std must lie in [0.001, 1000], got {std}")
+            least = 1e-3 if name == "std" else -_MOST
+            values = value if isinstance(value, list) else [value]
+            if not all(least <= v <= _MOST for v in values):
+                raise SettingError(
+                    f"{name} must lie in [{least:g}, {_MOST}], as images are in [0, 1], got "
+                    f"{value}: divide one of pixels in 0..255 by 255"
+                )
         self.mean, self.std = (_shaped(v) for v in (mean, std))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -129,8 +129,9 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
         shown = {name: part.cast_column(image, datasets.Image()) for name, part in shown.items()}
     seen: dict[tuple[int, int], Path] = {}
     files = [image_files(shown[name], image, *folders, seen=seen) for name in names]
+    total = sum(map(len, shown.values()))
     parts = []
-    for name, x in zip(names, coloured([decoded(f, how) for f in files]), strict=True):
+    for name, x in zip(names, coloured([decoded(f, how, total) for f in files]), strict=True):
         try:
             parts.append(from_arrays(x, y[name], classes, axis=-1))
         except ValueError as error:

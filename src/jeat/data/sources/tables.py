@@ -95,7 +95,10 @@ def read(source: str, path: Path, how: Reading) -> Data:
         rows.setdefault(SPLIT_OF[name.lower()], []).append(i)
     files = _files(path, table, paths)
     pixels = coloured(
-        [decoded(checked([files[i] for i in at], paths, path.parent), how) for at in rows.values()]
+        [
+            decoded(checked([files[i] for i in at], paths, path.parent), how, len(files))
+            for at in rows.values()
+        ]
     )
     parts = {
         name: Part(x, np.array([labels[i] for i in at]), f"split {name!r}", axis=-1)
