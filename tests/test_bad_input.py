@@ -1069,5 +1069,5 @@ def test_a_damaged_image_is_decoded_or_refused_by_name(tmp_path, flips):
     for at, mask in flips:
         data[at % len(data)] ^= mask
     file.write_bytes(data)
-    said = refusal(decoded, [{"bytes": None, "path": str(file)}], Reading())
+    said = refusal(decoded, [{"bytes": None, "path": str(file)}], Reading(), 1)
     assert said is None or (str(file) in said and "\n" not in said)
