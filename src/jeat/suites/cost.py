@@ -26,7 +26,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     not declare its cost counts as one training pass, and says so.
     """
     training = runs(suite, out, seeds=seeds)
-    passes = {_net_of(p): _of_a_pass(suite, p) for p in training.values()}
+    nets = {_net_of(p): p for p in training.values()}
+    passes = {net: _of_a_pass(suite, p) for net, p in nets.items()}
     rows: list[dict[str, object]] = []
     for name, plan in training.items():
         o = plan.optimisation
