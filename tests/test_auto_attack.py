@@ -17,6 +17,7 @@ from .conftest import DIGITS
 
 module = import_module("jeat.metrics.auto_attack")
 ensemble = import_module("jeat.metrics._ensemble")
+search = import_module("jeat.metrics._search")
 EPS = 0.1
 
 
@@ -31,7 +32,7 @@ class Brief(pyautoattack.AutoAttack):
 
 @pytest.fixture
 def brief(monkeypatch):
-    monkeypatch.setattr(ensemble, "AutoAttack", Brief)
+    monkeypatch.setattr(search, "AutoAttack", Brief)
 
 
 class Scaled(nn.Module):
@@ -157,18 +158,20 @@ def test_it_is_in_fp32_under_autocast(ten):
     net, x, y = ten
     kinds = []
     hook = net[-1].register_forward_hook(lambda m, i, logits: kinds.append(logits.dtype))
+    how = {"eps": EPS, "attacks": ["apgd-ce"], "seed": 1, "precision": "fp32"}
     with torch.autocast("cpu", torch.bfloat16):
-        found = auto_attack(net, x, y, eps=EPS, attacks=["apgd-ce"], seed=1)
+        found = auto_attack(net, x, y, **how)
     hook.remove()
     assert set(kinds) == {torch.float32}
-    assert auto_attack(net, x, y, eps=EPS, attacks=["apgd-ce"], seed=1) == found
+    assert auto_attack(net, x, y, **how) == found
 
 
 @pytest.mark.usefixtures("brief")
 def test_it_is_seeded_by_torch(ten, monkeypatch):
     seeds = []
-    seeing = type("Seeing", (Brief,), {"get_seed": lambda s: seeds.append(s.seed) or s.seed})
-    monkeypatch.setattr(ensemble, "AutoAttack", seeing)
+    monkeypatch.setattr(
+        search, "AutoAttack", lambda *a, seed, **k: seeds.append(seed) or Brief(*a, seed=seed, **k)
+    )
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         auto_attack(*ten, eps=EPS, attacks=["apgd-ce"])

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from jeat.attacks.balls import Norm
+from jeat.attacks.balls import Norm, length
 from jeat.attacks.pgd import AttackLoss, Climbed, GradAt, fgsm, fgsm_rs, pgd
 
-__all__ = ["Attack", "AttackLoss", "Climbed", "GradAt", "Norm", "fgsm", "fgsm_rs", "pgd"]
+__all__ = ["Attack", "AttackLoss", "Climbed", "GradAt", "Norm", "fgsm", "fgsm_rs", "length", "pgd"]
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]

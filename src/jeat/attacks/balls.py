@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Norm", "project", "random_start", "steepest"]
+__all__ = ["Norm", "length", "project", "random_start", "steepest"]
 
 Norm = Literal["linf", "l2"]
 
@@ -44,6 +44,12 @@ def project(delta: Float[Tensor, "b *s"], eps: float, norm: Norm) -> Float[Tenso
         return delta.clamp(-eps, eps)
     length = _like(delta.flatten(1).norm(dim=1), delta)
     return torch.where(length > eps, delta * (eps / length), delta)
+
+
+def length(delta: Float[Tensor, "b *s"], norm: Norm) -> Float[Tensor, " b"]:
+    """The norm of each perturbation."""
+    flat = delta.flatten(1)
+    return flat.abs().amax(1) if norm == "linf" else flat.square().sum(1).sqrt()
 
 
 def _like(per_sample: Tensor, x: Tensor) -> Tensor:

@@ -4,20 +4,20 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jeat._support import processes
 from jeat._support.checks import plain
+from jeat._support.progress import Show, listening
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["bar", "shown_warnings", "warn"]
 
-Show = Callable[..., None]
 SOON, EVERY = 3.0, 60.0  # seconds to the first line of what is no terminal, and between lines
 
 
@@ -57,7 +57,7 @@ def bar() -> Iterator[Show]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    with _bars(console) if console.is_terminal else _lines() as show:
+    with _bars(console) if console.is_terminal else _lines() as show, listening(show):
         yield show
 
 
@@ -81,7 +81,7 @@ def _bars(console: "Console") -> Iterator[Show]:
         progress.start()
         if stage not in tasks:
             tasks[stage] = progress.add_task(stage, total=total, note=note)
-        progress.update(tasks[stage], completed=done)
+        progress.update(tasks[stage], completed=done, total=total)
         if note:
             progress.update(tasks[stage], note=note)
 

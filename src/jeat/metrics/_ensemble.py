@@ -1,4 +1,4 @@
-"""Which images pyautoattack's ensemble leaves (Croce and Hein 2020)."""
+"""Which images AutoAttack leaves (Croce and Hein 2020), or a part of it."""
 
 import logging
 import sys
@@ -6,44 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from pyautoattack import AutoAttack  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.passes import normal, repeatable
-from jeat._support.tensors import check_finite, check_pixels
+from jeat._support.tensors import check_pixels
 from jeat.attacks import Norm
+from jeat.metrics._search import Search
 from jeat.metrics._subject import logits_of, pieces
-from jeat.nets import autocast, evaluating
+from jeat.nets import Precision, autocast, evaluating, in_bf16
 
 __all__ = ["STANDARD", "classes_of", "left_by_ensemble", "square_fits", "standard_attacks"]
 
 _LEAST_CLASSES = {"apgd-ce": 2, "apgd-dlr": 3, "apgd-t": 4, "fab-t": 2, "square": 2}
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
-
-
-class Finite(nn.Module):
-    """f, which is refused where its logits or input gradients are not finite.
-
-    pyautoattack takes no heed: the sign of NaN is 0, so its attacks would stand still.
-    """
-
-    def __init__(self, net: nn.Module, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.net, self.dtype = net, dtype
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.requires_grad:
-            x = x.view_as(x)
-            x.register_hook(self._check)
-        return logits_of(self.net, x.to(self.dtype)).to(x.dtype)
-
-    @staticmethod
-    def _check(gradient: Tensor) -> None:
-        check_finite(
-            gradient,
-            "the net's input gradients are NaN or infinite at {} images: no attack can follow them",
-        )
 
 
 def left_by_ensemble(
@@ -57,6 +33,7 @@ def left_by_ensemble(
     batch_size: int = 250,
     seed: int | None = None,
     queries: int | None = None,
+    precision: Precision = "fp32",
 ) -> Tensor:
     """Whether each image (B,) stays classified as its label under all ``attacks``.
 
@@ -74,21 +51,19 @@ def left_by_ensemble(
         )
     if queries is not None and queries < 1:
         raise SettingError(f"square makes at least 1 query, got queries={queries}")
-    if seed is None:
-        seed = int(torch.randint(2**31, ()))
+    seed = int(torch.randint(2**31, ())) if seed is None else seed
+    run_in: Precision = "bf16" if in_bf16(precision, x.device, net) else "fp32"
     dtype = x.dtype  # the ensemble works in fp32
     x, y = normal(x).float().contiguous(), normal(y).long()
-    with autocast("fp32", x.device), evaluating(net), repeatable(), _undisturbed(x.device):
-        ensemble = AutoAttack(
-            Finite(net, dtype), norm=norm.capitalize(), eps=eps, seed=seed, device=x.device
-        )
-        ensemble.attacks_to_run = names
-        targets = min(9, classes - 1)
-        ensemble.apgd_targeted.n_target_classes = ensemble.fab.n_target_classes = targets
-        if queries is not None:
-            ensemble.square.n_queries, ensemble.square.rescale_schedule = queries, True
-        _, said = ensemble.run_standard_evaluation(x, y, batch_size=batch_size)
-    return torch.as_tensor(said == y)
+    with repeatable(), _undisturbed(x.device):
+        search = Search(net, x, y, dtype, eps, norm, batch_size, seed, run_in)
+        whole = set(names) == set(standard_attacks(classes))
+        cheap = search.cheap(classes) if whole else []
+        search.take([*cheap, *(s for name in names for s in search.steps(name, classes, queries))])
+        if whole and run_in == "bf16":
+            search.precision = "fp32"
+            search.take(cheap)
+    return search.left
 
 
 def square_fits(x: Tensor, norm: str) -> bool:

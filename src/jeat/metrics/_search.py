@@ -1,0 +1,201 @@
+"""AutoAttack's search: pyautoattack's attacks in an order of ours, on the images that are left.
+
+The order is what makes it fast. Cheap attacks come first, so that images which fall to them are
+not given to the long ones. An attack with targets takes one after the other, and an image that
+falls leaves before the next. The search may be in bf16: whatever it finds counts only where it
+holds in fp32, and what fp32 denies is attacked again in fp32.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from pyautoattack import AutoAttack  # type: ignore[import-untyped]
+from torch import Tensor, nn
+
+from jeat._support.progress import tell
+from jeat._support.tensors import check_finite
+from jeat.attacks import Norm, length, pgd
+from jeat.metrics._subject import logits_of, right
+from jeat.nets import Precision, autocast, evaluating
+
+__all__ = ["Search", "Step"]
+
+_FORWARD, _GRADIENT = 1, 3  # what passes take, about
+_CHEAP_STEPS, _CHEAP_TARGETS = 10, 3
+_ROUNDING = 1e-5  # of x + delta, which is within eps before it is rounded
+
+Attack = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Images, labels and, of each image, the classes by falling logit -> attacked images."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """An attack that every image left is given, and about what it takes an image."""
+
+    name: str
+    attack: Attack
+    cost: int
+
+
+class Finite(nn.Module):
+    """f in fp32 logits, refused where they or its input gradients are not finite.
+
+    pyautoattack takes no heed: the sign of NaN is 0, so its attacks would stand still. The net
+    alone runs in ``precision``, as distances and projections need fp32.
+    """
+
+    def __init__(self, net: nn.Module, dtype: torch.dtype, precision: Precision) -> None:
+        super().__init__()
+        self.net, self.dtype, self.precision = net, dtype, precision
+        self.training = False  # the net's mode is its user's to choose
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad:
+            x = x.view_as(x)
+            x.register_hook(self._check)
+        with autocast(self.precision, x.device):
+            return logits_of(self.net, x.to(self.dtype)).to(x.dtype)
+
+    @staticmethod
+    def _check(gradient: Tensor) -> None:
+        check_finite(
+            gradient,
+            "the net's input gradients are NaN or infinite at {} images: no attack can follow them",
+        )
+
+
+@dataclass
+class Search:
+    """Which images are ``left``, and what each attack is given of them.
+
+    Attributes:
+        net: takes images in [0, 1], gives logits.
+        x, y: images in fp32, and their labels.
+        dtype: of the images that the net takes.
+        eps, norm: the ball.
+        batch_size: images a pass.
+        seed: of each attack.
+        precision: what attacks run in, ``"fp32"`` or ``"bf16"``.
+    """
+
+    net: nn.Module
+    x: Tensor
+    y: Tensor
+    dtype: torch.dtype
+    eps: float
+    norm: Norm
+    batch_size: int
+    seed: int
+    precision: Precision
+    left: Tensor = field(init=False)
+    done: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self._seen = Finite(self.net, self.dtype, self.precision)
+        parts = zip(self.x.split(self.batch_size), self.y.split(self.batch_size), strict=True)
+        with torch.no_grad(), autocast("fp32", self.x.device), evaluating(self.net):
+            logits = torch.cat([logits_of(self.net, x.to(self.dtype), y) for x, y in parts])
+        self.left = logits.argmax(1) == self.y
+        self._ranked = logits.argsort(1, descending=True)
+
+    def take(self, steps: Sequence[Step]) -> None:
+        """Give every image that is left to one step after the other."""
+        for i, step in enumerate(steps):
+            for at in self._places():
+                denied = self._attack(step, at, self.precision)
+                if len(denied):
+                    self._attack(step, denied, "fp32")
+                self.done += step.cost * len(at)
+                stay = int(self.left.sum())
+                rest = stay * sum(s.cost for s in steps[i + 1 :])
+                note = f"{stay} of {len(self.y)} images left, {step.name}"
+                tell("AutoAttack", self.done, self.done + rest, note)
+
+    def _places(self) -> tuple[Tensor, ...]:
+        """Where the images that are left lie, a batch each."""
+        at = self.left.nonzero().squeeze(1)
+        return at.split(self.batch_size) if len(at) else ()
+
+    def _attack(self, step: Step, at: Tensor, precision: Precision) -> Tensor:
+        """Take out the images that fall in fp32; those that fall in ``precision`` only."""
+        x, y, device = self.x[at], self.y[at], self.x.device
+        torch.manual_seed(self.seed)
+        self._seen.precision = precision
+        with autocast(precision, device), evaluating(self.net), autocast("fp32", device):
+            x_adv = step.attack(x, y, self._ranked[at])
+            with torch.no_grad():
+                fooled = self._seen(x_adv).argmax(1) != y
+        inside = length(x_adv - x, self.norm) <= self.eps * (1 + _ROUNDING) + 1e-6
+        with torch.no_grad(), autocast("fp32", device), evaluating(self.net):
+            stays = right(self.net, x_adv.to(self.dtype), y)
+        self.left[at] = stays | ~inside
+        return at[fooled & inside & stays]
+
+    def cheap(self, classes: int) -> list[Step]:
+        """Short attacks of PGD: on cross-entropy, and towards each of the next classes."""
+        how: Any = {
+            "eps": self.eps, "steps": _CHEAP_STEPS, "step_size": self.eps / 4, "norm": self.norm,
+        }  # fmt: skip
+
+        def untargeted(x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+            return pgd(self._seen, x, y, early_exit=True, **how)
+
+        def towards(k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+            def margin(f: Tensor, y: Tensor) -> Tensor:
+                at = torch.stack((ranked[:, k], y), 1)
+                return f.gather(1, at).diff().squeeze(1).neg()
+
+            return pgd(self._seen, x, y, loss=margin, **how)
+
+        cost = _CHEAP_STEPS * _GRADIENT
+        targets = range(1, min(_CHEAP_TARGETS, classes - 1) + 1)
+        aimed = [Step(f"PGD, target {k}", partial(towards, k), cost) for k in targets]
+        return [Step("PGD", untargeted, cost), *aimed]
+
+    def steps(self, name: str, classes: int, queries: int | None) -> list[Step]:
+        """Those of a part of AutoAttack: one, or one a target."""
+        how = {"norm": self.norm.capitalize(), "eps": self.eps, "seed": self.seed}
+        whole = AutoAttack(self._seen, device=self.x.device, **how)
+        targets = range(1, min(whole.fab.n_target_classes, classes - 1) + 1)
+        if name == "square":
+            if queries is not None:
+                whole.square.n_queries, whole.square.rescale_schedule = queries, True
+            return [Step(name, _plain(whole.square), _FORWARD * whole.square.n_queries)]
+        if name == "fab-t":
+            cost = whole.fab.n_iter * (_GRADIENT + _FORWARD)
+            return [Step(f"{name} {k}", partial(_fab, whole.fab, k), cost) for k in targets]
+        if name == "apgd-t":
+            cost = whole.apgd_targeted.n_iter * _GRADIENT
+            run = partial(_apgd, whole.apgd_targeted)
+            return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
+        whole.apgd.loss = name.removeprefix("apgd-")
+        return [Step(name, _plain(whole.apgd), whole.apgd.n_iter * _GRADIENT)]
+
+
+def _plain(attack: Any) -> Attack:
+    """An attack of pyautoattack without targets."""
+
+    def run(x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+        x_adv: Tensor = attack.perturb(x, y)
+        return x_adv
+
+    return run
+
+
+def _apgd(attack: Any, k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+    """APGD towards the class of the (k + 1)-th largest logit."""
+    attack.init_hyperparam(x)
+    attack.y_target = ranked[:, k]
+    _, stays, _, x_adv = attack.attack_single_run(x, y)
+    return x.where(stays.bool().view(-1, 1, 1, 1), x_adv)
+
+
+def _fab(attack: Any, k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+    """FAB towards the class of the (k + 1)-th largest logit."""
+    attack.target_class = k + 1
+    with torch.no_grad():
+        x_adv: Tensor = attack.attack_single_run(x, y, is_targeted=True)
+    return x_adv
