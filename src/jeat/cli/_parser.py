@@ -1,5 +1,6 @@
 """The parser that all commands share."""
 
+import logging
 import os
 import re
 import sys
@@ -38,6 +39,9 @@ class Parser(jsonargparse.ArgumentParser):
         self._several: set[str] = set()  # flags that take several words
         self._long: dict[str, str] = {}  # short names of flags -> the names they have here
         self.add_argument("--config", action="config", help="YAML file of these flags")
+        self.add_argument(
+            "-v", "--verbose", action="store_true", help="say what is chosen, as for precision auto"
+        )
         jsonargparse.set_loader("yaml", self._load, ERRORS)
 
     def add_flags(self, flags: Iterable[Flag], group: str = "") -> None:
@@ -101,6 +105,9 @@ class Parser(jsonargparse.ArgumentParser):
             args = self.parse_args(plain_words)
         except UnicodeDecodeError:
             self.error("--config is no text: give a YAML file of these flags")
+        if args.verbose:
+            logging.basicConfig(format="jeat: %(message)s")
+            logging.getLogger("jeat").setLevel(logging.INFO)
         for name, default in self.get_defaults().items():  # null and 3 for a switch pass in YAML
             group, _, last = name.rpartition(".")
             if group and not isinstance(args.get(group), jsonargparse.Namespace):
