@@ -1,6 +1,5 @@
 """How a net is run: in eval mode with frozen weights, and in which precision."""
 
-import logging
 import math
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from torch.fx import GraphModule
 from jeat._support import processes
 from jeat._support.checks import SettingError, quoted
 from jeat._support.passes import bare
+from jeat._support.progress import LOG
 
 __all__ = ["Precision", "autocast", "evaluating", "in_bf16", "to_eval"]
 
@@ -62,7 +62,6 @@ class _Users:
     thawed: list[nn.Parameter]
 
 
-_LOG = logging.getLogger("jeat")
 _faster: WeakKeyDictionary[nn.Module, dict[str, bool]] = WeakKeyDictionary()
 _users: WeakKeyDictionary[nn.Module, _Users] = WeakKeyDictionary()
 _lock = Lock()  # of the table above: threads may use one net at once
@@ -211,7 +210,7 @@ def _is_faster_in_bf16(net: nn.Module, device: torch.device) -> bool:
         except (RuntimeError, ValueError):  # a net that does not run in one of them
             return False
         known[device.type] = bf16 < fp32
-        _LOG.info(
+        LOG.info(
             "%s on images of %s: %s, as a pass in bf16 takes %.3g of the time of one in fp32",
             spec.name, spec.shape, "bf16" if bf16 < fp32 else "fp32", bf16 / fp32,
         )  # fmt: skip

@@ -160,6 +160,8 @@ def fit(
                     raise KeyboardInterrupt(f"stopped, after {why}") from why
                 begun = run.begin(fresh=run.past[-1].to == 0)
             else:
+                if any_process(begun.training, bool(asked)):
+                    raise KeyboardInterrupt("stopped, and finished")
                 return
 
 
