@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["LOG", "Show", "listening", "show_log", "tell"]
+__all__ = ["LOG", "Show", "listening", "show_log", "silent", "tell"]
 
 LOG = logging.getLogger(__name__.partition(".")[0])
 """Told what is chosen, which commands show with ``-v``."""
@@ -24,6 +24,13 @@ def listening(show: Show) -> Iterator[None]:
         yield
     finally:
         _LISTENER.reset(token)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """``with silent():`` nobody is told."""
+    with listening(lambda *_: None):
+        yield
 
 
 def show_log() -> None:

@@ -112,7 +112,7 @@ class Search:
                 stay = int(self.left.sum())
                 rest = stay * sum(s.cost for s in steps[i + 1 :])
                 note = f"{stay} of {len(self.y)} images left, {step.name}"
-                tell("attacking", self.done, self.done + rest, note)
+                tell("AutoAttack", self.done, self.done + rest, note)
 
     def _places(self) -> tuple[Tensor, ...]:
         """Where the images that are left lie, a batch each."""
