@@ -100,6 +100,7 @@ def main() -> None:
     show("hot paths", hot_paths.loop())
     show("hot paths", hot_paths.fused())
     show("hot paths", hot_paths.compiled())
+    show("hot paths", hot_paths.folded())
     show("kinds of nets", kinds.precisions())
     show("kinds of nets", kinds.transformer())
     minutes = (time.time() - began) / 60
