@@ -67,7 +67,7 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
     parser.add_argument("--steps", type=int, default=20, help="gradient steps")
     parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
-    parser.add_argument("--norm", type=Literal["linf", "l2"], default="linf", help="ball")
+    parser.add_argument("--norm", type=Literal["linf", "l1", "l2"], default="linf", help="ball")
     parser.add_argument("--loss", type=Literal["ce", "energy"], default="ce", help="what to climb")
     parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
     parser.add_argument(

@@ -6,6 +6,7 @@ falls leaves before the next. The search may be in bf16: whatever it finds count
 holds in fp32, and what fp32 denies is attacked again in fp32.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -159,20 +160,25 @@ class Search:
         """Those of a part of AutoAttack: one, or one a target."""
         how = {"norm": self.norm.capitalize(), "eps": self.eps, "seed": self.seed}
         whole = AutoAttack(self._seen, device=self.x.device, **how)
-        targets = range(1, min(whole.fab.n_target_classes, classes - 1) + 1)
         if name == "square":
             if queries is not None:
                 whole.square.n_queries, whole.square.rescale_schedule = queries, True
             return [Step(name, _plain(whole.square), _FORWARD * whole.square.n_queries)]
         if name == "fab-t":
             cost = whole.fab.n_iter * (_GRADIENT + _FORWARD)
-            return [Step(f"{name} {k}", partial(_fab, whole.fab, k), cost) for k in targets]
+            return _aimed(name, partial(_fab, whole.fab), cost, whole.fab, classes)
         if name == "apgd-t":
-            cost = whole.apgd_targeted.n_iter * _GRADIENT
-            run = partial(_apgd, whole.apgd_targeted)
-            return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
+            aimed = whole.apgd_targeted
+            return _aimed(name, partial(_apgd, aimed), aimed.n_iter * _GRADIENT, aimed, classes)
         whole.apgd.loss = name.removeprefix("apgd-")
-        return [Step(name, _plain(whole.apgd), whole.apgd.n_iter * _GRADIENT)]
+        cost = whole.apgd.n_restarts * whole.apgd.n_iter * _GRADIENT
+        return [Step(name, _plain(whole.apgd), cost)]
+
+
+def _aimed(name: str, run: Any, cost: int, attack: Any, classes: int) -> list[Step]:
+    """A step a target: the next classes by logit, as many as the attack takes and there are."""
+    targets = range(1, min(attack.n_target_classes, classes - 1) + 1)
+    return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
 
 
 def _plain(attack: Any) -> Attack:
@@ -186,10 +192,19 @@ def _plain(attack: Any) -> Attack:
 
 
 def _apgd(attack: Any, k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
-    """APGD towards the class of the (k + 1)-th largest logit."""
+    """APGD towards the class of the (k + 1)-th largest logit.
+
+    In l1, from larger balls into smaller ones, in the standard's three stages.
+    """
     attack.init_hyperparam(x)
     attack.y_target = ranked[:, k]
-    _, stays, _, x_adv = attack.attack_single_run(x, y)
+    if attack.use_largereps:
+        stages = [math.ceil(0.3 * attack.n_iter_orig)] * 2
+        stages.append(attack.n_iter_orig - sum(stages))
+        radii = [by * attack.eps_orig for by in (3.0, 2.0, 1.0)]
+        _, stays, _, x_adv = attack.decr_eps_pgd(x, y, radii, stages)
+    else:
+        _, stays, _, x_adv = attack.attack_single_run(x, y)
     return x.where(stays.bool().view(-1, 1, 1, 1), x_adv)
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.passes import logits_of
-from jeat.attacks import Norm
+from jeat.attacks import Norm, length
 from jeat.energy import loss_of
 from jeat.metrics._column import Column
 from jeat.metrics._ensemble import left_by_ensemble, square_fits
@@ -94,9 +94,9 @@ def gradient_masking(
         net: takes images in [0, 1], gives logits; it must not be random.
         x, y: images and their labels.
         eps: radius of the ball, in pixel units.
-        norm: ``"linf"`` or ``"l2"``.
-        queries: of Square (Andriushchenko et al. 2020). In l2, its first stripes do not fit images
-            of some sizes, such as 24 x 24: it is left out there.
+        norm: ``"linf"``, ``"l1"`` or ``"l2"``.
+        queries: of Square (Andriushchenko et al. 2020). In l1 and l2, its first stripes do not fit
+            images of some sizes, such as 24 x 24: it is left out there.
 
     Returns:
         ``masking_pgd``: accuracy under PGD-20 from a random start.
@@ -113,7 +113,7 @@ def gradient_masking(
             gradients that are not finite.
     """
     parts = pieces(x, y, 250)
-    whole = 1.0 if norm == "linf" else x[0].numel() ** 0.5
+    whole = float(length(torch.ones_like(x[:1]), norm))
 
     def left(by: nn.Module, eps: float = eps, steps: int = 20, start: bool = True) -> Tensor:
         step = eps / min(4, steps)
@@ -136,8 +136,8 @@ def gradient_masking(
         )
     else:
         warnings.warn(
-            f"Square in l2 cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs of "
-            "gradient masking are looked for without it",
+            f"Square in {norm} cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs "
+            "of gradient masking are looked for without it",
             stacklevel=1,
         )
     only = {f"{k}_only": found["pgd"] & ~found[k] for k in _OTHERS if k in found}
@@ -206,7 +206,7 @@ def measure(
 
     Args:
         eps: radius of the ball, in [0, 1] pixels.
-        norm: linf or l2.
+        norm: linf, l1 or l2.
         queries: of Square, the attack without gradients.
         images: largest number of test images, spread evenly.
     """

@@ -71,7 +71,7 @@ def measure(
         eps: radius of the ball, in [0, 1] pixels.
         steps: gradient steps.
         step_size: length of a step.
-        norm: linf or l2.
+        norm: linf, l1 or l2.
         loss: what the attack climbs, ce or energy.
         random_start: start inside the ball; false with one step of eps is FGSM.
         precision: of the attack's gradients, predictions are in fp32; auto is bf16 where the device
