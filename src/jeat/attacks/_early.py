@@ -31,6 +31,7 @@ def _plans_by_size(device: torch.device) -> bool:
     return device.type == "cuda"
 
 
-def not_fooled(logits: Tensor, y: Tensor) -> Tensor:
-    """Which images are not known to be classified as something else than their label."""
-    return (logits.argmax(1) == y) | ~logits.isfinite().all(1)
+def not_fooled(logits: Tensor, y: Tensor, *, targeted: bool) -> Tensor:
+    """Which images are not known to be classified as no ``y``, or if targeted, as ``y``."""
+    said = logits.argmax(1) == y
+    return (~said if targeted else said) | ~logits.isfinite().all(1)

@@ -10,7 +10,16 @@ from jeat._support.tensors import check_labels, check_pixels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, joint_energy
 
-__all__ = ["LOSSES", "AttackLoss", "Climbed", "GradAt", "check_choices", "checked"]
+__all__ = [
+    "LOSSES",
+    "AttackLoss",
+    "Climbed",
+    "GradAt",
+    "check_choices",
+    "check_target",
+    "checked",
+    "descended",
+]
 
 AttackLoss = Literal["ce", "energy"]
 GradAt = Literal["start", "clean"]
@@ -45,3 +54,27 @@ def check_choices(norm: str, loss: str | Climbed, grad_at: str, eps: float) -> N
         )
     if grad_at not in ("start", "clean"):
         raise SettingError(f"unknown grad_at {quoted(grad_at)}: use 'start' or 'clean'")
+
+
+def check_target(y: Tensor, target: Tensor) -> None:
+    """Raise where a target is no class for each image, other than its label."""
+    if not isinstance(target, Tensor):
+        raise ValueError(f"a target must be a tensor, a class an image, got {quoted(target)}")
+    check_labels(target)
+    if len(y) != len(target):
+        raise ValueError(f"{len(y)} images but {len(target)} targets")
+    if y.device != target.device:
+        raise ValueError(f"labels are on {y.device}, targets on {target.device}: move one")
+    if same := (y == target).nonzero().flatten().tolist():
+        raise ValueError(
+            f"the target of image {same[0]} is its label, {int(y[same[0]])}: name another class"
+        )
+
+
+def descended(loss: Climbed) -> Climbed:
+    """What is climbed where ``loss`` is to fall."""
+
+    def climbed(logits: Tensor, y: Tensor) -> Tensor:
+        return -loss(logits, y)
+
+    return climbed

@@ -16,7 +16,9 @@ from jeat.attacks._settings import (
     Climbed,
     GradAt,
     check_choices,
+    check_target,
     checked,
+    descended,
 )
 from jeat.energy import input_gradient
 
@@ -36,6 +38,7 @@ def pgd(
     random_start: bool = True,
     grad_at: GradAt = "start",
     early_exit: bool = False,
+    target: Int[Tensor, " b"] | None = None,
 ) -> Float[Tensor, "b c h w"]:
     """Projected gradient ascent (Madry et al. 2018; Eq. 3 of Zhu et al. 2021).
 
@@ -57,7 +60,10 @@ def pgd(
             at the ``"clean"`` image.
         early_exit: leave an image at the first iterate that is not classified as its label; later
             steps then pass fewer images. For evaluation: how far ``loss`` can be raised is not
-            found out.
+            found out. With ``target``, at the first that is classified as that.
+        target: a class an image, (B,), which the attack goes towards: ``loss`` of it is descended
+            in place of that of the label being climbed. ``"ce"`` then lowers
+            -log p(target|x) = E(x, target) - E(x), and ``"energy"`` lowers E(x, target).
 
     Returns:
         x_adv, detached, inside the ball and inside [0, 1].
@@ -65,8 +71,8 @@ def pgd(
     Raises:
         ValueError: images outside [0, 1] or not finite, labels that do not fit, ``eps`` or
             ``step_size`` negative or infinite, ``eps`` above 1 in linf or 1e6 in l1 and l2,
-            ``steps`` below 1, an unknown norm, loss or ``grad_at``, a net that is not
-            differentiable.
+            ``steps`` below 1, an unknown norm, loss or ``grad_at``, a target that is the image's
+            label, a net that is not differentiable.
         NotFiniteError: logits or gradients that are NaN or infinite, which give no direction; a
             ValueError. In the steps of a training x_adv is NaN there, and counts as diverged.
 
@@ -79,6 +85,10 @@ def pgd(
     x = checked(x, y, eps, steps, step_size)
     check_choices(norm, loss, grad_at, eps)
     climbed = loss if callable(loss) else LOSSES[loss]
+    aim = y
+    if target is not None:
+        check_target(y, target)
+        climbed, aim = descended(climbed), target
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
     x_n = (x + delta).detach()
     if grad_at == "start":
@@ -87,16 +97,16 @@ def pgd(
     still = torch.ones_like(left, dtype=torch.bool)  # of those left, which are not fooled
     for n in range(steps):
         at = x if n == 0 and grad_at == "clean" else x_n
-        gradient, logits = _gradient(net, climbed, at, y, first=n == 0)
+        gradient, logits = _gradient(net, climbed, at, aim, first=n == 0)
         if early_exit:
             keep(x_adv, left, still, at)
-            still &= not_fooled(logits, y)
+            still &= not_fooled(logits, aim, targeted=target is not None)
             stay = staying(still)
             if not len(stay):
                 return _found(x_adv)
             if len(stay) < len(left):
-                held = (left, still, x, y, x_n, gradient)
-                left, still, x, y, x_n, gradient = (t[stay] for t in held)
+                held = (left, still, x, aim, x_n, gradient)
+                left, still, x, aim, x_n, gradient = (t[stay] for t in held)
         step = balls.steepest(balls.inward(gradient, x_n, norm), norm)
         delta = torch.add(x_n, step, alpha=step_size).sub_(x)
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)

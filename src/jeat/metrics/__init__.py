@@ -11,8 +11,8 @@ of the file say the rest:
   where it needs those; a metric that looks at fewer says at how many, as a figure ``..._images``.
 - ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
 - ``needs_either = ("judge", ...)``: fields or settings of its own, one of which it needs.
-- ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where
-  it is asked for by name.
+- ``expensive = True``: it takes minutes, or is of use to few. ``jeat measure`` runs it, and one
+  with needs, only where it is asked for by name.
 - ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the
   processes of a launcher then share the images. Without it, one of them measures the whole.
 - ``robustness = True``: signs of gradient masking are looked for beside it, at its ``eps``,
@@ -33,6 +33,7 @@ from jeat.metrics._column import Column
 from jeat.metrics._plane import axis, energy_on_plane, plane
 from jeat.metrics._shared import shared
 from jeat.metrics._subject import NaNLogitsError, Subject
+from jeat.metrics._target import aimed
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
 from jeat.metrics.calibration import calibration_error
@@ -45,15 +46,16 @@ from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
 from jeat.metrics.robust_accuracy import robust_accuracy
 from jeat.metrics.sample_quality import sample_quality
+from jeat.metrics.targeted_success import targeted_success
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
     "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
-    "auto_attack", "axis", "calibration_error", "check_settings", "columns_of", "curvature",
-    "energies", "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
-    "judge_accuracy", "means_over_images", "memorisation", "minimum", "names", "nearest",
-    "out_of_distribution", "outside_of", "plane", "robust_accuracy", "sample_quality", "shared",
-    "signs_of_masking", "zero_gradient",
+    "aimed", "auto_attack", "axis", "calibration_error", "check_settings", "columns_of",
+    "curvature", "energies", "energy_on_plane", "find", "fisher_score", "fisher_terms",
+    "gradient_masking", "judge_accuracy", "means_over_images", "memorisation", "minimum", "names",
+    "nearest", "out_of_distribution", "outside_of", "plane", "robust_accuracy", "sample_quality",
+    "shared", "signs_of_masking", "targeted_success", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
