@@ -1,4 +1,4 @@
-"""Restarts: an image is robust if it survives all of them, and only survivors are attacked again."""
+"""Restarts: an image is robust if it survives all, and only survivors are attacked again."""
 
 import pytest
 import torch

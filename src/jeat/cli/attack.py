@@ -12,6 +12,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from jeat._support.intervals import said, wilson
+from jeat._support.plugins import part_name
 from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
@@ -37,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     from jeat._support.files import whole_file
     from jeat.attacks import pgd
     from jeat.jobs.inputs import subject_of
-    from jeat.metrics import accuracy, energies, signs_of_masking
+    from jeat.metrics import intervals_of, signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
 
@@ -58,14 +60,14 @@ def main(words: Sequence[str]) -> int:
         masking = measure_masking(s, eps=args.eps, norm=args.norm)
         show("masked gradients", 1, 1)
     x_adv = torch.cat(attacked)
-    rows = [
-        {"images": k}
-        | energies(s.net, x, s.y)
-        | ({} if target is None else {"as the target": accuracy(s.net, x, target)})
-        for k, x in (("clean", s.x), ("attacked", x_adv))
-    ]
-    print(table(rows))
-    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
+    print(table([_row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
+    known = intervals_of(part_name(measure_masking, "metrics"), masking, len(s.y))
+    print(
+        table([
+            {"metric": k, "value": f"{v:.4g}", "95 %": said(known.get(k))}
+            for k, v in masking.items()
+        ])
+    )  # fmt: skip
     if args.out is not None:
         with whole_file(args.out) as part:
             np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
@@ -83,6 +85,19 @@ def _towards(s: "Subject", name: str | None) -> "tuple[Subject, Tensor | None]":
     if out := len(kept) - len(target):
         print(f"{out} of {len(kept)} images are of class {name} already, and are left out")
     return replace(s, x=s.x[kept], y=s.y[kept]), target
+
+
+def _row(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
+    """What the net says of images: figures, and how far shares of images are known."""
+    from jeat.metrics import accuracy, energies
+
+    figures = energies(s.net, x, s.y)
+    right, n = figures.pop("accuracy"), len(x)
+    row = {"images": name, "accuracy": right, "95 %": said(wilson(right, n)), **figures}
+    if target is not None:
+        share = accuracy(s.net, x, target)
+        row |= {"as the target": share, "95 % of these": said(wilson(share, n))}
+    return row
 
 
 def _parser(words: Sequence[str]) -> Parser:

@@ -20,13 +20,21 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["gradient_masking", "measure", "signs_of_masking"]
 
+_ZERO = "of the cross-entropy, in fp32, or NaN ones"
 columns = (
-    Column("masking_pgd", "PGD-20", "20 steps, cross-entropy"),
-    Column("masking_square", "Square", "200 queries, no gradient"),
-    Column("masking_scaled", "PGD-20, one scale", "of logits divided by their own spread"),
-    Column("masking_fgsm", "one step", "of eps, from the image"),
-    Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1"),
-    Column("masking_zero_gradient", "zero gradients", "of the cross-entropy, in fp32, or NaN ones"),
+    Column("masking_pgd", "PGD-20", "20 steps, cross-entropy", share=True),
+    Column("masking_square", "Square", "200 queries, no gradient", share=True),
+    Column(
+        "masking_scaled", "PGD-20, one scale", "of logits divided by their own spread", share=True
+    ),
+    Column("masking_fgsm", "one step", "of eps, from the image", share=True),
+    Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1", share=True),
+    Column(
+        "masking_zero_gradient",
+        "zero gradients",
+        "of the cross-entropy, in fp32, or NaN ones",
+        share=True,
+    ),
 )
 
 expensive = True

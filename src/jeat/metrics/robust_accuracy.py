@@ -11,7 +11,7 @@ from jeat.nets import Precision
 
 __all__ = ["measure", "robust_accuracy"]
 
-columns = (Column("robust_accuracy", "PGD", "the attack of the settings", "higher"),)
+columns = (Column("robust_accuracy", "PGD", "the attack of the settings", "higher", share=True),)
 
 means_over_images = True
 robustness = True
@@ -47,8 +47,8 @@ def robust_accuracy(
         precision: of the attack's gradients; predictions are always in fp32.
 
     Raises:
-        ValueError: as :func:`jeat.attacks.pgd`; several restarts without a random start; logits or gradients that are NaN or infinite among
-            them, as no attack was made then.
+        ValueError: as :func:`jeat.attacks.pgd`; several restarts without a random start; logits or
+            gradients that are NaN or infinite, as no attack was made then.
     """
     stay = left_by_pgd(
         net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,

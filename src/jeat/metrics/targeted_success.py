@@ -14,9 +14,7 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "targeted_success"]
 
-columns = (
-    Column("targeted_success", "as the target", "share that PGD leads to a class named", "lower"),
-)
+columns = (Column("targeted_success", "as the target", "under targeted PGD", "lower", share=True),)
 
 expensive = True
 robustness = True
