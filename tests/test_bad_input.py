@@ -528,6 +528,12 @@ COMMANDS = [
     ("measure run --out run/run.json", 2, "run.json is the name", "name another"),
     ("measure run --out folder.json", 2, "folder.json", ".json file"),
     ("measure run --data colour.npz", 1, "(3, 8, 8)", "takes images of (1, 8, 8)"),
+    # curve
+    ("curve run new.pdf", 2, "new.pdf", ".png file"),
+    ("curve run run new.png", 2, "twice", "named"),
+    ("curve run new.png --eps 0.1 0", 2, "[0.1, 0.0]", "radii that grow"),
+    ("curve run new.png --eps 2", 2, "got 2", "eps is in [0, 1]"),
+    ("curve run new.png --steps 0", 2, "steps=0", "at least 1 step"),
     # landscape
     ("landscape run new.pdf", 2, "new.pdf", ".png file"),
     ("landscape run new.png --index 999", 1, "999", "must lie in 0.."),

@@ -49,6 +49,7 @@ from jeat.metrics.judge_accuracy import judge_accuracy
 from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
 from jeat.metrics.robust_accuracy import robust_accuracy
+from jeat.metrics.robustness_curve import robustness_curve
 from jeat.metrics.sample_quality import sample_quality
 from jeat.metrics.targeted_success import targeted_success
 from jeat.metrics.zero_gradient import zero_gradient
@@ -59,8 +60,8 @@ __all__ = [
     "columns_of", "counts_of", "curvature", "energies", "energy_on_plane", "find", "fisher_score",
     "fisher_terms", "gradient_masking", "intervals_of", "judge_accuracy", "means_over_images",
     "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
-    "robust_accuracy", "sample_quality", "shared", "signs_of_masking", "targeted_success",
-    "zero_gradient",
+    "robust_accuracy", "robustness_curve", "sample_quality", "shared", "signs_of_masking",
+    "targeted_success", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
