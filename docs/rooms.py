@@ -24,8 +24,8 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files",
-        "reading", "hub",
+        "checks", "intervals", "tensors", "learning", "passes", "kinds", "table", "shipped",
+        "files", "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],

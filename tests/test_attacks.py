@@ -24,6 +24,8 @@ ATTACKS = {
         ("pgd linf from x", partial(PGD, random_start=False), "linf"),
         ("pgd l2", partial(PGD, norm="l2"), "l2"),
         ("pgd l2 from x", partial(PGD, norm="l2", random_start=False), "l2"),
+        ("pgd l1", partial(PGD, norm="l1"), "l1"),
+        ("pgd l1 from x", partial(PGD, norm="l1", random_start=False), "l1"),
     ]
 }
 CLIMBED = {"ce": cross_entropy, "energy": joint_energy}
@@ -32,7 +34,7 @@ every_attack = pytest.mark.parametrize(("attack", "norm", "loss"), ATTACKS.value
 
 def size(delta, norm):
     flat = delta.flatten(1)
-    return flat.abs().amax(1) if norm == "linf" else flat.norm(dim=1)
+    return flat.norm(dim=1, p={"linf": torch.inf, "l1": 1, "l2": 2}[norm])
 
 
 def climb(net, x_adv, x, y, loss):
@@ -114,6 +116,17 @@ def test_an_attack_touches_nothing_but_its_result(attack, norm, loss, digits):
     assert (net[1].bias.grad == 1).all()
 
 
+def test_in_l1_pixels_at_the_edge_of_the_box_do_not_hold_an_attack_up():
+    """On black images a step downwards is no step: those upwards are made in its place."""
+    w = torch.ones(1, 1, 8, 8)
+    w[..., :4] = -100.0  # of these, the loss wants less, and there is none
+    x, y = torch.zeros(1, 1, 8, 8), torch.zeros(1, dtype=torch.int64)
+    how = {"eps": 3.0, "steps": 20, "step_size": 0.6, "norm": "l1"}
+    delta = pgd(Linear(w), x, y, random_start=False, **how) - x
+    assert (delta[..., :4] == 0).all()
+    torch.testing.assert_close(delta.sum(), torch.tensor(3.0))
+
+
 @every_attack
 def test_an_attack_raises_its_loss(attack, norm, loss, net, digits):
     x, y = digits
@@ -163,7 +176,7 @@ def test_fgsm_rs_is_algorithm_1(net, digits, ratio):
     torch.testing.assert_close(x_adv, expected.clamp(0, 1))
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 def test_random_starts_differ_and_eps_0_gives_x_back(net, digits, norm):
     x, y = digits
     attack = partial(pgd, net, x, y, steps=1, step_size=0.0, norm=norm)
@@ -181,21 +194,23 @@ def test_an_energy_attack_and_a_cross_entropy_attack_differ(net, digits):
 
 
 @pytest.mark.parametrize(
-    ("norm", "eps", "theirs"),
+    ("norm", "eps", "step", "theirs"),
     [
-        ("linf", 8 / 255, foolbox.attacks.LinfProjectedGradientDescentAttack),
-        ("l2", 0.5, foolbox.attacks.L2ProjectedGradientDescentAttack),
+        ("linf", 8 / 255, 2 / 255, foolbox.attacks.LinfProjectedGradientDescentAttack),
+        ("l2", 0.5, 0.125, foolbox.attacks.L2ProjectedGradientDescentAttack),
+        # three pixels of 64; its projection leaves more than eps, so here it has nothing to do
+        ("l1", 20.0, 1.5, partial(foolbox.attacks.SparseL1DescentAttack, quantile=0.96)),
     ],
 )
 @pytest.mark.parametrize("steps", [1, 10])
-def test_pgd_agrees_with_foolbox(smooth_net, digits, norm, eps, steps, theirs):
+def test_pgd_agrees_with_foolbox(smooth_net, digits, norm, eps, step, theirs, steps):
     x, y = digits
     smooth_net.eval()
-    attack = theirs(steps=steps, abs_stepsize=eps / 4, random_start=False)
+    attack = theirs(steps=steps, abs_stepsize=step, random_start=False)
     model = foolbox.PyTorchModel(smooth_net, bounds=(0, 1), device="cpu")
     _, expected, _ = attack(model, x, y, epsilons=eps)
     x_adv = pgd(
-        smooth_net, x, y, eps=eps, steps=steps, step_size=eps / 4, norm=norm, random_start=False
+        smooth_net, x, y, eps=eps, steps=steps, step_size=step, norm=norm, random_start=False
     )
     # A gradient that is 0 up to rounding may have either sign: one pixel in a thousand.
     agree = (x_adv - expected).abs() <= 1e-5
@@ -220,7 +235,8 @@ IMAGES, LABELS = torch.full((2, 1, 8, 8), 0.5), torch.tensor([0, 1])
         (IMAGES, LABELS, {"eps": -0.1}, "must not be negative"),
         (IMAGES, LABELS, {"step_size": -0.1}, "must not be negative"),
         (IMAGES, LABELS, {"steps": 0}, "at least 1 step"),
-        (IMAGES, LABELS, {"norm": "l1"}, "unknown norm 'l1'"),
+        (IMAGES, LABELS, {"norm": "l0"}, "unknown norm 'l0': use 'linf', 'l1' or 'l2'"),
+        (IMAGES, LABELS, {"norm": "l1", "eps": 2e6}, "at most 1e\\+06"),
         (IMAGES, LABELS, {"loss": "hinge"}, "unknown attack loss 'hinge'"),
     ],
 )

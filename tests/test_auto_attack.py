@@ -26,7 +26,8 @@ class Brief(pyautoattack.AutoAttack):
 
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
-        self.apgd.n_iter = self.apgd_targeted.n_iter = self.fab.n_iter = 10
+        for attack in (self.apgd, self.apgd_targeted, self.fab):
+            attack.n_iter = attack.n_iter_orig = 10
         self.square.n_queries = 50
 
 
@@ -76,12 +77,12 @@ def test_it_is_at_most_clean_and_at_most_pgd(ten):
 
 
 @pytest.mark.usefixtures("brief")
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 def test_it_is_pyautoattacks_standard_evaluation(ten, norm):
     net, x, y = ten
-    eps = EPS if norm == "linf" else 0.4
+    eps = {"linf": EPS, "l1": 1.0, "l2": 0.4}[norm]
     x, y = x[:8], y[:8]
-    reference = Brief(net.eval(), norm={"linf": "Linf", "l2": "L2"}[norm], eps=eps, seed=3)
+    reference = Brief(net.eval(), norm=norm.capitalize(), eps=eps, seed=3)
     _, said = reference.run_standard_evaluation(x, y, batch_size=5)
     net.zero_grad()
     net.train()
@@ -188,7 +189,7 @@ def test_it_is_seeded_by_torch(ten, monkeypatch):
         (10, {"attacks": []}, "no attack was named"),
         (3, {"attacks": ["apgd-t"]}, "apgd-t needs 4 classes and the net has 3: use apgd-ce, apgd"),
         (2, {"attacks": ["apgd-dlr"]}, "apgd-dlr needs 3 classes and the net has 2"),
-        (10, {"norm": "l1"}, "unknown norm 'l1'"),
+        (10, {"norm": "l0"}, "unknown norm 'l0'"),
         (10, {"eps": 8}, r"eps is in \[0, 1\]"),
         (10, {"eps": float("nan")}, r"eps is in \[0, 1\]"),
         (10, {"norm": "l2", "eps": -1.0}, r"eps is in \[0, 1\]"),
@@ -206,7 +207,8 @@ def test_what_cannot_be_attacked_is_said(classes, settings, said):
         (torch.full((1, 1, 8, 8), 200.0), 0, "linf", r"finite floats in \[0, 1\]"),
         (torch.full((1, 1, 8, 8), torch.nan), 0, "linf", "finite floats"),
         (torch.rand(1, 1, 8, 8), 3, "linf", r"labels must lie in 0\.\.2, got 3\.\.3"),
-        (torch.rand(1, 1, 4, 4), 0, "l2", "at least 5 pixels"),
+        (torch.rand(1, 1, 4, 4), 0, "l2", "square in l2 takes images of at least 5 pixels"),
+        (torch.rand(1, 1, 4, 4), 0, "l1", "square in l1 takes images of at least 5 pixels"),
     ],
 )
 def test_images_and_labels_that_do_not_fit_are_refused(x, y, norm, said):
@@ -225,16 +227,18 @@ class Sure(nn.Module):
 
 @pytest.mark.parametrize("height", [5, 8, 12, 14, 18, 19, 24, 28, 32])
 @pytest.mark.parametrize("width", [8, 24, 28, 32, 33])
-def test_square_in_l2_is_refused_before_any_attack_exactly_where_it_could_not_start(height, width):
+@pytest.mark.parametrize("norm", ["l1", "l2"])
+def test_square_is_refused_before_any_attack_exactly_where_it_could_not_start(norm, height, width):
     x, y = torch.rand(1, 1, height, width), torch.zeros(1, dtype=torch.int64)
-    square = pyautoattack.AutoAttack(Sure(), norm="L2", eps=0.5, seed=0, device="cpu").square
+    how = {"norm": norm.capitalize(), "eps": 0.5, "seed": 0, "device": "cpu"}
+    square = pyautoattack.AutoAttack(Sure(), **how).square
     square.n_queries = 1
     try:
         square.perturb(x, y)
         able = True
     except RuntimeError:
         able = False
-    assert ensemble.square_fits(x, "l2") == able
+    assert ensemble.square_fits(x, norm) == able
     assert ensemble.square_fits(x, "linf")
     passes = []
     net = Sure()
@@ -242,18 +246,19 @@ def test_square_in_l2_is_refused_before_any_attack_exactly_where_it_could_not_st
     if able:
         return
     with pytest.raises(ValueError, match=f"not fit {height} x {width}: leave it out, by attacks"):
-        auto_attack(net, x, y, norm="l2", eps=0.5, attacks=["apgd-ce", "square"])
+        auto_attack(net, x, y, norm=norm, eps=0.5, attacks=["apgd-ce", "square"])
     assert len(passes) == 1  # which says how many classes there are
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 def test_a_net_and_images_of_another_dtype_are_attacked(dtype, norm):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5)).eval()
     x = torch.rand(8, 3, 4, 4)
     with torch.no_grad():
         y = net(x).argmax(1)
-    how = {"eps": 0.05 if norm == "linf" else 0.3, "norm": norm, "attacks": ["apgd-ce"], "seed": 0}
+    eps = {"linf": 0.05, "l1": 1.5, "l2": 0.3}[norm]
+    how = {"eps": eps, "norm": norm, "attacks": ["apgd-ce"], "seed": 0}
     single = auto_attack(net, x, y, **how)
     assert auto_attack(net.to(dtype), x.to(dtype), y, **how) == pytest.approx(single, abs=0.25)

@@ -30,7 +30,7 @@ from jeat.runs.buffer import load_buffer
 
 from .conftest import DIGITS
 
-COMMANDS = ["attack", "landscape", "list", "measure", "reproduce", "sample", "train"]
+COMMANDS = ["attack", "curve", "landscape", "list", "measure", "reproduce", "sample", "train"]
 SUITES = ["digits", "cifar10", "cifar10-cpu", "cifar100", "cifar100-cpu"]
 METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]

@@ -65,6 +65,7 @@ NETS = {
 NEEDED = {
     "x": X, "y": Y, "labels": OF, "samples": DRAWN, "outside": 1 - X, "eps": 0.02, "steps": 2,
     "step_size": 0.01, "radius": 1.0, "points": 3, "directions": metrics.plane(X, seed=0),
+    "target": "next", "radii": [0.0, 0.02],
 }  # fmt: skip
 SMALL = {
     "steps": 2, "step_size": 0.01, "noise": 0.0, "random_start": False, "probes": 1, "queries": 2,

@@ -115,7 +115,7 @@ def test_early_exit_on_a_gpu_passes_halves_of_the_batch(subject, monkeypatch):
     exact = pgd(net, x, y, early_exit=True, **how)
     sizes = []
     net.register_forward_pre_hook(lambda net, args: sizes.append(len(args[0])))
-    monkeypatch.setattr(sys.modules["jeat.attacks.pgd"], "_plans_by_size", lambda device: True)
+    monkeypatch.setattr(sys.modules["jeat.attacks._early"], "_plans_by_size", lambda device: True)
     halved = pgd(net, x, y, early_exit=True, **how)
     torch.testing.assert_close(halved, exact, rtol=0, atol=1e-6)
     assert set(sizes) <= {32, 16, 8, 4, 2, 1}

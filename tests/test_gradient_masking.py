@@ -119,7 +119,7 @@ def test_a_masked_net_is_told_by_its_signs(mask, said, robust, nets, images):
 @pytest.mark.parametrize("seed", range(3))
 def test_an_honest_net_shows_no_sign(seed, robust, nets, images):
     net = nets[robust] if seed == 0 else trained(seed, robust)
-    for norm, eps in (("linf", EPS), ("l2", 0.5)):
+    for norm, eps in (("linf", EPS), ("l1", 1.5), ("l2", 0.5)):
         figures = gradient_masking(net, *images, eps=eps, norm=norm)
         assert 0.1 < figures["masking_pgd"] < accuracy(net, *images) - 0.05
         assert figures["masking_pgd"] < figures["masking_square"] + 0.02
@@ -224,16 +224,18 @@ def test_figures_of_something_else_are_no_sign():
 def test_square_is_left_out_where_images_are_too_small_for_it():
     net = build(Spec("convnet-2", 1, 4, ("a", "b")))
     x, y = torch.rand(6, 1, 4, 4), torch.arange(6) % 2
-    found = {norm: gradient_masking(net, x, y, norm=norm) for norm in ("linf", "l2")}
-    assert found["linf"].keys() - found["l2"].keys() == {"masking_square", "masking_square_only"}
-    assert signs_of_masking(found["l2"]) == []
+    found = {norm: gradient_masking(net, x, y, norm=norm) for norm in ("linf", "l1", "l2")}
+    for norm in ("l1", "l2"):
+        lacking = found["linf"].keys() - found[norm].keys()
+        assert lacking == {"masking_square", "masking_square_only"}
+        assert signs_of_masking(found[norm]) == []
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_what_cannot_be_measured_is_said(net, digits):
     for how, said in (
         ({"queries": 0}, "at least 1 query"), ({"images": 0}, "at least 1 image"),
-        ({"eps": 8.0}, r"eps is in \[0, 1\]"), ({"norm": "l1"}, "unknown norm"),
+        ({"eps": 8.0}, r"eps is in \[0, 1\]"), ({"norm": "l0"}, "unknown norm"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=said):
             find("gradient_masking")(Subject(net, *digits), **how)

@@ -90,6 +90,26 @@ def test_what_falls_counts_in_fp32_and_what_fp32_denies_is_attacked_again_in_it(
     assert sum(n for bf16, n in given if not bf16) == again
 
 
+@pytest.mark.parametrize(("to", "again"), [(0.4999, 1), (0.48, 0)])
+def test_what_bf16_hides_near_the_boundary_is_looked_for_in_fp32(to, again):
+    """Neither is over the boundary in bf16, whose own bound is far; the first is next to it."""
+
+    class Tall(Bright):
+        def forward(self, x):
+            return super().forward(x) + 0.01
+
+    net = Tall(in_bf16=0.9)
+    s, given = searching(net, *dark(4), precision="bf16"), []
+
+    def attack(x, y, ranked):
+        given.append(len(x))
+        return torch.full_like(x, to if len(given) == 1 else 0.51)
+
+    s.take([Step("up", attack, 1)])
+    assert len(given) == 1 + again
+    assert s.left.tolist() == [not again] * 4
+
+
 def test_images_that_fell_are_not_given_to_the_next_step_and_batches_are_full_again():
     x, y = dark(12)
     x[::2] = 0.3

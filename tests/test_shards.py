@@ -315,7 +315,7 @@ def test_a_wrong_class_is_said_once_without_a_traceback_of_jeat(runs, place):
 
 
 @pytest.mark.parametrize(
-    "words", [["attack", "NET"], ["landscape", "NET"], ["reproduce", "digits"]]
+    "words", [["attack", "NET"], ["landscape", "NET"], ["curve", "NET"], ["reproduce", "digits"]]
 )
 def test_other_commands_run_in_one_process(words, monkeypatch, capsys):
     of(1, 2, monkeypatch)

@@ -45,11 +45,15 @@ from jeat.training.plan import Optimisation, Plan
 from .conftest import DIGITS
 
 HIGHER = {
-    "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square", "auto_attack",
-    "is", "judge_accuracy", "judge_is", "judge_precision", "judge_recall", "ood_auroc_confidence",
-    "ood_auroc_energy", "ood_auroc_gradient", "precision", "recall", "robust_accuracy",
+    "*", "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square",
+    "auto_attack", "class_accuracy@*", "is", "judge_accuracy", "judge_is", "judge_precision",
+    "judge_recall", "ood_auroc_confidence", "ood_auroc_energy", "ood_auroc_gradient", "precision",
+    "recall", "robust_accuracy", "robust_accuracy@*", "robust_class_accuracy@*",
 }  # fmt: skip
-LOWER = {"cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs"}
+LOWER = {
+    "cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs",
+    "targeted_success",
+}  # fmt: skip
 
 
 def reading(column):

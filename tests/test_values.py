@@ -38,6 +38,7 @@ with torch.random.fork_rng():
 Y = NET(X).argmax(1)  # every image is right
 BALL = {"eps": 0.1, "steps": 3, "step_size": 0.05}
 L2 = {"eps": 0.5, "steps": 3, "step_size": 0.25, "norm": "l2"}
+L1 = {"eps": 4.0, "steps": 3, "step_size": 2.0, "norm": "l1"}
 PLANE = {"radius": 1.0, "points": 3}
 
 
@@ -95,7 +96,7 @@ FOLLOW = {  # what follows gradients
             loss=loss if loss != "own" else lambda f, y: -f[torch.arange(len(y)), y],
             random_start=start,
         )
-        for norm, how in (("linf", BALL), ("l2", L2))
+        for norm, how in (("linf", BALL), ("l1", L1), ("l2", L2))
         for loss in ("ce", "energy", "own")
         for start in (True, False)
     },
@@ -107,6 +108,7 @@ FOLLOW = {  # what follows gradients
     "robust_accuracy l2": partial(metrics.robust_accuracy, **L2),
     "robust_accuracy bf16": partial(metrics.robust_accuracy, eps=0.1, precision="bf16"),
     "auto_attack": partial(metrics.auto_attack, attacks=["apgd-ce"]),
+    "auto_attack l1": partial(metrics.auto_attack, attacks=["apgd-ce"], eps=4.0, norm="l1"),
     "auto_attack l2": partial(metrics.auto_attack, attacks=["apgd-ce"], eps=0.5, norm="l2"),
     "auto_attack fab": partial(metrics.auto_attack, attacks=["fab-t"]),
     "jfs": metrics.fisher_score,
@@ -130,6 +132,7 @@ LOOK = {  # what looks at logits
     "judge_accuracy": metrics.judge_accuracy,
     "zero_gradient": metrics.zero_gradient,
     "gradient_masking": partial(metrics.gradient_masking, eps=0.1, queries=3),
+    "gradient_masking l1": partial(metrics.gradient_masking, eps=4.0, norm="l1", queries=3),
     "gradient_masking l2": partial(metrics.gradient_masking, eps=0.5, norm="l2", queries=3),
     "square": partial(metrics.auto_attack, attacks=["square"]),
     "energy_on_plane": lambda net, x, y: metrics.energy_on_plane(
@@ -171,7 +174,7 @@ def test_gradients_that_are_not_finite_are_no_robustness_and_no_score(call, net)
 
 
 @pytest.mark.parametrize("net", BAD_GRADIENTS.values(), ids=BAD_GRADIENTS)
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
 def test_gradients_that_are_not_finite_are_a_sign_of_masking(net, norm):
     x = DIGITS.test.floats(12)[0]
     y = NET(x).argmax(1)
@@ -192,7 +195,7 @@ def test_gradients_that_are_not_finite_are_a_sign_of_masking(net, norm):
 def test_the_direction_of_a_gradient_that_is_not_finite_is_nan():
     g = torch.randn(3, 1, 2, 2)
     g[1, 0, 0, 0], g[2, 0, 1, 1] = NAN, INF
-    for norm in ("linf", "l2"):
+    for norm in ("linf", "l1", "l2"):
         d = balls.steepest(g, norm)
         assert d[0].isfinite().all()
         assert d[1:].isnan().all()

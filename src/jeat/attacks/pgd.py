@@ -1,27 +1,28 @@
 """FGSM and PGD on cross-entropy or on the energy E(x, y): one loop, written once."""
 
-from collections.abc import Callable
-from typing import Literal
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat._support.checks import MOST_STEPS, SettingError, check_not_negative, is_whole, quoted
+from jeat._support.checks import check_not_negative, quoted
 from jeat._support.learning import is_learning, warn_in_train_mode
 from jeat._support.passes import differentiable, leaf, logits_of
-from jeat._support.tensors import check_finite, check_labels, check_pixels, known_labels
+from jeat._support.tensors import check_finite, known_labels
 from jeat.attacks import balls
-from jeat.energy import cross_entropy, input_gradient, joint_energy
+from jeat.attacks._early import keep, not_fooled, staying
+from jeat.attacks._settings import (
+    LOSSES,
+    AttackLoss,
+    Climbed,
+    GradAt,
+    check_choices,
+    check_target,
+    checked,
+    descended,
+)
+from jeat.energy import input_gradient
 
-__all__ = ["AttackLoss", "Climbed", "GradAt", "fgsm", "fgsm_rs", "pgd"]
-
-AttackLoss = Literal["ce", "energy"]
-GradAt = Literal["start", "clean"]
-Climbed = Callable[[Tensor, Tensor], Tensor]
-"""Logits (B, classes) and labels (B,) -> what an attack climbs (B,)."""
-
-_LOSSES: dict[str, Climbed] = {"ce": cross_entropy, "energy": joint_energy}
+__all__ = ["fgsm", "fgsm_rs", "pgd"]
 
 
 def pgd(
@@ -37,6 +38,7 @@ def pgd(
     random_start: bool = True,
     grad_at: GradAt = "start",
     early_exit: bool = False,
+    target: Int[Tensor, " b"] | None = None,
 ) -> Float[Tensor, "b c h w"]:
     """Projected gradient ascent (Madry et al. 2018; Eq. 3 of Zhu et al. 2021).
 
@@ -50,7 +52,7 @@ def pgd(
         eps: radius of the ball, in pixel units.
         steps: gradient steps, at least 1.
         step_size: length of one step in the ball's norm, in pixel units.
-        norm: ``"linf"`` or ``"l2"``.
+        norm: ``"linf"``, ``"l1"`` or ``"l2"``.
         loss: what to climb: ``"ce"``, E(x, y) - E(x) (Eq. 14), ``"energy"``, E(x, y) (Eq. 18), or a
             function of logits (B, classes) and labels (B,) that gives one number an image.
         random_start: start from a uniform draw in the ball rather than from ``x``.
@@ -58,15 +60,19 @@ def pgd(
             at the ``"clean"`` image.
         early_exit: leave an image at the first iterate that is not classified as its label; later
             steps then pass fewer images. For evaluation: how far ``loss`` can be raised is not
-            found out.
+            found out. With ``target``, at the first that is classified as that.
+        target: a class an image, (B,), which the attack goes towards: ``loss`` of it is descended
+            in place of that of the label being climbed. ``"ce"`` then lowers
+            -log p(target|x) = E(x, target) - E(x), and ``"energy"`` lowers E(x, target).
 
     Returns:
         x_adv, detached, inside the ball and inside [0, 1].
 
     Raises:
         ValueError: images outside [0, 1] or not finite, labels that do not fit, ``eps`` or
-            ``step_size`` negative or infinite, ``eps`` above 1 in linf or 1e6 in l2, ``steps``
-            below 1, an unknown norm, loss or ``grad_at``, a net that is not differentiable.
+            ``step_size`` negative or infinite, ``eps`` above 1 in linf or 1e6 in l1 and l2,
+            ``steps`` below 1, an unknown norm, loss or ``grad_at``, a target that is the image's
+            label, a net that is not differentiable.
         NotFiniteError: logits or gradients that are NaN or infinite, which give no direction; a
             ValueError. In the steps of a training x_adv is NaN there, and counts as diverged.
 
@@ -76,9 +82,13 @@ def pgd(
     if not callable(net):
         raise ValueError(f"a net takes images to logits, got {quoted(net)}: use jeat.load")
     warn_in_train_mode(net)
-    x = _check(x, y, eps, steps, step_size)
-    _check_choices(norm, loss, grad_at, eps)
-    climbed = loss if callable(loss) else _LOSSES[loss]
+    x = checked(x, y, eps, steps, step_size)
+    check_choices(norm, loss, grad_at, eps)
+    climbed = loss if callable(loss) else LOSSES[loss]
+    aim = y
+    if target is not None:
+        check_target(y, target)
+        climbed, aim = descended(climbed), target
     delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
     x_n = (x + delta).detach()
     if grad_at == "start":
@@ -87,19 +97,20 @@ def pgd(
     still = torch.ones_like(left, dtype=torch.bool)  # of those left, which are not fooled
     for n in range(steps):
         at = x if n == 0 and grad_at == "clean" else x_n
-        gradient, logits = _gradient(net, climbed, at, y, first=n == 0)
+        gradient, logits = _gradient(net, climbed, at, aim, first=n == 0)
         if early_exit:
-            _keep(x_adv, left, still, at)
-            still &= _not_fooled(logits, y)
-            stay = _staying(still)
+            keep(x_adv, left, still, at)
+            still &= not_fooled(logits, aim, targeted=target is not None)
+            stay = staying(still)
             if not len(stay):
                 return _found(x_adv)
             if len(stay) < len(left):
-                held = (left, still, x, y, x_n, gradient)
-                left, still, x, y, x_n, gradient = (t[stay] for t in held)
-        delta = torch.add(x_n, balls.steepest(gradient, norm), alpha=step_size).sub_(x)
+                held = (left, still, x, aim, x_n, gradient)
+                left, still, x, aim, x_n, gradient = (t[stay] for t in held)
+        step = balls.steepest(balls.inward(gradient, x_n, norm), norm)
+        delta = torch.add(x_n, step, alpha=step_size).sub_(x)
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
-    return _found(_keep(x_adv, left, still, x_n) if early_exit else x_n)
+    return _found(keep(x_adv, left, still, x_n) if early_exit else x_n)
 
 
 def _found(x_adv: Tensor) -> Tensor:
@@ -133,36 +144,6 @@ def _gradient(
     logits = logits.detach()
     lost = (logits * 0).sum(1)  # NaN where they are not finite, else 0
     return gradient + lost.to(gradient.dtype).view(-1, 1, 1, 1), logits
-
-
-def _keep(x_adv: Tensor, left: Tensor, still: Tensor, x: Tensor) -> Tensor:
-    """``x`` in the places ``left`` of ``x_adv``, of the images that are ``still`` not fooled."""
-    return x_adv.index_copy_(0, left, x.where(still.view(-1, 1, 1, 1), x_adv[left]))
-
-
-def _staying(still: Tensor) -> Tensor:
-    """Which images the next step passes: those ``still`` not fooled, and on a GPU some beside.
-
-    There a pass of a new size plans its convolutions anew, which takes as long as many passes. So
-    the batch is halved, again and again, and images that are fooled already fill it up.
-    """
-    many = int(still.sum())  # the one wait for the device in a step
-    if _plans_by_size(still.device) and many:
-        size = len(still)
-        while many <= (size + 1) // 2 < size:
-            size = (size + 1) // 2
-        return (~still).byte().argsort(stable=True)[:size]
-    return still.nonzero().squeeze(1)
-
-
-def _plans_by_size(device: torch.device) -> bool:
-    """Whether a pass of another batch size than before is slow."""
-    return device.type == "cuda"
-
-
-def _not_fooled(logits: Tensor, y: Tensor) -> Tensor:
-    """Which images are not known to be classified as something else than their label."""
-    return (logits.argmax(1) == y) | ~logits.isfinite().all(1)
 
 
 def fgsm(
@@ -199,32 +180,3 @@ def fgsm_rs(
     """
     check_not_negative(eps=eps, ratio=ratio)
     return pgd(net, x, y, eps=eps, steps=1, step_size=ratio * eps, loss=loss, grad_at=grad_at)
-
-
-def _check(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> Tensor:
-    """The images, when all is as it should be."""
-    x = check_pixels(x)
-    check_labels(y)
-    if len(x) != len(y):
-        raise ValueError(f"{len(x)} images but {len(y)} labels")
-    check_not_negative(eps=eps, step_size=step_size)
-    if not is_whole(steps, 1, MOST_STEPS):
-        raise SettingError(
-            f"an attack takes at least 1 step and at most 1e9, a whole number, got "
-            f"steps={quoted(steps)}"
-        )
-    return x
-
-
-def _check_choices(norm: str, loss: str | Climbed, grad_at: str, eps: float) -> None:
-    if norm not in ("linf", "l2"):
-        raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
-    if not callable(loss) and loss not in _LOSSES:
-        raise SettingError(
-            f"unknown attack loss {quoted(loss)}: use 'ce', 'energy' or a function of logits and "
-            "labels"
-        )
-    if grad_at not in ("start", "clean"):
-        raise SettingError(f"unknown grad_at {quoted(grad_at)}: use 'start' or 'clean'")
-    if eps > (most := 1 if norm == "linf" else 1e6):
-        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, at most {most:g}, got {eps}")

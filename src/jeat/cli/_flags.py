@@ -1,6 +1,7 @@
 """Flags that several commands share."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jsonargparse
@@ -10,7 +11,10 @@ from jeat._support.signatures import signature_of
 from jeat._support.words import joined
 from jeat.cli._parser import Parser
 
-__all__ = ["NET", "READING", "add_arch", "add_reading", "add_subject", "data_named", "with_arch"]
+__all__ = [
+    "NET", "READING", "add_arch", "add_reading", "add_subject", "data_named", "short_names",
+    "with_arch",
+]  # fmt: skip
 
 READING = {
     "size": "bring images to this size: 32, or HEIGHTxWIDTH, such as 32x48; they are scaled until "
@@ -107,3 +111,9 @@ def data_named(parser: Parser, args: jsonargparse.Namespace) -> str | None:
         return None
     source, how = reading_of(args.data, **given)
     return how.of(source)
+
+
+def short_names(nets: Sequence[str]) -> list[str]:
+    """The names of the run folders or files, or the whole paths where two are alike."""
+    names = [Path(net).name.removesuffix(".safetensors") for net in nets]
+    return names if len(set(names)) == len(names) else list(nets)

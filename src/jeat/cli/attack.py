@@ -3,16 +3,25 @@
     jeat attack NET [flags]
 
 One step without random start is FGSM (Eq. 2), more are PGD (Eq. 3); --loss energy climbs
-E(x, y) alone (Eq. 18). Signs of gradient masking are looked for in the same ball.
+E(x, y) alone (Eq. 18). --target goes towards a class t, down -log p(t|x) or E(x, t). Signs of
+gradient masking are looked for in the same ball.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from jeat._support.intervals import said, wilson
+from jeat._support.plugins import part_name
 from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from jeat.metrics import Subject
 
 __all__ = ["main"]
 
@@ -30,35 +39,65 @@ def main(words: Sequence[str]) -> int:
     from jeat._support.files import whole_file
     from jeat.attacks import pgd
     from jeat.jobs.inputs import subject_of
-    from jeat.metrics import energies, signs_of_masking
+    from jeat.metrics import intervals_of, signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
 
     s, _ = subject_of(with_arch(args.net, args), source, args.number, args.seed)
+    s, target = _towards(s, args.target)
     attack = partial(
         pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
         loss=args.loss, random_start=args.random_start,
     )  # fmt: skip
     attacked: list[torch.Tensor] = []
     with bar() as show:
-        for x, y in zip(torch.split(s.x, 500), torch.split(s.y, 500), strict=True):
+        for at in torch.arange(len(s.y), device=s.y.device).split(500):
             show("attacking", 500 * len(attacked), len(s.y))
-            attacked.append(attack(x, y))
+            aim = None if target is None else target[at]
+            attacked.append(attack(s.x[at], s.y[at], target=aim))
         show("attacking", len(s.y), len(s.y))
         show("masked gradients", 0, 1)
         masking = measure_masking(s, eps=args.eps, norm=args.norm)
         show("masked gradients", 1, 1)
     x_adv = torch.cat(attacked)
-    rows = [
-        {"images": k} | energies(s.net, x, s.y) for k, x in (("clean", s.x), ("attacked", x_adv))
-    ]
-    print(table(rows))
-    print(table([{"metric": k, "value": f"{v:.4g}"} for k, v in masking.items()]))
+    print(table([_row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
+    known = intervals_of(part_name(measure_masking, "metrics"), masking, len(s.y))
+    print(
+        table([
+            {"metric": k, "value": f"{v:.4g}", "95 %": said(known.get(k))}
+            for k, v in masking.items()
+        ])
+    )  # fmt: skip
     if args.out is not None:
         with whole_file(args.out) as part:
             np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
     warn(signs_of_masking(masking))
     return 0
+
+
+def _towards(s: "Subject", name: str | None) -> "tuple[Subject, Tensor | None]":
+    """The images that are attacked, and the class of each that a targeted attack goes towards."""
+    from jeat.metrics import aimed
+
+    if name is None:
+        return s, None
+    kept, target = aimed(s.net, s.x, s.y, name, classes=s.classes)
+    if out := len(kept) - len(target):
+        print(f"{out} of {len(kept)} images are of class {name} already, and are left out")
+    return replace(s, x=s.x[kept], y=s.y[kept]), target
+
+
+def _row(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
+    """What the net says of images: figures, and how far shares of images are known."""
+    from jeat.metrics import accuracy, energies
+
+    figures = energies(s.net, x, s.y)
+    right, n = figures.pop("accuracy"), len(x)
+    row = {"images": name, "accuracy": right, "95 %": said(wilson(right, n)), **figures}
+    if target is not None:
+        share = accuracy(s.net, x, target)
+        row |= {"as the target": share, "95 % of these": said(wilson(share, n))}
+    return row
 
 
 def _parser(words: Sequence[str]) -> Parser:
@@ -67,9 +106,14 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
     parser.add_argument("--steps", type=int, default=20, help="gradient steps")
     parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
-    parser.add_argument("--norm", type=Literal["linf", "l2"], default="linf", help="ball")
+    parser.add_argument("--norm", type=Literal["linf", "l1", "l2"], default="linf", help="ball")
     parser.add_argument("--loss", type=Literal["ce", "energy"], default="ce", help="what to climb")
     parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
+    parser.add_argument(
+        "--target", type=str | None, default=None,
+        help="a class to attack towards, by name; least-likely, each image's own; or next, the one "
+        "after its label",
+    )  # fmt: skip
     parser.add_argument(
         "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
     )

@@ -9,11 +9,10 @@ cross the lowest point. jeat measure NET --metrics curvature gives the figures o
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
-from jeat.cli._flags import add_arch, add_reading, data_named, with_arch
+from jeat.cli._flags import add_arch, add_reading, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -48,7 +47,7 @@ def main(words: Sequence[str]) -> int:
     check_drawing()
     seed_all(args.seed)
     known = [with_arch(name, args) for name in args.nets]
-    nets = dict(zip(_names(args.nets), map(net_of, known), strict=True))
+    nets = dict(zip(short_names(args.nets), map(net_of, known), strict=True))
     first, *_ = nets.values()
     source = given or data_of(first)
     parser.check_file(args.out, ".png", source)
@@ -116,12 +115,6 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument("--seed", type=int, default=0, help="of the two directions")
     add_arch(parser, words)
     return parser
-
-
-def _names(nets: Sequence[str]) -> list[str]:
-    """The names of the run folders or files, or the whole paths where two are alike."""
-    names = [Path(net).name.removesuffix(".safetensors") for net in nets]
-    return names if len(set(names)) == len(names) else list(nets)
 
 
 def _index(data: "Data", kind: str | None, index: int) -> int:

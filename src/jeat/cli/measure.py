@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jeat._support import processes
+from jeat._support.intervals import said
 from jeat._support.plugins import brought_parts, constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
 from jeat.cli._flags import add_subject, data_named, with_arch
@@ -70,11 +71,12 @@ def main(words: Sequence[str]) -> int:
 
 
 def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
-    """A line of the table: a figure, on how many images, and whose they are."""
+    """A line of the table: a figure, how far it is known, on how many images of whom."""
     n, of = found["counts"][name], "test"
     if name in found["of_samples"]:
         of = f"drawn by {found['drawn_by']}"
-    return {"metric": name, "value": f"{value:.4g}", "images": f"{n} {of}"}
+    interval = said(found["intervals"].get(name))
+    return {"metric": name, "value": f"{value:.4g}", "95 %": interval, "images": f"{n} {of}"}
 
 
 def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:

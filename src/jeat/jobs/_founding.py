@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from jeat._support.checks import NotFiniteError, SettingError
+from jeat._support.intervals import Interval
 from jeat._support.plugins import constant_of
-from jeat.metrics import Subject
+from jeat.metrics import Subject, counts_of, intervals_of
 
 __all__ = ["Found", "of_another_net", "read", "written"]
 
@@ -21,12 +22,14 @@ class Found:
         subject: what they measured.
         figures: by name.
         counts: on how many images each was found.
+        intervals: 95 % intervals of those that are shares of images.
         of_samples: the names of those that are of samples rather than of test images.
     """
 
     subject: Subject
     figures: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    intervals: dict[str, Interval] = field(default_factory=dict)
     of_samples: list[str] = field(default_factory=list)
 
     def add(self, metric: str, figures: Mapping[str, float]) -> None:
@@ -48,11 +51,9 @@ class Found:
         if "samples" in (constant_of("metrics", metric, "needs") or ()):
             self.of_samples += figures
             images = self.subject.samples if self.subject.samples is not None else images
-        # a metric that looks at fewer images says at how many
-        declared = constant_of("metrics", metric, "counted_in")
-        number = figures[declared] if declared in figures else len(images)
-        self.counts |= dict.fromkeys(figures, int(number))
         self.figures |= figures
+        self.counts |= counts_of(metric, figures, len(images))
+        self.intervals |= intervals_of(metric, figures, len(images))
 
 
 def of_another_net(net: str, drawer: str, inputs: Mapping[str, Any]) -> list[str]:

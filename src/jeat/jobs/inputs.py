@@ -93,4 +93,4 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
     check_fit(name, net, found)
     x, y = found.test.to(next(net.parameters()).device).floats(number)
     seed_all(seed)
-    return Subject(net, x, y), found
+    return Subject(net, x, y, classes=found.classes), found

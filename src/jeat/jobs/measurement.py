@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from torch import Tensor
 
@@ -20,10 +20,9 @@ from jeat.data import Data, settled
 from jeat.jobs._founding import Found, of_another_net, read, written
 from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
-from jeat.jobs.needs import check_metrics, outside_data
-from jeat.metrics import Subject, find, means_over_images, outside_of, shared, signs_of_masking
+from jeat.jobs.needs import check_metrics, outside_images
+from jeat.metrics import Subject, find, means_over_images, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
-from jeat.metrics.out_of_distribution import Outside
 from jeat.nets import digest
 
 Drawn = tuple[Tensor, Tensor, dict[str, str]]
@@ -95,7 +94,8 @@ def measure(
     """The figures, with all that says how they were found, ready for JSON.
 
     The processes of a launcher share the work; the first has the figures. ``counts`` says on how
-    many images each was found, ``drawn_by`` which net drew the samples.
+    many images each was found, ``intervals`` how far a share of them is known (Wilson, 95 %), and
+    ``drawn_by`` which net drew the samples.
 
     Args:
         m: what to measure.
@@ -142,6 +142,7 @@ def measure(
         "figures": found.figures,
         "masking": masking.figures,
         "counts": found.counts | masking.counts,
+        "intervals": found.intervals | masking.intervals,
         "of_samples": found.of_samples,
         "warnings": [*said, *signs_of_masking(found.figures | masking.figures)],
         "made_with": provenance(),
@@ -173,10 +174,17 @@ def check_ready(m: Measurement) -> None:
 def _masking(m: Measurement, subject: Subject) -> dict[str, float]:
     """``gradient_masking`` in the ball of the first metric of robustness; none without one."""
     names = [name for name in m.metrics if constant_of("metrics", name, "robustness")]
+    names = [name for name in names if _eps(m, name) != 0]  # which is no attack
     if not names or _MASKING in m.metrics:
         return {}
     ball = {k: v for k, v in m.settings.get(names[0], {}).items() if k in ("eps", "norm")}
     return shared(partial(measure_masking, **ball), subject, seed=m.seed, means=False)
+
+
+def _eps(m: Measurement, metric: str) -> Any:
+    """The radius at which a metric is measured."""
+    usual = {f.name: f.default for f in signature_of("metrics", metric).flags}
+    return (usual | dict(m.settings.get(metric, {}))).get("eps")
 
 
 def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
@@ -214,15 +222,8 @@ def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None)
         subject = replace(subject, judge=judge)
     if m.outside is not None:
         seed_all(m.seed)
-        subject = replace(subject, outside=_outside(subject, m.outside, m.number))
+        subject = replace(subject, outside=outside_images(subject, m.outside, m.number))
     return subject
-
-
-def _outside(subject: Subject, name: str, number: int) -> Tensor:
-    if name in get_args(Outside):
-        return outside_of(subject.x, subject.y, kind=name)  # type: ignore[arg-type]
-    shape = tuple(subject.x.shape[1:])
-    return outside_data(name, shape).test.floats(number)[0].to(subject.x)
 
 
 def measure_to(file: Path, m: Measurement) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
+from torch import Tensor
+
 from jeat._support.checks import SettingError
 from jeat._support.plugins import constant_of
 from jeat._support.signatures import check_takes
 from jeat.data import Data, load_data
-from jeat.metrics import check_settings, find
+from jeat.metrics import Subject, check_settings, find, outside_of
 from jeat.metrics.out_of_distribution import Outside
 
-__all__ = ["check_metrics", "check_outside", "outside_data"]
+__all__ = ["check_metrics", "check_outside", "outside_data", "outside_images"]
 
 _FLAGS = {
     "samples": "--samples, a file of jeat sample NET FILE.safetensors",
@@ -71,3 +73,15 @@ def outside_data(name: str, shape: tuple[int, ...]) -> Data:
             f"them to it by {name.partition('?')[0]}?size={size}"
         )
     return data
+
+
+def outside_images(subject: Subject, name: str, number: int) -> Tensor:
+    """At most ``number`` images of none of the classes: made of the subject's, or of a data set.
+
+    Raises:
+        ValueError: as :func:`outside_data`.
+    """
+    if name in get_args(Outside):
+        return outside_of(subject.x, subject.y, kind=name)  # type: ignore[arg-type]
+    shape = tuple(subject.x.shape[1:])
+    return outside_data(name, shape).test.floats(number)[0].to(subject.x)

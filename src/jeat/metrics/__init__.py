@@ -7,17 +7,19 @@ in eval mode, in fp32, in pieces, on images in [0, 1]. They refuse what is not f
 of the file say the rest:
 
 - ``columns``: a :class:`Column` for each of its figures: heading, note, which direction is better,
-  and whether it depends on the number of images. That is the number of test images, or of samples
-  where it needs those; a metric that looks at fewer says at how many, as a figure ``..._images``.
+  whether it is a share of images, and whether it depends on their number. That is the number of
+  test images, or of samples where it needs those; a metric that looks at fewer says at how many, as
+  a figure ``..._images``.
 - ``needs = ("samples", ...)``: the fields of :class:`Subject` it needs beside test images.
 - ``needs_either = ("judge", ...)``: fields or settings of its own, one of which it needs.
-- ``expensive = True``: it takes minutes. ``jeat measure`` runs it, and one with needs, only where
-  it is asked for by name.
+- ``expensive = True``: it takes minutes, or is of use to few. ``jeat measure`` runs it, and one
+  with needs, only where it is asked for by name.
 - ``means_over_images = True``: each figure is a mean over the test images, or the same for any; the
   processes of a launcher then share the images. Without it, one of them measures the whole.
 - ``robustness = True``: signs of gradient masking are looked for beside it, at its ``eps``,
   ``norm``.
-- ``counted_in = NAME``: the figure that says on how many images it looked, where that is not all.
+- ``counted_in = NAME``: the figure that says on how many images it looked, where that is not all;
+  of figures ``...@WHICH``, as one a class, that is ``NAME@WHICH``.
 - ``check(settings)``: a function that raises, before hours of training, where the metric could not
   be measured at their end.
 """
@@ -27,15 +29,18 @@ from importlib import import_module
 from typing import Any
 
 from jeat._support.checks import DoubtWarning, NotFiniteError
+from jeat._support.intervals import Interval, wilson
 from jeat._support.plugins import constant_of, known_parts, locate
 from jeat._support.plugins import find as _find
 from jeat.metrics._column import Column
 from jeat.metrics._plane import axis, energy_on_plane, plane
 from jeat.metrics._shared import shared
 from jeat.metrics._subject import NaNLogitsError, Subject
+from jeat.metrics._target import aimed
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
 from jeat.metrics.calibration import calibration_error
+from jeat.metrics.class_accuracy import class_accuracy
 from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
@@ -44,16 +49,19 @@ from jeat.metrics.judge_accuracy import judge_accuracy
 from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
 from jeat.metrics.robust_accuracy import robust_accuracy
+from jeat.metrics.robustness_curve import robustness_curve
 from jeat.metrics.sample_quality import sample_quality
+from jeat.metrics.targeted_success import targeted_success
 from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
     "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
-    "auto_attack", "axis", "calibration_error", "check_settings", "columns_of", "curvature",
-    "energies", "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
-    "judge_accuracy", "means_over_images", "memorisation", "minimum", "names", "nearest",
-    "out_of_distribution", "outside_of", "plane", "robust_accuracy", "sample_quality", "shared",
-    "signs_of_masking", "zero_gradient",
+    "aimed", "auto_attack", "axis", "calibration_error", "check_settings", "class_accuracy",
+    "columns_of", "counts_of", "curvature", "energies", "energy_on_plane", "find", "fisher_score",
+    "fisher_terms", "gradient_masking", "intervals_of", "judge_accuracy", "means_over_images",
+    "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
+    "robust_accuracy", "robustness_curve", "sample_quality", "shared", "signs_of_masking",
+    "targeted_success", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
@@ -99,3 +107,22 @@ def columns_of(name: str) -> Iterator[Column]:
     """
     module = import_module(locate("metrics", name, "metric").module)
     yield from getattr(module, "columns", ())
+
+
+def counts_of(name: str, figures: Mapping[str, float], images: int) -> dict[str, int]:
+    """On how many images each figure of a metric was found: ``images``, or as many as it says."""
+    declared = constant_of("metrics", name, "counted_in")
+    which = {k: f"{declared}@{k.partition('@')[2]}" for k in figures}
+    said = {k: figures.get(which[k], figures.get(declared, images)) for k in figures}
+    return {k: int(n) for k, n in said.items()}
+
+
+def intervals_of(name: str, figures: Mapping[str, float], images: int) -> dict[str, Interval]:
+    """The 95 % intervals (Wilson 1927) of those figures of a metric that are shares of images."""
+    shares = [column for column in columns_of(name) if column.share]
+    counts = counts_of(name, figures, images)
+    return {
+        k: wilson(v, counts[k])
+        for k, v in figures.items()
+        if any(column.takes(k) for column in shares)
+    }

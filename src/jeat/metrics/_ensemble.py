@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, quoted
 from jeat._support.passes import normal, repeatable
 from jeat._support.tensors import check_pixels
-from jeat.attacks import Norm
+from jeat.attacks import Norm, check_ball
 from jeat.metrics._search import Search
 from jeat.metrics._subject import logits_of, pieces
 from jeat.nets import Precision, autocast, evaluating, in_bf16
@@ -46,8 +46,9 @@ def left_by_ensemble(
     if "square" in names and not square_fits(x, norm):
         others = [name for name in standard_attacks(classes) if name != "square"]
         raise ValueError(
-            "square in l2 takes images of at least 5 pixels a side, and begins with squares that "
-            f"do not fit {x.shape[2]} x {x.shape[3]}: leave it out, by attacks {'+'.join(others)}"
+            f"square in {norm} takes images of at least 5 pixels a side, and begins with squares "
+            f"that do not fit {x.shape[2]} x {x.shape[3]}: leave it out, by attacks "
+            f"{'+'.join(others)}"
         )
     if queries is not None and queries < 1:
         raise SettingError(f"square makes at least 1 query, got queries={queries}")
@@ -67,8 +68,8 @@ def left_by_ensemble(
 
 
 def square_fits(x: Tensor, norm: str) -> bool:
-    """Whether Square can start in such images: in l2, by whole squares of a fifth of the height."""
-    if norm != "l2":
+    """Whether Square can start in such images: but in linf, by squares of a fifth of the height."""
+    if norm == "linf":
         return True
     height, width = x.shape[2:]
     side = height // 5
@@ -120,10 +121,7 @@ def _check(x: Tensor, y: Tensor, eps: float, norm: str, classes: int) -> Tensor:
     x = check_pixels(x)
     if int(y.min()) < 0 or int(y.max()) >= classes:
         raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
-    if norm not in ("linf", "l2"):
-        raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
-    if not 0 <= eps <= (1 if norm == "linf" else 1e6):
-        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
+    check_ball(eps, norm)
     return x
 
 

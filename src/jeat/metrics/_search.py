@@ -7,6 +7,7 @@ holds in fp32, and an image that an attack brings near another class, but not ov
 again in fp32.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,11 +39,12 @@ Where an attack does not succeed, it gives what came nearest to it, if it has th
 
 @dataclass(frozen=True)
 class Step:
-    """An attack that every image left is given, and about what it takes an image."""
+    """An attack that every image left is given, about what it takes an image, and which restart."""
 
     name: str
     attack: Attack
     cost: int
+    restart: int = 0
 
 
 class Finite(nn.Module):
@@ -126,16 +128,18 @@ class Search:
     def _attack(self, step: Step, at: Tensor, precision: Precision) -> Tensor:
         """Take out the images that fall; where others came near to it in another precision."""
         x, y, device = self.x[at], self.y[at], self.x.device
-        torch.manual_seed(self.seed)
+        torch.manual_seed(self.seed + step.restart)
         self._seen.precision = precision
         with autocast(precision, device), evaluating(self.net), autocast("fp32", device):
             x_adv = step.attack(x, y, self._ranked[at])
+            with torch.no_grad():
+                fooled = self._seen(x_adv).argmax(1) != y
         inside = length(x_adv - x, self.norm) <= self.eps * (1 + _ROUNDING) + 1e-6
         with torch.no_grad(), autocast("fp32", device), evaluating(self.net):
             logits = logits_of(self.net, x_adv.to(self.dtype), y)
         stays = logits.argmax(1) == y
         self.left[at] = stays | ~inside
-        near = _margin(logits, y) <= _NEAR * logits.abs().amax(1)
+        near = fooled | (_margin(logits, y) <= _NEAR * logits.abs().amax(1))
         return at[stays & inside & near] if precision != "fp32" else at[:0]
 
     def cheap(self, classes: int) -> list[Step]:
@@ -163,20 +167,25 @@ class Search:
         """Those of a part of AutoAttack: one, or one a target."""
         how = {"norm": self.norm.capitalize(), "eps": self.eps, "seed": self.seed}
         whole = AutoAttack(self._seen, device=self.x.device, **how)
-        targets = range(1, min(whole.fab.n_target_classes, classes - 1) + 1)
         if name == "square":
             if queries is not None:
                 whole.square.n_queries, whole.square.rescale_schedule = queries, True
             return [Step(name, partial(_square, whole.square), _FORWARD * whole.square.n_queries)]
         if name == "fab-t":
             cost = whole.fab.n_iter * (_GRADIENT + _FORWARD)
-            return [Step(f"{name} {k}", partial(_fab, whole.fab, k), cost) for k in targets]
+            return _aimed(name, partial(_fab, whole.fab), cost, whole.fab, classes)
         if name == "apgd-t":
-            cost = whole.apgd_targeted.n_iter * _GRADIENT
-            run = partial(_apgd, whole.apgd_targeted)
-            return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
+            aimed = whole.apgd_targeted
+            return _aimed(name, partial(_apgd, aimed), aimed.n_iter * _GRADIENT, aimed, classes)
         whole.apgd.loss = name.removeprefix("apgd-")
-        return [Step(name, partial(_apgd, whole.apgd, None), whole.apgd.n_iter * _GRADIENT)]
+        run, cost = partial(_apgd, whole.apgd, None), whole.apgd.n_iter * _GRADIENT
+        return [Step(name, run, cost, i) for i in range(whole.apgd.n_restarts)]
+
+
+def _aimed(name: str, run: Any, cost: int, attack: Any, classes: int) -> list[Step]:
+    """A step a target: the next classes by logit, as many as the attack takes and there are."""
+    targets = range(1, min(attack.n_target_classes, classes - 1) + 1)
+    return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
 
 
 def _margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -186,10 +195,19 @@ def _margin(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def _apgd(attack: Any, k: int | None, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
-    """APGD, towards the class of the (k + 1)-th largest logit, if k is given."""
+    """APGD, towards the class of the (k + 1)-th largest logit, if k is given.
+
+    In l1, from larger balls into smaller ones, in the standard's three stages.
+    """
     attack.init_hyperparam(x)
     attack.y_target = None if k is None else ranked[:, k]
-    best, stays, _, x_adv = attack.attack_single_run(x, y)
+    if attack.use_largereps:
+        stages = [math.ceil(0.3 * attack.n_iter_orig)] * 2
+        stages.append(attack.n_iter_orig - sum(stages))
+        radii = [by * attack.eps_orig for by in (3.0, 2.0, 1.0)]
+        best, stays, _, x_adv = attack.decr_eps_pgd(x, y, radii, stages)
+    else:
+        best, stays, _, x_adv = attack.attack_single_run(x, y)
     whole: Tensor = best.where(stays.bool().view(-1, 1, 1, 1), x_adv)
     return whole
 

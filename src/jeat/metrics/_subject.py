@@ -38,6 +38,7 @@ class Subject:
         train: training images in [0, 1], which samples are compared with.
         outside: images of none of the classes, in [0, 1].
         judge: another classifier of the same classes, which looks at the samples.
+        classes: their names, in the order of the logits; without, their numbers are their names.
     """
 
     net: nn.Module
@@ -48,6 +49,7 @@ class Subject:
     train: Tensor | None = None
     outside: Tensor | None = None
     judge: nn.Module | None = None
+    classes: tuple[str, ...] | None = None
 
 
 def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:

@@ -10,7 +10,7 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["accuracy", "measure"]
 
-columns = (Column("accuracy", "clean", "no attack", "higher"),)
+columns = (Column("accuracy", "clean", "no attack", "higher", share=True),)
 
 means_over_images = True
 

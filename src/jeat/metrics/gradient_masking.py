@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from jeat._support.passes import logits_of
 from jeat._support.progress import silent
-from jeat.attacks import Norm
+from jeat.attacks import Norm, length
 from jeat.energy import loss_of
 from jeat.metrics._column import Column
 from jeat.metrics._ensemble import left_by_ensemble, square_fits
@@ -21,13 +21,21 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["gradient_masking", "measure", "signs_of_masking"]
 
+_ZERO = "of the cross-entropy, in fp32, or NaN ones"
 columns = (
-    Column("masking_pgd", "PGD-20", "20 steps, cross-entropy"),
-    Column("masking_square", "Square", "200 queries, no gradient"),
-    Column("masking_scaled", "PGD-20, one scale", "of logits divided by their own spread"),
-    Column("masking_fgsm", "one step", "of eps, from the image"),
-    Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1"),
-    Column("masking_zero_gradient", "zero gradients", "of the cross-entropy, in fp32, or NaN ones"),
+    Column("masking_pgd", "PGD-20", "20 steps, cross-entropy", share=True),
+    Column("masking_square", "Square", "200 queries, no gradient", share=True),
+    Column(
+        "masking_scaled", "PGD-20, one scale", "of logits divided by their own spread", share=True
+    ),
+    Column("masking_fgsm", "one step", "of eps, from the image", share=True),
+    Column("masking_unbounded", "PGD-20, unbounded", "from the image, eps 1", share=True),
+    Column(
+        "masking_zero_gradient",
+        "zero gradients",
+        "of the cross-entropy, in fp32, or NaN ones",
+        share=True,
+    ),
 )
 
 expensive = True
@@ -95,9 +103,9 @@ def gradient_masking(
         net: takes images in [0, 1], gives logits; it must not be random.
         x, y: images and their labels.
         eps: radius of the ball, in pixel units.
-        norm: ``"linf"`` or ``"l2"``.
-        queries: of Square (Andriushchenko et al. 2020). In l2, its first stripes do not fit images
-            of some sizes, such as 24 x 24: it is left out there.
+        norm: ``"linf"``, ``"l1"`` or ``"l2"``.
+        queries: of Square (Andriushchenko et al. 2020). In l1 and l2, its first stripes do not fit
+            images of some sizes, such as 24 x 24: it is left out there.
 
     Returns:
         ``masking_pgd``: accuracy under PGD-20 from a random start.
@@ -114,7 +122,7 @@ def gradient_masking(
             gradients that are not finite.
     """
     parts = pieces(x, y, 250)
-    whole = 1.0 if norm == "linf" else x[0].numel() ** 0.5
+    whole = float(length(torch.ones_like(x[:1]), norm))
 
     def left(by: nn.Module, eps: float = eps, steps: int = 20, start: bool = True) -> Tensor:
         step = eps / min(4, steps)
@@ -138,8 +146,8 @@ def gradient_masking(
             )
     else:
         warnings.warn(
-            f"Square in l2 cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs of "
-            "gradient masking are looked for without it",
+            f"Square in {norm} cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs "
+            "of gradient masking are looked for without it",
             stacklevel=1,
         )
     only = {f"{k}_only": found["pgd"] & ~found[k] for k in _OTHERS if k in found}
@@ -208,7 +216,7 @@ def measure(
 
     Args:
         eps: radius of the ball, in [0, 1] pixels.
-        norm: linf or l2.
+        norm: linf, l1 or l2.
         queries: of Square, the attack without gradients.
         images: largest number of test images, spread evenly.
     """

@@ -12,7 +12,11 @@ __all__ = ["judge_accuracy", "measure"]
 
 columns = (
     Column(
-        "judge_accuracy", "judge accuracy", "share the judge takes for the class asked", "higher"
+        "judge_accuracy",
+        "judge accuracy",
+        "share the judge takes for the class asked",
+        "higher",
+        share=True,
     ),
 )
 

@@ -11,7 +11,7 @@ from jeat.nets import Precision
 
 __all__ = ["measure", "robust_accuracy"]
 
-columns = (Column("robust_accuracy", "PGD", "the attack of the settings", "higher"),)
+columns = (Column("robust_accuracy", "PGD", "the attack of the settings", "higher", share=True),)
 
 means_over_images = True
 robustness = True
@@ -28,6 +28,7 @@ def robust_accuracy(
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
     random_start: bool = True,
+    restarts: int = 1,
     precision: Precision = "fp32",
 ) -> float:
     """The share of images that :func:`jeat.attacks.pgd` leaves classified as their label.
@@ -41,15 +42,17 @@ def robust_accuracy(
 
     Args:
         net, x, y, eps, steps, step_size, norm, loss, random_start: as :func:`jeat.attacks.pgd`.
+        restarts: how often the attack begins anew, each time on what is left: an image is robust if
+            it stays right under all of them.
         precision: of the attack's gradients; predictions are always in fp32.
 
     Raises:
-        ValueError: as :func:`jeat.attacks.pgd`; logits or gradients that are NaN or infinite among
-            them, as no attack was made then.
+        ValueError: as :func:`jeat.attacks.pgd`; several restarts without a random start; logits or
+            gradients that are NaN or infinite, as no attack was made then.
     """
     stay = left_by_pgd(
         net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
-        random_start=random_start, precision=precision,
+        random_start=random_start, restarts=restarts, precision=precision,
     )  # fmt: skip
     return int(stay.sum()) / len(y)
 
@@ -63,6 +66,7 @@ def measure(
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
     random_start: bool = True,
+    restarts: int = 1,
     precision: Precision = "fp32",
 ) -> dict[str, float]:
     """Accuracy under PGD.
@@ -71,9 +75,10 @@ def measure(
         eps: radius of the ball, in [0, 1] pixels.
         steps: gradient steps.
         step_size: length of a step.
-        norm: linf or l2.
+        norm: linf, l1 or l2.
         loss: what the attack climbs, ce or energy.
         random_start: start inside the ball; false with one step of eps is FGSM.
+        restarts: random starts, each on the images that are left.
         precision: of the attack's gradients, predictions are in fp32; auto is bf16 where the device
             has instructions for it, else fp32, and for convolutions in thin groups on a CPU.
     """
@@ -81,6 +86,6 @@ def measure(
         "robust_accuracy": robust_accuracy(
             subject.net, subject.x, subject.y,
             eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
-            random_start=random_start, precision=precision,
+            random_start=random_start, restarts=restarts, precision=precision,
         )
     }  # fmt: skip

@@ -13,8 +13,14 @@ from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "zero_gradient"]
 
+_ZERO = "of the cross-entropy, in fp32, or NaN ones"
 columns = (
-    Column("zero_gradient_share", "zero gradients", "of the cross-entropy, in fp32, or NaN ones"),
+    Column(
+        "zero_gradient_share",
+        "zero gradients",
+        "of the cross-entropy, in fp32, or NaN ones",
+        share=True,
+    ),
     Column("logit_margin", "margin", "of the label's logit, mean"),
 )
 

@@ -94,7 +94,8 @@ def _filled(table: Table, summary: Summary) -> dict[str, Any]:
     The number of images stands in the heading of a column that depends on it, or in its cells,
     where they differ.
     """
-    numbers = {c.name: _numbers(c, table.methods, summary) for c in table.columns}
+    known = _single(table, summary)
+    numbers = {c.name: _numbers(c, table.methods, summary) for c in known}
 
     def cell(method: str, column: Column) -> dict[str, str]:
         ours = summary.get(method, {}).get(column.name)
@@ -113,7 +114,7 @@ def _filled(table: Table, summary: Summary) -> dict[str, Any]:
     columns = [
         replace(c, label=f"{c.label}, n = {numbers[c.name][0]}")
         if len(numbers[c.name]) == 1 else c
-        for c in table.columns
+        for c in known
         if any(has(m, c) for m in table.methods)
     ]  # fmt: skip
     methods = [m for m in table.methods if any(has(m, c) for c in columns)]
@@ -125,6 +126,19 @@ def _filled(table: Table, summary: Summary) -> dict[str, Any]:
                 commands.setdefault(command, []).append(f"{m} {c.label}")
     rows = [{"method": m, "cells": [cell(m, c) for c in columns]} for m in methods]
     return vars(table) | {"columns": columns, "rows": rows, "commands": commands}
+
+
+def _single(table: Table, summary: Summary) -> list[Column]:
+    """The columns of a table, with one a figure for what stands for several."""
+    names = {c.name for c in table.columns}
+    figures = dict.fromkeys(k for m in table.methods for k in summary.get(m, {}) if k not in names)
+    return [
+        single
+        for c in table.columns
+        for single in (
+            [replace(c, name=k, label=k) for k in figures if c.takes(k)] if "*" in c.name else [c]
+        )
+    ]
 
 
 def _numbers(column: Column, methods: Sequence[str], summary: Summary) -> list[int]:

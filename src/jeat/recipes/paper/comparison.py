@@ -115,8 +115,8 @@ class Paper:
         """Accuracies under PGD are named by the attack; images of Eq. 16 have their own row."""
         row = f"{method}, Eq. 16" if what == EQ_16 else method
         if what == FURTHER:  # what they do not declare may be a figure of the paper's metrics
-            own = {c.name for metric in self.further for c in columns_of(metric)}
-            return row, figure if figure in own else f"{what}_{figure}"
+            own = [c for metric in self.further for c in columns_of(metric)]
+            return row, figure if any(c.takes(figure) for c in own) else f"{what}_{figure}"
         return row, what if figure == "robust_accuracy" else figure
 
     def tables(self, suite: Suite, summary: Summary) -> Sequence[Table]:

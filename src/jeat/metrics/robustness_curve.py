@@ -1,0 +1,102 @@
+"""Accuracy under PGD over the radius of the ball."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from jeat._support.checks import SettingError, is_whole, quoted
+from jeat.attacks import AttackLoss, Norm, check_ball
+from jeat.metrics._column import Column
+from jeat.metrics._pgd import left_by_pgd
+from jeat.metrics._subject import Subject, pieces, right
+from jeat.nets import Precision, autocast, evaluating
+
+__all__ = ["measure", "robustness_curve"]
+
+columns = (Column("robust_accuracy@*", "PGD at a radius", "of the settings", "higher", share=True),)
+
+expensive = True
+means_over_images = True
+robustness = True
+
+
+def robustness_curve(
+    net: nn.Module,
+    x: Float[Tensor, "b c h w"],
+    y: Int[Tensor, " b"],
+    *,
+    radii: Sequence[float],
+    steps: int = 20,
+    ratio: float = 0.25,
+    norm: Norm = "linf",
+    loss: AttackLoss = "ce",
+    precision: Precision = "fp32",
+) -> dict[float, float]:
+    """The share of images that are right under PGD at each of several radii.
+
+    An image that falls at one radius has fallen at all larger ones, whose balls hold the attacked
+    image, too: only what is left is attacked again. So the curve never rises, whatever the attack's
+    luck. It takes one random start a radius. Net in eval mode.
+
+    Args:
+        net, x, y, steps, norm, loss, precision: as :func:`jeat.metrics.robust_accuracy`.
+        radii: of the balls, in pixel units, from small to large; 0 is no attack.
+        ratio: length of a step in units of the radius.
+
+    Returns:
+        By radius.
+
+    Raises:
+        ValueError: radii that do not grow, or are none of a ball; else as
+            :func:`jeat.metrics.robust_accuracy`.
+    """
+    for eps in radii:
+        check_ball(eps, norm)
+    if not radii or any(a >= b for a, b in pairwise(radii)):
+        raise SettingError(f"a curve needs radii that grow, such as 0 2/255 4/255, got {[*radii]}")
+    with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
+        left = torch.cat([right(net, a, b) for a, b in pieces(x, y, 500)])
+    curve = {}
+    for eps in radii:
+        if eps and left.any():
+            left[left.clone()] = left_by_pgd(
+                net, x[left], y[left], eps=eps, steps=steps, step_size=ratio * eps, norm=norm,
+                loss=loss, precision=precision,
+            )  # fmt: skip
+        curve[eps] = int(left.sum()) / len(y)
+    return curve
+
+
+def measure(
+    subject: Subject,
+    *,
+    eps: float = 16 / 255,
+    points: int = 8,
+    steps: int = 20,
+    ratio: float = 0.25,
+    norm: Norm = "linf",
+    loss: AttackLoss = "ce",
+    precision: Precision = "fp32",
+) -> dict[str, float]:
+    """Accuracy under PGD at radii from 0 to eps, as ``robust_accuracy@RADIUS``.
+
+    Args:
+        eps: the largest radius, in [0, 1] pixels.
+        points: radii above 0, evenly spaced.
+        steps: gradient steps at each.
+        ratio: length of a step in units of the radius.
+        norm: linf, l1 or l2.
+        loss: what the attack climbs, ce or energy.
+        precision: of the attack's gradients, predictions are in fp32; auto is bf16 where that is
+            faster.
+    """
+    if not is_whole(points, 1, 1000):
+        raise SettingError(f"a curve has 1 to 1000 points, a whole number, got {quoted(points)}")
+    curve = robustness_curve(
+        subject.net, subject.x, subject.y, radii=[eps * k / points for k in range(points + 1)],
+        steps=steps, ratio=ratio, norm=norm, loss=loss, precision=precision,
+    )  # fmt: skip
+    return {f"robust_accuracy@{radius:.4g}": value for radius, value in curve.items()}
