@@ -114,7 +114,7 @@ def hop_skip_jump(
         pool = _pool(labels, x32 if starts is None else starts.to(x32))
         labels.passes = 0
         largest = int(_FIRST_PASSES * math.sqrt(steps)) * x[0].numel()
-        for part in at.split(max(1, _VALUES // largest)):
+        for part in at.split(max(1, _VALUES // largest)) if len(at) else ():
             tell("HopSkipJump", int((at < part[0]).sum()), len(at))
             begun = _begin(x32[part], y[part], *pool)
             found = _attack(labels, x32[part], y[part], begun, norm, steps)
@@ -142,19 +142,20 @@ def _begin(x: Tensor, y: Tensor, pool: Tensor, given: Tensor) -> Tensor:
     return pool[nearest.indices]
 
 
-def _attack(labels: Labels, x: Tensor, y: Tensor, begun: Tensor, norm: str, steps: int) -> Tensor:
+def _attack(labels: Labels, x: Tensor, y: Tensor, begun: Tensor, norm: Norm, steps: int) -> Tensor:
     """What foolbox's attack finds."""
-    import eagerpy
-    import foolbox
+    from eagerpy.astensor import astensor
+    from foolbox.attacks.hop_skip_jump import HopSkipJumpAttack
+    from foolbox.models.pytorch import PyTorchModel
 
-    class Attack(foolbox.attacks.HopSkipJumpAttack):  # type: ignore[misc]
+    class Attack(HopSkipJumpAttack):
         """Whose estimates have length 1 each."""
 
         def approximate_gradients(self, *given: Any) -> Any:
             g = super().approximate_gradients(*given).raw
-            return eagerpy.astensor(nn.functional.normalize(g.flatten(1)).view_as(g))
+            return astensor(nn.functional.normalize(g.flatten(1)).view_as(g))
 
-    model = foolbox.PyTorchModel(labels, bounds=(0, 1), device=x.device)
+    model = PyTorchModel(labels, bounds=(0, 1), device=x.device)
     attack = Attack(steps=steps, initial_gradient_eval_steps=_FIRST_PASSES, constraint=norm)
     try:
         found: Tensor = attack.run(model, x, y, starting_points=begun)
