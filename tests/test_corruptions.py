@@ -358,10 +358,22 @@ def test_it_is_the_mean_of_accuracies_over_severities(bright):
         kind: sum(accuracy(net, corrupted(x, kind, s), y) for s in (1, 5)) / 2
         for kind in ("brightness", "contrast")
     }
-    assert found["corruption_brightness"] == expected["brightness"] < 1
-    assert found["corruption_contrast"] == expected["contrast"]
-    assert found["corruption_accuracy_of_2"] == sum(expected.values()) / 2
+    assert found["corruption_brightness"] == pytest.approx(expected["brightness"]) < 1
+    assert found["corruption_contrast"] == pytest.approx(expected["contrast"])
+    assert found["corruption_accuracy_of_2"] == pytest.approx(sum(expected.values()) / 2)
     assert found == module.measure(bright, kinds="contrast+brightness", severities="5+1+5")
+
+
+def test_the_net_runs_in_eval_mode_and_fp32(net):
+    x, y = DIGITS.test.floats(8)
+    net.train()
+    seen = []
+    hook = net[-1].register_forward_hook(lambda m, i, out: seen.append((m.training, out.dtype)))
+    with torch.autocast("cpu", torch.bfloat16):
+        module.measure(Subject(net, x, y), kinds="fog", severities="1")
+    hook.remove()
+    assert set(seen) == {(False, torch.float32)}
+    assert net.training
 
 
 def test_only_the_fifteen_at_five_severities_have_the_mean_of_the_fifteen(bright):

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -11,8 +12,8 @@ from jeat._support.checks import DoubtWarning, SettingError, quoted
 from jeat._support.progress import tell
 from jeat.data.corruptions import KINDS, SEVERITIES, check_kinds, corrupted, possible_kinds
 from jeat.metrics._column import Column
-from jeat.metrics._subject import Subject, spread
-from jeat.metrics.accuracy import accuracy
+from jeat.metrics._subject import Subject, pieces, right, spread
+from jeat.nets import autocast, evaluating
 
 __all__ = ["corruption_accuracy", "measure"]
 
@@ -64,10 +65,15 @@ def corruption_accuracy(
     kinds = possible_kinds() if kinds is None else kinds
     check_kinds(kinds)
     found = {}
-    for i, kind in enumerate(kinds):
-        tell("corruptions", i, len(kinds), kind)
-        right = [accuracy(net, corrupted(x, kind, s, seed=seed), y) for s in severities]
-        found[kind] = sum(right) / len(right)
+    with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
+        for i, kind in enumerate(kinds):
+            tell("corruptions", i, len(kinds), kind)
+            counts = [
+                int(right(net, a, b).sum())
+                for s in severities
+                for a, b in pieces(corrupted(x, kind, s, seed=seed), y, 500)
+            ]
+            found[kind] = sum(counts) / (len(y) * len(severities))
     return found
 
 
