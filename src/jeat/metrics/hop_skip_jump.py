@@ -28,6 +28,8 @@ expensive = True
 counted_in = "hop_skip_jump_images"
 
 _FIRST_PASSES = 100  # of the first estimate of a gradient; of the k-th, times the root of k
+_STARTS = 200  # test images among which a start is looked for
+_DRAWN = 64  # images of noise to start from, and as many of one colour
 _VALUES = 2**25  # of noise that an estimate holds, over all images of a batch
 
 
@@ -87,7 +89,7 @@ def hop_skip_jump(
         norm: of distances, ``"linf"`` or ``"l2"``.
         steps: estimates. The k-th takes 100 sqrt(k) passes an image.
         starts: images among which the start lies, the nearest of another label; by default ``x``.
-            Their negatives and noise are tried, too.
+            Their negatives, noise and single colours are tried, too.
 
     Returns:
         Distances, 0 where the image is wrong as it is, and how many passes were made an image that
@@ -126,7 +128,10 @@ def hop_skip_jump(
 
 def _pool(labels: Labels, x: Tensor) -> tuple[Tensor, Tensor]:
     """Images to start from, and the labels that the net gives them."""
-    pool = torch.cat([x, 1 - x, torch.rand_like(x)])
+    channels, *size = x.shape[1:]
+    noise = x.new_empty(_DRAWN, channels, *size).uniform_()
+    flat = x.new_empty(_DRAWN, channels, 1, 1).uniform_().expand_as(noise)
+    pool = torch.cat([x, 1 - x, noise, flat])
     return pool, torch.cat([labels(part).argmax(1) for part in pool.split(500)])
 
 
@@ -137,7 +142,7 @@ def _begin(x: Tensor, y: Tensor, pool: Tensor, given: Tensor) -> Tensor:
     if not nearest.values.isfinite().all():
         raise ValueError(
             "HopSkipJump has nowhere to start from: the net gives the same label to all images, "
-            "to their negatives and to noise"
+            "their negatives, noise and single colours"
         )
     return pool[nearest.indices]
 
@@ -192,7 +197,7 @@ def measure(
     if not 0 <= eps < math.inf:
         raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
     x, y = spread(subject.x, subject.y, images)
-    starts = spread(subject.x, subject.y, 500)[0]
+    starts = spread(subject.x, subject.y, _STARTS)[0]
     distances, passes = hop_skip_jump(subject.net, x, y, norm=norm, steps=steps, starts=starts)
     figures = {
         "hop_skip_jump": float((distances > eps).float().mean()),
