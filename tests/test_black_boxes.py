@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from jeat._support.progress import listening
 from jeat.metrics import NotFiniteError, Subject, accuracy, auto_attack, hop_skip_jump
 from jeat.nets import Spec, build
 
@@ -125,6 +126,17 @@ def test_a_net_that_gets_nothing_right_has_distance_zero(half):
     found = module.measure(Subject(net, x, 1 - y), steps=1)
     assert found["hop_skip_jump"] == found["hop_skip_jump_distance"] == 0
     assert found["hop_skip_jump_queries"] == 0
+
+
+def test_it_says_how_far_it_is(half):
+    net, x, y = half
+    said = []
+    with listening(lambda stage, done, total, note="": said.append((done, total))):
+        hop_skip_jump(net, x, y, steps=3)
+    (total,) = {total for _, total in said}
+    done = [done for done, _ in said]
+    assert done == sorted(done)
+    assert 0.7 * total < done[-1] <= total  # what a search takes is a guess
 
 
 def test_it_spreads_few_images_evenly(net):

@@ -49,7 +49,8 @@ HIGHER = {
     "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square", "auto_attack",
     "corruption_accuracy", *(f"corruption_{kind}" for kind in KINDS), "hop_skip_jump",
     "hop_skip_jump_distance", "is", "judge_accuracy", "judge_is", "judge_precision",
-    "judge_recall", "ood_auroc_confidence", "square_attack", "ood_auroc_energy", "ood_auroc_gradient", "precision", "recall", "robust_accuracy",
+    "judge_recall", "ood_auroc_confidence", "ood_auroc_energy", "ood_auroc_gradient", "precision",
+    "recall", "robust_accuracy", "square_attack",
 }  # fmt: skip
 LOWER = {"cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs"}
 

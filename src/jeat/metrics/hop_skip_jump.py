@@ -28,6 +28,7 @@ expensive = True
 counted_in = "hop_skip_jump_images"
 
 _FIRST_PASSES = 100  # of the first estimate of a gradient; of the k-th, times the root of k
+_SEARCH = 20  # passes of a step besides, to find its length and the boundary, about
 _STARTS = 200  # test images among which a start is looked for
 _DRAWN = 64  # images of noise to start from, and as many of one colour
 _VALUES = 2**25  # of noise that an estimate holds, over all images of a batch
@@ -38,17 +39,20 @@ class Labels(nn.Module):
 
     Attributes:
         passes: images that were asked about.
+        expected: about how many will be, for those who wait.
     """
 
     def __init__(self, net: nn.Module, like: Tensor) -> None:
         super().__init__()
         self._ask: Callable[[Tensor], Tensor] = lambda x: logits_of(net, x.to(like.dtype))
         self.training = False  # the net's mode is its user's to choose
-        self.passes = 0
+        self.passes, self.expected = 0, 0
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         self.passes += len(x)
+        if self.expected:
+            tell("HopSkipJump", min(self.passes, self.expected), self.expected)
         logits = self._ask(x.detach())
         return nn.functional.one_hot(logits.argmax(1), logits.shape[1]).float()
 
@@ -114,10 +118,10 @@ def hop_skip_jump(
         parts = zip(x.split(500), y.split(500), strict=True)
         at = torch.cat([right(net, *part) for part in parts]).nonzero().squeeze(1)
         pool = _pool(labels, x32 if starts is None else starts.to(x32))
-        labels.passes = 0
-        largest = int(_FIRST_PASSES * math.sqrt(steps)) * x[0].numel()
+        passes = [int(_FIRST_PASSES * math.sqrt(k + 1)) for k in range(steps)]
+        labels.passes, labels.expected = 0, len(at) * sum(n + _SEARCH for n in passes)
+        largest = passes[-1] * x[0].numel()
         for part in at.split(max(1, _VALUES // largest)) if len(at) else ():
-            tell("HopSkipJump", int((at < part[0]).sum()), len(at))
             begun = _begin(x32[part], y[part], *pool)
             found = _attack(labels, x32[part], y[part], begun, norm, steps)
             fooled = ~right(net, found.to(x.dtype), y[part])
@@ -191,7 +195,7 @@ def measure(
     Args:
         eps: radius of the ball, in [0, 1] pixels.
         norm: linf or l2.
-        steps: of the attack; the k-th takes 100 sqrt(k) passes an image, and some 50 besides.
+        steps: of the attack; the k-th takes 100 sqrt(k) passes an image, and some 20 besides.
         images: largest number of test images, spread evenly.
     """
     if not 0 <= eps < math.inf:
@@ -200,7 +204,7 @@ def measure(
     starts = spread(subject.x, subject.y, _STARTS)[0]
     distances, passes = hop_skip_jump(subject.net, x, y, norm=norm, steps=steps, starts=starts)
     figures = {
-        "hop_skip_jump": float((distances > eps).float().mean()),
+        "hop_skip_jump": int((distances > eps).sum()) / len(x),
         "hop_skip_jump_distance": float(distances.quantile(0.5)),
         "hop_skip_jump_queries": passes,
         "hop_skip_jump_images": float(len(x)),
