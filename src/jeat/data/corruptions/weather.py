@@ -47,10 +47,10 @@ def frost(x: Tensor, c: tuple[float, float, float], rng: torch.Generator) -> Ten
     """
     image, ice, scale = c
     height, width = x.shape[2:]
-    pieces = []
+    files, pieces = photographs(), []
     for _ in range(len(x)):
         which, *at = torch.rand(3, generator=rng).tolist()
-        photograph = _scaled(photographs()[int(which * _FIRST)], scale, height, width)
+        photograph = _scaled(files[int(which * _FIRST)], scale, height, width)
         rooms = (photograph.shape[1] - height, photograph.shape[2] - width)
         top, left = (int(u * room) for u, room in zip(at, rooms, strict=True))
         pieces.append(photograph[:, top : top + height, left : left + width])
