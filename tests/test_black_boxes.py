@@ -231,7 +231,7 @@ def test_square_asks_no_more_often_than_it_may_and_takes_no_gradient(ten):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"), [({"queries": 0}, "at least 1 query"), ({"norm": "l1"}, "unknown norm")]
+    ("settings", "said"), [({"queries": 0}, "at least 1 query"), ({"norm": "l7"}, "unknown norm")]
 )
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_settings_of_square_are_said(ten, settings, said):

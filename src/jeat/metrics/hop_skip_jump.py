@@ -23,7 +23,7 @@ Ball = Literal["linf", "l2"]  # that foolbox has it for
 
 columns = (
     Column(
-        "hop_skip_jump", "HopSkipJump", "a black box by labels, on few images", "higher", share=True
+        "hop_skip_jump", "HopSkipJump", "a black box by labels, few images", "higher", share=True
     ),
     Column("hop_skip_jump_distance", "distance of flip", "median, by HopSkipJump", "higher"),
 )

@@ -8,9 +8,7 @@ from jeat.metrics._subject import Subject
 __all__ = ["measure"]
 
 columns = (
-    Column(
-        "square_attack", "Square", "a black box by scores, of few queries", "higher", share=True
-    ),
+    Column("square_attack", "Square", "a black box by scores, few queries", "higher", share=True),
 )
 
 expensive = True
