@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY ?= passive
 .PHONY: demo test lint docs bench gpu gpu-train soak build clean lowest newest
 
 demo: .venv/installed
-	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1
+	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1 --workers 2
 
 # Two processes of one thread each.
 test: .venv/installed-test

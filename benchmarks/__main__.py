@@ -14,9 +14,11 @@ from torch.profiler import ProfilerActivity, profile
 
 import jeat
 from benchmarks import (
+    ensembles,
     growth,
     hot_paths,
     jem,
+    kinds,
     memory,
     numerics,
     peers,
@@ -32,8 +34,8 @@ from jeat.training.iteration import iterate
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
-    "jeat", "torch", "torchattacks", "foolbox", "adversarial-robustness-toolbox", "pyautoattack",
-    "accelerate", "datasets", "pillow", "numpy",
+    "jeat", "torch", "adv-lib", "torchattacks", "foolbox", "adversarial-robustness-toolbox",
+    "pyautoattack", "accelerate", "datasets", "pillow", "numpy",
 )  # fmt: skip
 
 
@@ -43,13 +45,11 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="CIFAR-10 in parquet (default: $JEAT_DATA/cifar10)"
     )
-    parser.add_argument("--net", default=ROOT / "results/cifar10-first/at.safetensors", type=Path)
     parser.add_argument(
         "--only", nargs="+", help="suites to run again; the rows of others are kept"
     )
     args = parser.parse_args()
     folder = args.data or Path(os.environ.get("JEAT_DATA", "/nowhere")) / "cifar10"
-    trained = jeat.load(args.net) if args.net.exists() else None
     images = jeat.load_data(folder).test.floats(1000) if folder.exists() else None
     torch.set_num_threads(2)
     began, rows, points = time.time(), [], {}
@@ -70,13 +70,15 @@ def main() -> None:
             print(f"{name}: {note}", flush=True)
         print(f"{name}: {time.time() - started:.0f} s", flush=True)
 
-    if trained is not None and images is not None:
-        show("peers", peers.trained_net(trained, *images))
-        show("numerics", numerics.measure(trained, *images))
+    if images is not None:
+        for name in ensembles.NETS:
+            show("peers", peers.trained_net(name, jeat.load(name), *images))
+        show("numerics", numerics.measure(jeat.load(ensembles.NETS[0]), *images))
     else:
-        note = f"needs {args.net} and CIFAR-10 in {folder}: give --net and --data"
+        note = f"needs CIFAR-10 in {folder}: give --data"
         show("peers", [Row.missing("peers", "PGD-20 of a trained net beside its peers", note)])
         show("numerics", [Row.missing("numerics", "PGD-20 and chains of a trained net", note)])
+    show("AutoAttack", ensembles.kept())
     show("peers", peers.measure())
     show("peers", peers.arithmetic())
     show("numerics", numerics.of_training())
@@ -90,12 +92,17 @@ def main() -> None:
         note = f"no CIFAR-10 in {folder}: give --data"
         show("start-up", [Row.missing("start-up", "load CIFAR-10", note)])
     show("waiting", waiting.measure())
+    show("waiting", waiting.beside())
+    show("demo", startup.demo())
     show("growth", growth.measure(points))
     keep_memory()  # of the hot paths, as `jeat` does
     show("hot paths", hot_paths.measure())
     show("hot paths", hot_paths.loop())
     show("hot paths", hot_paths.fused())
     show("hot paths", hot_paths.compiled())
+    show("hot paths", hot_paths.folded())
+    show("kinds of nets", kinds.precisions())
+    show("kinds of nets", kinds.transformer())
     minutes = (time.time() - began) / 60
     show("all", [Row("all", "minutes of the whole", minutes, minutes, minutes, 1, at_most=20)])
     _write(rows, points, data=folder.name, only=args.only)

@@ -3,15 +3,18 @@
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from copy import deepcopy
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from benchmarks._measure import Row, interleaved, ratio
 from jeat.attacks import pgd
 from jeat.data import Batch, Images
 from jeat.energy import energy_of
-from jeat.nets import Precision, Spec, autocast, build, evaluating
+from jeat.nets import Precision, Spec, autocast, build, evaluating, in_bf16
 from jeat.objectives import make
 from jeat.samplers import langevin, last
 from jeat.training.iteration import Training, iterate, prepare
@@ -25,14 +28,15 @@ __all__ = [
     "bare_training_passes",
     "batch_of",
     "compiled",
+    "folded",
     "jeat_iteration",
     "loop",
     "measure",
     "net_of",
 ]
 
-NETS = {"wrn-10-2": 128, "wrn-16-2": 128, "wrn-28-10": 8}
-STEPS = {"wrn-10-2": 20, "wrn-16-2": 10, "wrn-28-10": 3}  # of attacks and chains, bare or not
+NETS = {"wrn-10-2": 128, "wrn-16-2": 128}
+STEPS = {"wrn-10-2": 20, "wrn-16-2": 10}  # of attacks and chains, bare or not
 CLASSES = tuple("0123456789")
 CPU = torch.device("cpu")
 
@@ -86,7 +90,7 @@ def jeat_iteration(
     return prepare(net, objective, Optimisation(precision=precision, batch_size=n), images=n)
 
 
-ROUNDS = {"wrn-10-2": 5, "wrn-16-2": 5, "wrn-28-10": 3}  # the shortest passes are the noisiest
+ROUNDS = 5
 
 
 def measure() -> Iterator[Row]:
@@ -94,7 +98,7 @@ def measure() -> Iterator[Row]:
     for name, n in NETS.items():
         net, (x, y) = net_of(name), batch_of(n)
         training = jeat_iteration(name, n)
-        batch, steps, rounds = Batch(x, y, logged=False), STEPS[name], ROUNDS[name]
+        batch, steps, rounds = Batch(x, y, logged=False), STEPS[name], ROUNDS
 
         def attack(net: nn.Module = net, x: Tensor = x, y: Tensor = y, steps: int = steps) -> None:
             with autocast("bf16", CPU), evaluating(net):
@@ -141,6 +145,31 @@ def fused(rounds: int = 9) -> Iterator[Row]:
     )
     what = "input gradients of 2 x 128 images, apart / in one pass, wrn-10-2"
     yield Row("hot paths", what, *ratio(t["apart"], t["together"]), rounds)
+
+
+def folded(rounds: int = 7) -> Iterator[Row]:
+    """Whether folding still batch normalisation pays; it is for reference, as jeat does not."""
+    from torchvision.models import resnet18
+
+    net = resnet18(num_classes=10).eval()
+    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    fast = deepcopy(net)
+    for m in fast.modules():
+        pairs = [("conv1", "bn1"), ("conv2", "bn2")]
+        if isinstance(m, nn.Sequential) and len(m) == 2 and isinstance(m[1], nn.BatchNorm2d):
+            pairs = [("0", "1")]
+        for conv, norm in pairs:
+            if hasattr(m, conv) and hasattr(m, norm):
+                setattr(m, conv, fuse_conv_bn_eval(getattr(m, conv), getattr(m, norm)))
+                setattr(m, norm, nn.Identity())
+    x, _ = batch_of(16)
+    net, fast = (n.to(memory_format=torch.channels_last) for n in (net, fast))
+    kinds: tuple[Precision, ...] = ("fp32", "bf16") if in_bf16("auto", CPU) else ("fp32",)
+    for p in kinds:
+        both = {"plain": net, "folded": fast}
+        t = interleaved({k: partial(bare_gradients, n, x, 1, p) for k, n in both.items()}, rounds)
+        what = f"input gradients, batch normalisation / folded, ResNet-18, {p}"
+        yield Row("hot paths", what, *ratio(t["plain"], t["folded"]), rounds)
 
 
 def compiled(rounds: int = 5) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""PGD-20 beside torchattacks, foolbox and ART, as their documentation runs them."""
+"""PGD-20 beside adv-lib, torchattacks, foolbox and ART, as their documentation runs them."""
 
 import json
 import subprocess
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict
 from functools import partial
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,23 @@ from benchmarks._measure import Row, interleaved, ratio
 from benchmarks.hot_paths import CPU, NETS, batch_of, net_of
 from jeat.attacks import pgd
 from jeat.metrics import robust_accuracy
-from jeat.nets import autocast, evaluating, spec_of
+from jeat.nets import Precision, autocast, evaluating, in_bf16
 
-__all__ = ["PEERS", "arithmetic", "measure", "trained_net"]
+__all__ = ["PEERS", "arithmetic", "measure", "precisions", "trained_net"]
 
 EPS, STEP = 8 / 255, 2 / 255
 Attack = Callable[[Tensor, Tensor], Tensor]
+
+
+def adv_lib(net: nn.Module, steps: int) -> Attack:
+    """pgd_linf of adv-lib."""
+    # its logger, which attacks do not use, imports visdom, which is not to be had everywhere
+    sys.modules.setdefault("visdom", ModuleType("visdom"))
+    from adv_lib.attacks import pgd_linf
+
+    return lambda x, y: pgd_linf(  # type: ignore[no-any-return]
+        net, x, y, ε=EPS, steps=steps, absolute_step_size=STEP
+    )
 
 
 def torchattacks(net: nn.Module, steps: int) -> Attack:
@@ -67,14 +79,27 @@ def pyautoattack(net: nn.Module, steps: int) -> Attack:
     return lambda x, y: attack.perturb(x, y)  # type: ignore[no-any-return]
 
 
-PEERS = {"torchattacks": 3.0, "foolbox": 4.0, "art": 4.0, "pyautoattack": None}
+PEERS: dict[str, Callable[[nn.Module, int], Attack]] = {
+    "adv-lib": adv_lib, "torchattacks": torchattacks, "foolbox": foolbox, "art": art,
+    "pyautoattack": pyautoattack,
+}  # fmt: skip
+GOALS: dict[Precision, dict[str, float]] = {
+    "bf16": {"adv-lib": 1.8, "torchattacks": 3.0, "foolbox": 4.0, "art": 4.0},
+    "fp32": {"adv-lib": 1.05, "torchattacks": 1.3, "foolbox": 2.0, "art": 2.0},
+}
+EVALUATION = 3.0  # times faster than adv-lib, which takes every step for every image
 
 
-def ours(net: nn.Module, steps: int) -> Attack:
-    """PGD in bf16; the caller predicts in fp32."""
+def precisions() -> list[Precision]:
+    """What this CPU multiplies in without emulation."""
+    return ["bf16", "fp32"] if in_bf16("auto", CPU) else ["fp32"]
+
+
+def ours(net: nn.Module, steps: int, precision: Precision) -> Attack:
+    """PGD; the caller predicts in fp32."""
 
     def attack(x: Tensor, y: Tensor) -> Tensor:
-        with autocast("bf16", CPU), evaluating(net):
+        with autocast(precision, CPU), evaluating(net):
             return pgd(net, x, y, eps=EPS, steps=steps, step_size=STEP)
 
     return attack
@@ -88,23 +113,25 @@ def peers_of(
     One step of each warms it up.
     """
     found, missing = {}, []
-    for name, goal in PEERS.items():
+    for name, peer in PEERS.items():
         try:
-            globals()[name](net, 2)(x, y)
-            found[name] = globals()[name](net, steps)
+            peer(net, 2)(x, y)
+            found[name] = peer(net, steps)
         except Exception as error:  # whatever a peer raises where it is not at home
             what, note = f"{name}: PGD-{steps}", f"not to be had: {str(error).splitlines()[0]}"
-            missing.append(Row.missing("peers", what, note, at_least=goal))
+            missing.append(Row.missing("peers", what, note, at_least=GOALS["bf16"].get(name)))
     return found, missing
 
 
 def measure() -> Iterator[Row]:
     """Time of each peer over ours on untrained nets, the peers in fp32 and the default layout.
 
+    Ours is in bf16, where the CPU has it, and in fp32.
+
     Each net has an interpreter of its own, as a script that attacks it would: what a process did
     before changes how its memory is handed out, and so the ratios.
     """
-    for name, steps, rounds in (("wrn-10-2", 20, 3), ("wrn-16-2", 10, 3), ("wrn-28-10", 5, 1)):
+    for name, steps, rounds in (("wrn-10-2", 20, 5), ("wrn-16-2", 10, 5)):
         words = [sys.executable, "-m", "benchmarks.peers", name, str(steps), str(rounds)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -124,15 +151,19 @@ def untrained(name: str, steps: int, rounds: int) -> list[Row]:
     if name != "wrn-10-2":
         found.pop("pyautoattack", None)
     runs = {k: partial(attack, plain, y) for k, attack in found.items()}
-    ours(net, 1)(x, y)
-    t = interleaved({"ours": partial(ours(net, steps), x, y)} | runs, rounds, warm=True)
-    for peer in found:
-        what = f"{peer} / ours: PGD-{steps} time, untrained {name}, batch {NETS[name]}"
-        rows.append(Row("peers", what, *ratio(t[peer], t["ours"]), rounds, at_least=PEERS[peer]))
+    for precision in precisions():
+        ours(net, 1, precision)(x, y)
+        runs[precision] = partial(ours(net, steps, precision), x, y)
+    t = interleaved(runs, rounds, warm=True)
+    for precision in precisions():
+        for peer in found:
+            what = f"{peer} / ours in {precision}: PGD-{steps} time, untrained {name}, batch 128"
+            goal = GOALS[precision].get(peer)
+            rows.append(Row("peers", what, *ratio(t[peer], t[precision]), rounds, at_least=goal))
     return rows
 
 
-def trained_net(trained: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
+def trained_net(named: str, trained: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
     """PGD-20 on test images of a trained net, batches of 128 in turn: time and robust accuracy.
 
     All attack the images that the net classifies right; the others count as not robust. Ours is
@@ -140,46 +171,61 @@ def trained_net(trained: nn.Module, x: Tensor, y: Tensor) -> Iterator[Row]:
     evaluates, with early exit and its own predictions. All predictions are in fp32.
     """
     trained = trained.to(memory_format=torch.channels_last)
-    default = _default_layout(trained)
-    n = len(y)
+    default, n = _default_layout(trained), len(y)
     with torch.no_grad():
         known = torch.cat([default(a.contiguous()).argmax(1) for a in x.split(250)]) == y
     x, y = x[known], y[known]
     found, missing = peers_of(default, 20, x[:128].contiguous(), y[:128])
     yield from missing
     found.pop("pyautoattack", None)  # it leaves out the images that are classified wrong
-    same, evaluation = ours(trained, 20), "our evaluation"
-    same(x[:128], y[:128])
-    attacks = {"ours": same} | found
-    right = dict.fromkeys([*attacks, evaluation], 0.0)
-    seconds: dict[str, list[float]] = {name: [] for name in right}
-    torch.manual_seed(0)
-    for i, (a, b) in enumerate(zip(x.split(128), y.split(128), strict=True)):
-        plain, fast = a.contiguous(), a.contiguous(memory_format=torch.channels_last)
-        for name in list(right)[:: 1 if i % 2 else -1]:
-            began = time.perf_counter()
-            if name == evaluation:
-                share = robust_accuracy(trained, fast, b, eps=EPS, step_size=STEP, precision="bf16")
-                right[name] += share * len(b)
-            else:
-                x_adv = attacks[name](fast if name == "ours" else plain, b)
-            seconds[name].append(time.perf_counter() - began)
-            if name != evaluation:
-                with torch.no_grad():
-                    right[name] += int((default(x_adv.contiguous()).argmax(1) == b).sum())
-    spec = spec_of(trained)
-    where, rounds = f"trained {spec.name} ({spec.activation}), batch 128", len(seconds["ours"])
-    for name in found:
-        for mine, goal in (("ours", PEERS[name]), (evaluation, None)):
-            what = f"{name} / {mine}: PGD-20 time, {where}"
+    for precision in precisions():
+        same, evaluation = f"ours in {precision}", f"our evaluation in {precision}"
+        attacks = {same: ours(trained, 20, precision)} | found
+        attacks[same](x[:128], y[:128])
+        right = dict.fromkeys([*attacks, evaluation], 0.0)
+        seconds: dict[str, list[float]] = {name: [] for name in right}
+        torch.manual_seed(0)
+        for i, (a, b) in enumerate(zip(x.split(128), y.split(128), strict=True)):
+            plain, fast = a.contiguous(), a.contiguous(memory_format=torch.channels_last)
+            for name in list(right)[:: 1 if i % 2 else -1]:
+                began = time.perf_counter()
+                if name == evaluation:
+                    how = {"eps": EPS, "step_size": STEP, "precision": precision}
+                    right[name] += robust_accuracy(trained, fast, b, **how) * len(b)
+                else:
+                    x_adv = attacks[name](fast if name == same else plain, b)
+                seconds[name].append(time.perf_counter() - began)
+                if name != evaluation:
+                    with torch.no_grad():
+                        right[name] += int((default(x_adv.contiguous()).argmax(1) == b).sum())
+        yield from _rows(named, precision, seconds, {k: 100 * v / n for k, v in right.items()}, n)
+
+
+def _rows(
+    named: str,
+    precision: Precision,
+    seconds: dict[str, list[float]],
+    accuracy: dict[str, float],
+    n: int,
+) -> Iterator[Row]:
+    """Ratios of times, and how far the robust accuracies are apart."""
+    same, evaluation = f"ours in {precision}", f"our evaluation in {precision}"
+    rounds = len(seconds[same])
+    for name in [k for k in seconds if k in PEERS]:
+        for mine, goal in (
+            (same, GOALS[precision][name]),
+            (evaluation, EVALUATION if name == "adv-lib" else None),
+        ):
+            what = f"{name} / {mine}: PGD-20 time, {named}, batch 128"
             yield Row("peers", what, *ratio(seconds[name], seconds[mine]), rounds, at_least=goal)
-    accuracy = {name: 100 * robust / n for name, robust in right.items()}
-    for name in [*found, evaluation]:
-        gap = abs(accuracy["ours"] - accuracy[name])
+    for name, most in ((same, 1.0), (evaluation, 0.3)):
+        peer = "adv-lib" if "adv-lib" in accuracy else next(k for k in accuracy if k in PEERS)
+        gap = abs(accuracy[name] - accuracy[peer])
         yield Row(
-            "peers", f"robust accuracy, ours against {name}: points apart", gap, gap, gap, 1,
-            at_most=1.0,
-            note=f"ours {accuracy['ours']:.1f} %, {name} {accuracy[name]:.1f} % of {n} images",
+            "peers", f"robust accuracy, {name} against {peer}, {named}: points apart",
+            gap, gap, gap,
+            1, at_most=most,
+            note=f"{name} {accuracy[name]:.1f} %, {peer} {accuracy[peer]:.1f} % of {n} images",
         )  # fmt: skip
 
 

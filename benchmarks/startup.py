@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from PIL import Image
 from benchmarks._measure import Row, interleaved, ratio
 from jeat.data import load_data
 
-__all__ = ["data", "measure"]
+__all__ = ["data", "demo", "measure"]
 
 
 def python(code: str) -> None:
@@ -76,3 +78,33 @@ def data(folder: Path) -> Iterator[Row]:
     for name, most in (("first", 1.3), ("again", 0.05)):
         found = ratio(t[name], t["pillow"])
         yield Row("start-up", f"load CIFAR-10, {name} / Pillow's decoding", *found, 2, at_most=most)
+
+
+def demo() -> Iterator[Row]:
+    """Seconds of `make demo` once installed: to its first line, its first picture, its end."""
+    words = ["reproduce", "digits", "--seeds", "1", "--workers", "2"]
+    at: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jeat", *words, "--out", f"{folder}/demo"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stderr
+
+        def read() -> None:
+            for _ in process.stderr or ():
+                at.setdefault("first line", time.perf_counter() - began)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        while process.poll() is None:
+            if any(Path(folder).rglob("*.png")):
+                at.setdefault("first picture", time.perf_counter() - began)
+            time.sleep(0.2)
+        at["end"] = time.perf_counter() - began
+        reader.join()
+    note = f"seconds; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    for name, most in (("first line", 20), ("first picture", 60), ("end", 100)):
+        value = at.get(name, float("nan"))
+        yield Row("demo", f"make demo to its {name}", *3 * (value,), 1, at_most=most, note=note)

@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 from benchmarks._measure import Row, interleaved, ratio
 
-__all__ = ["measure"]
+__all__ = ["beside", "measure"]
 
 WORK = """
 import sys, torch
 from jeat.energy import energy_of, score
 from jeat.nets import Spec, build
 torch.manual_seed(0)
-torch.set_num_threads(2)
-name, channels, size, passes = sys.argv[1], *map(int, sys.argv[2:])
+name, channels, size, passes, threads = sys.argv[1], *map(int, sys.argv[2:])
+torch.set_num_threads(threads)
 net = build(Spec(name, channels, size, tuple("0123456789"), activation="silu"))
 E = energy_of(net.eval().requires_grad_(False))
 x = torch.rand(64, channels, size, size)
@@ -31,11 +31,11 @@ NETS = {"convnet-32, 8 x 8": ("convnet-32", 1, 8, 30), "wrn-10-2, 32 x 32": ("wr
 class Worker:
     """A process that takes input gradients when it is called; how its threads wait is given."""
 
-    def __init__(self, net: tuple[object, ...], policy: str | None) -> None:
+    def __init__(self, net: tuple[object, ...], policy: str | None, threads: int = 2) -> None:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
         env |= {} if policy is None else {"OMP_WAIT_POLICY": policy}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORK, *map(str, net)],
+            [sys.executable, "-c", WORK, *map(str, net), str(threads)],
             env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
 
@@ -51,14 +51,16 @@ class Worker:
 
 
 @contextmanager
-def busy() -> Iterator[None]:
-    """Beside a process that never waits."""
-    other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+def busy(processes: int = 1) -> Iterator[None]:
+    """Beside processes that never wait."""
+    words = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(words) for _ in range(processes)]
     try:
         yield
     finally:
-        other.kill()
-        other.wait()
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 def measure(rounds: int = 5) -> Iterator[Row]:
@@ -80,3 +82,22 @@ def measure(rounds: int = 5) -> Iterator[Row]:
         yield Row(
             "waiting", f"{what}spinning / asleep, beside a busy process", *found, rounds, note=load
         )
+
+
+def beside(rounds: int = 5) -> Iterator[Row]:
+    """Two threads beside a job on every core, over one thread alone: half of two cores."""
+    for name, net in NETS.items():
+        shared, alone = Worker(net, "passive"), Worker(net, "passive", 1)
+        try:
+            seconds: dict[str, list[float]] = {"beside": [], "alone": []}
+            for _ in range(rounds):
+                seconds["alone"] += interleaved({"a": alone}, 1)["a"]
+                with busy(2):
+                    seconds["beside"] += interleaved({"b": shared}, 1)["b"]
+        finally:
+            shared.leave()
+            alone.leave()
+        what = f"input gradients, {name}: 2 threads beside a busy machine / 1 thread alone"
+        load = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        found = ratio(seconds["beside"], seconds["alone"])
+        yield Row("waiting", what, *found, rounds, at_most=1.25, note=load)

@@ -41,7 +41,9 @@ INSIDE = {
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "asked", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
     "report": ["summary", "page"],
-    "suites": ["suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "work"],
+    "suites": [
+        "suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks", "work",
+    ],
     "recipes": ["paper"],
     "recipes/paper": ["numbers", "words", "tables", "figures", "comparison"],
     "figures": ["image_grid"],

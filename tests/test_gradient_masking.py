@@ -257,7 +257,8 @@ def test_a_net_trained_in_bf16_is_attacked_in_fp32_also_under_autocast(name, tmp
     gradients = []
     for around in (False, True):
         kinds.clear()
-        how = {"attacks": "apgd-ce"} if name == "auto_attack" else {}
+        own = {"attacks": "apgd-ce", "precision": "fp32"}
+        how = own if name == "auto_attack" else {}
         torch.manual_seed(0)
         with torch.autocast("cpu", torch.bfloat16, enabled=around):
             gradients.append(find(name)(Subject(net, x, y), eps=0.05, **how))

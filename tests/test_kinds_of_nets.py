@@ -49,6 +49,9 @@ FUNCTIONS = {
         net, x, y, eps=0.5, norm="l2", attacks=["apgd-ce", "fab-t"], seed=0
     ),
     "calibration_error": metrics.calibration_error,
+    "corruption_accuracy": lambda net, x, y: metrics.corruption_accuracy(
+        net, x, y, kinds=["contrast", "pixelate"], severities=[3]
+    ),
     "energies": metrics.energies,
     "energy_of": lambda net, x, y: energy.score(energy.energy_of(net), x),
     "energy_on_plane": on_plane,
@@ -57,6 +60,8 @@ FUNCTIONS = {
     "fisher_score": lambda net, x, y: metrics.fisher_score(net, x, y),
     "fisher_terms": lambda net, x, y: torch.stack(metrics.fisher_terms(net, x, probes=3)),
     "gradient_masking": lambda net, x, y: metrics.gradient_masking(net, x, y, eps=0.05, queries=3),
+    # labels alone: logits rounded otherwise may send its search another way
+    "hop_skip_jump": lambda net, x, y: metrics.hop_skip_jump(net, x, y, steps=1)[0] > 0,
     "judge_accuracy": metrics.judge_accuracy,
     "langevin": final,
     "loss_of": lambda net, x, y: energy.score(energy.loss_of(net, y), x),
@@ -68,7 +73,10 @@ FUNCTIONS = {
     "sample": lambda net, x, y: jeat.sample(net, y, steps=2, step_size=0.1, noise=0.0, start=start),
     "zero_gradient": metrics.zero_gradient,
 }
-NO_GRADIENT = {"accuracy", "calibration_error", "energies", "energy_on_plane", "judge_accuracy"}
+NO_GRADIENT = {
+    "accuracy", "calibration_error", "corruption_accuracy", "energies", "energy_on_plane",
+    "hop_skip_jump", "judge_accuracy",
+}  # fmt: skip
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 with_gradients = pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - NO_GRADIENT))
 

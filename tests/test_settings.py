@@ -1,8 +1,11 @@
 """What a plan says is what happens."""
 
 import json
+import logging
+import time
 from copy import deepcopy
 from dataclasses import replace
+from importlib import import_module
 from itertools import islice
 
 import pytest
@@ -16,6 +19,7 @@ from jeat.cli import main
 from jeat.data import Batch, batches
 from jeat.energy import cross_entropy, marginal_energy
 from jeat.metrics import accuracy, robust_accuracy
+from jeat.nets import Spec, build, in_bf16
 from jeat.nets.places import newest
 from jeat.objectives import Normal
 from jeat.runs.buffer import load_buffer
@@ -28,7 +32,10 @@ from jeat.training.plan import Optimisation, Plan, Recovery
 from .conftest import DIGITS
 from .test_run import JEAT_PLAN, SHORT, assert_same_run
 
+modes = import_module("jeat.nets.modes")
 IMAGES = DIGITS.train
+CPU = torch.device("cpu")
+NAMES = ("whole", "stopped")
 
 
 def run(plan, out):
@@ -258,12 +265,71 @@ def test_a_run_multiplies_in_its_precision_and_keeps_weights_and_energies_in_fp3
     assert {p.grad.dtype for p in net.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize(("able", "multiplies"), [(False, torch.float32), (True, torch.bfloat16)])
-def test_auto_is_bf16_where_the_machine_has_instructions_for_it(net, able, multiplies, monkeypatch):
+@pytest.mark.parametrize(
+    ("able", "bf16", "multiplies"),
+    [(False, 0.5, torch.float32), (True, 0.5, torch.bfloat16), (True, 2.0, torch.float32)],
+)
+def test_auto_is_bf16_where_the_machine_is_able_and_the_net_is_faster_in_it(
+    net, able, bf16, multiplies, monkeypatch
+):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: able)
+    monkeypatch.setattr(modes, "seconds_in_both", lambda net, x: (1.0, bf16))
     watched = Watched()
     next(logs(net, watched, Optimisation(precision="auto")))
     assert {f.dtype for f in watched.logits} == {multiplies}
+
+
+def test_a_net_is_timed_once_says_so_and_is_left_as_it_was(monkeypatch, caplog):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    timed, real = [], modes.seconds_in_both
+    monkeypatch.setattr(modes, "seconds_in_both", lambda *a: timed.append(1) or real(*a))
+    net = build(Spec("wrn-10-1", 1, 8, tuple("abc"), {"norm": "batch"})).train()
+    before, state = deepcopy(net.state_dict()), torch.random.get_rng_state()
+    caplog.set_level(logging.INFO, logger="jeat")
+    found = {in_bf16("auto", CPU, net), in_bf16("auto", CPU, nn.DataParallel(net))}
+    assert len(timed) == len(found) == len(caplog.records) == 1
+    assert f"wrn-10-1 on images of (1, 8, 8): {'bf16' if found == {True} else 'fp32'}, as" in (
+        caplog.text
+    )
+    assert net.training
+    assert all(p.requires_grad and p.grad is None for p in net.parameters())
+    assert torch.equal(torch.random.get_rng_state(), state)
+    for k, v in net.state_dict().items():
+        assert torch.equal(v, before[k]), k
+
+
+def test_the_times_are_those_of_the_precisions_and_the_first_round_does_not_count():
+    class Slow(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.n = 0
+
+        def forward(self, x):
+            self.n += 1
+            bf16 = torch.is_autocast_enabled("cpu")
+            time.sleep(0.5 if self.n <= 2 else 0.02 + 0.04 * bf16)
+            return x.flatten(1)[:, :3] * 1
+
+    fp32, bf16 = modes.seconds_in_both(Slow(), torch.rand(2, 1, 4, 4))
+    assert 0.02 <= fp32 < 0.05 < 0.06 <= bf16 < 0.4
+
+
+@pytest.mark.parametrize("began", [0.5, 2.0])
+def test_a_run_that_is_resumed_keeps_what_auto_chose(began, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    o = Optimisation(epochs=1, batch_size=400, precision="auto", save_every=1)
+    plan = Plan("normal", net="convnet-4", optimisation=o)
+    for name, later in (("whole", began), ("stopped", 1 / began)):
+        monkeypatch.setattr(modes, "seconds_in_both", lambda net, x: (1.0, began))
+        for log in fit(plan, tmp_path / name):
+            if name == "stopped" and log.iteration == 1:
+                break
+        monkeypatch.setattr(modes, "seconds_in_both", lambda net, x, later=later: (1.0, later))
+        assert len([*fit(plan, tmp_path / name, resume=True)]) == (2 if name == "stopped" else 0)
+    kept = {json.loads((tmp_path / k / "run.json").read_text())["precision"] for k in NAMES}
+    assert kept == {"bf16" if began < 1 else "fp32"}
+    whole, stopped = (jeat.load(tmp_path / k).state_dict() for k in NAMES)
+    assert all(torch.equal(whole[k], stopped[k]) for k in whole)
 
 
 class Multiplied(nn.Module):
@@ -298,7 +364,7 @@ class Own(nn.Conv2d):
         (16, 1, nn.Conv2d, torch.bfloat16),
     ],
 )
-def test_auto_is_fp32_on_a_cpu_wherever_it_is_resolved_where_bf16_is_slower(
+def test_auto_is_fp32_on_a_cpu_for_thin_groups_where_no_spec_says_what_could_be_timed(
     channels, groups, own, multiplies, monkeypatch
 ):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)

@@ -28,6 +28,7 @@ import jeat
 from jeat._support.plugins import known_parts
 from jeat.attacks import fgsm_rs
 from jeat.data import Data, Images, batches
+from jeat.data.corruptions import KINDS
 from jeat.energy import energy_of
 from jeat.figures import panels
 from jeat.jobs.drawing import Drawing, save_images
@@ -46,9 +47,11 @@ from .conftest import DIGITS
 
 HIGHER = {
     "*", "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square",
-    "auto_attack", "class_accuracy@*", "is", "judge_accuracy", "judge_is", "judge_precision",
-    "judge_recall", "ood_auroc_confidence", "ood_auroc_energy", "ood_auroc_gradient", "precision",
-    "recall", "robust_accuracy", "robust_accuracy@*", "robust_class_accuracy@*",
+    "auto_attack", "class_accuracy@*", "corruption_accuracy",
+    *(f"corruption_{kind}" for kind in KINDS), "hop_skip_jump", "hop_skip_jump_distance", "is",
+    "judge_accuracy", "judge_is", "judge_precision", "judge_recall", "ood_auroc_confidence",
+    "ood_auroc_energy", "ood_auroc_gradient", "precision", "recall", "robust_accuracy",
+    "robust_accuracy@*", "robust_class_accuracy@*", "square_attack",
 }  # fmt: skip
 LOWER = {
     "cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs",

@@ -18,21 +18,7 @@ __all__ = ["rivals"]
 Attack = Callable[[Tensor, Tensor], Tensor]
 
 
-def adv_lib(net: nn.Module, steps: int) -> Attack:
-    """pgd_linf of adv-lib."""
-    from adv_lib.attacks import pgd_linf
-
-    return lambda x, y: pgd_linf(  # type: ignore[no-any-return]
-        net, x, y, ε=peers.EPS, steps=steps, absolute_step_size=peers.STEP
-    )
-
-
-PEERS: dict[str, Callable[[nn.Module, int], Attack]] = {
-    "adv-lib": adv_lib,
-    "torchattacks": peers.torchattacks,
-    "foolbox": peers.foolbox,
-    "art": peers.art,
-}
+PEERS = {k: peer for k, peer in peers.PEERS.items() if k != "pyautoattack"}
 
 
 def rivals(bench: Bench) -> Iterator[Row]:

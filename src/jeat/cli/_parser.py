@@ -14,6 +14,7 @@ from jeat._support import processes
 from jeat._support.checks import LARGEST, plain, quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
+from jeat._support.progress import show_log
 from jeat._support.signatures import Flag, signature_of
 from jeat.cli._yaml import ERRORS, by_flag, in_file, is_other_number, load, number, number_kind
 
@@ -38,6 +39,7 @@ class Parser(jsonargparse.ArgumentParser):
         self._several: set[str] = set()  # flags that take several words
         self._long: dict[str, str] = {}  # short names of flags -> the names they have here
         self.add_argument("--config", action="config", help="YAML file of these flags")
+        self.add_argument("-v", "--verbose", action="store_true", help="say what auto chooses")
         jsonargparse.set_loader("yaml", self._load, ERRORS)
 
     def add_flags(self, flags: Iterable[Flag], group: str = "") -> None:
@@ -101,6 +103,8 @@ class Parser(jsonargparse.ArgumentParser):
             args = self.parse_args(plain_words)
         except UnicodeDecodeError:
             self.error("--config is no text: give a YAML file of these flags")
+        if args.verbose:
+            show_log()
         for name, default in self.get_defaults().items():  # null and 3 for a switch pass in YAML
             group, _, last = name.rpartition(".")
             if group and not isinstance(args.get(group), jsonargparse.Namespace):
@@ -227,8 +231,7 @@ def _readable(message: str) -> str:
         return "--config must be a YAML file of flags and values, such as 'seed: 3'"
     if group := re.match(r'Parser key "(\w+)": Unable to load config', message):
         return f"{group[1]} must hold flags by name"
-    found = _WRONG.fullmatch(message)
-    if found is None:
+    if (found := _WRONG.fullmatch(message)) is None:
         return message
     kinds = [
         _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])

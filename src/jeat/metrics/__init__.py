@@ -41,10 +41,12 @@ from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
 from jeat.metrics.calibration import calibration_error
 from jeat.metrics.class_accuracy import class_accuracy
+from jeat.metrics.corruptions import corruption_accuracy
 from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
 from jeat.metrics.gradient_masking import gradient_masking, signs_of_masking
+from jeat.metrics.hop_skip_jump import hop_skip_jump
 from jeat.metrics.judge_accuracy import judge_accuracy
 from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
@@ -57,9 +59,10 @@ from jeat.metrics.zero_gradient import zero_gradient
 __all__ = [
     "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
     "aimed", "auto_attack", "axis", "calibration_error", "check_settings", "class_accuracy",
-    "columns_of", "counts_of", "curvature", "energies", "energy_on_plane", "find", "fisher_score",
-    "fisher_terms", "gradient_masking", "intervals_of", "judge_accuracy", "means_over_images",
-    "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
+    "columns_of", "corruption_accuracy", "counts_of", "curvature", "energies",
+    "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
+    "hop_skip_jump", "intervals_of", "judge_accuracy", "means_over_images", "memorisation",
+    "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
     "robust_accuracy", "robustness_curve", "sample_quality", "shared", "signs_of_masking",
     "targeted_success", "zero_gradient",
 ]  # fmt: skip

@@ -3,7 +3,8 @@
 The order is what makes it fast. Cheap attacks come first, so that images which fall to them are
 not given to the long ones. An attack with targets takes one after the other, and an image that
 falls leaves before the next. The search may be in bf16: whatever it finds counts only where it
-holds in fp32, and what fp32 denies is attacked again in fp32.
+holds in fp32, and an image that an attack brings near another class, but not over, is given to it
+again in fp32.
 """
 
 import math
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from jeat._support.progress import tell
 from jeat._support.tensors import check_finite
 from jeat.attacks import Norm, length, pgd
-from jeat.metrics._subject import logits_of, right
+from jeat.metrics._subject import logits_of
 from jeat.nets import Precision, autocast, evaluating
 
 __all__ = ["Search", "Step"]
@@ -27,18 +28,23 @@ __all__ = ["Search", "Step"]
 _FORWARD, _GRADIENT = 1, 3  # what passes take, about
 _CHEAP_STEPS, _CHEAP_TARGETS = 10, 3
 _ROUNDING = 1e-5  # of x + delta, which is within eps before it is rounded
+_NEAR = 2**-4  # of the largest logit: a margin which bf16, at 2^-9 an operation, may hide
 
 Attack = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Images, labels and, of each image, the classes by falling logit -> attacked images."""
+"""Images, labels and, of each image, the classes by falling logit -> attacked images.
+
+Where an attack does not succeed, it gives what came nearest to it, if it has that.
+"""
 
 
 @dataclass(frozen=True)
 class Step:
-    """An attack that every image left is given, and about what it takes an image."""
+    """An attack that every image left is given, about what it takes an image, and which restart."""
 
     name: str
     attack: Attack
     cost: int
+    restart: int = 0
 
 
 class Finite(nn.Module):
@@ -106,9 +112,8 @@ class Search:
         """Give every image that is left to one step after the other."""
         for i, step in enumerate(steps):
             for at in self._places():
-                denied = self._attack(step, at, self.precision)
-                if len(denied):
-                    self._attack(step, denied, "fp32")
+                if len(near := self._attack(step, at, self.precision)):
+                    self._attack(step, near, "fp32")
                 self.done += step.cost * len(at)
                 stay = int(self.left.sum())
                 rest = stay * sum(s.cost for s in steps[i + 1 :])
@@ -121,9 +126,9 @@ class Search:
         return at.split(self.batch_size) if len(at) else ()
 
     def _attack(self, step: Step, at: Tensor, precision: Precision) -> Tensor:
-        """Take out the images that fall in fp32; those that fall in ``precision`` only."""
+        """Take out the images that fall; where others came near to it in another precision."""
         x, y, device = self.x[at], self.y[at], self.x.device
-        torch.manual_seed(self.seed)
+        torch.manual_seed(self.seed + step.restart)
         self._seen.precision = precision
         with autocast(precision, device), evaluating(self.net), autocast("fp32", device):
             x_adv = step.attack(x, y, self._ranked[at])
@@ -131,9 +136,11 @@ class Search:
                 fooled = self._seen(x_adv).argmax(1) != y
         inside = length(x_adv - x, self.norm) <= self.eps * (1 + _ROUNDING) + 1e-6
         with torch.no_grad(), autocast("fp32", device), evaluating(self.net):
-            stays = right(self.net, x_adv.to(self.dtype), y)
+            logits = logits_of(self.net, x_adv.to(self.dtype), y)
+        stays = logits.argmax(1) == y
         self.left[at] = stays | ~inside
-        return at[fooled & inside & stays]
+        near = fooled | (_margin(logits, y) <= _NEAR * logits.abs().amax(1))
+        return at[stays & inside & near] if precision != "fp32" else at[:0]
 
     def cheap(self, classes: int) -> list[Step]:
         """Short attacks of PGD: on cross-entropy, and towards each of the next classes."""
@@ -163,7 +170,7 @@ class Search:
         if name == "square":
             if queries is not None:
                 whole.square.n_queries, whole.square.rescale_schedule = queries, True
-            return [Step(name, _plain(whole.square), _FORWARD * whole.square.n_queries)]
+            return [Step(name, partial(_square, whole.square), _FORWARD * whole.square.n_queries)]
         if name == "fab-t":
             cost = whole.fab.n_iter * (_GRADIENT + _FORWARD)
             return _aimed(name, partial(_fab, whole.fab), cost, whole.fab, classes)
@@ -171,8 +178,8 @@ class Search:
             aimed = whole.apgd_targeted
             return _aimed(name, partial(_apgd, aimed), aimed.n_iter * _GRADIENT, aimed, classes)
         whole.apgd.loss = name.removeprefix("apgd-")
-        cost = whole.apgd.n_restarts * whole.apgd.n_iter * _GRADIENT
-        return [Step(name, _plain(whole.apgd), cost)]
+        run, cost = partial(_apgd, whole.apgd, None), whole.apgd.n_iter * _GRADIENT
+        return [Step(name, run, cost, i) for i in range(whole.apgd.n_restarts)]
 
 
 def _aimed(name: str, run: Any, cost: int, attack: Any, classes: int) -> list[Step]:
@@ -181,31 +188,28 @@ def _aimed(name: str, run: Any, cost: int, attack: Any, classes: int) -> list[St
     return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
 
 
-def _plain(attack: Any) -> Attack:
-    """An attack of pyautoattack without targets."""
-
-    def run(x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
-        x_adv: Tensor = attack.perturb(x, y)
-        return x_adv
-
-    return run
+def _margin(logits: Tensor, y: Tensor) -> Tensor:
+    """f_y less the largest other logit."""
+    label = logits.gather(1, y[:, None])
+    return (label - logits.scatter(1, y[:, None], -torch.inf)).amin(1)
 
 
-def _apgd(attack: Any, k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
-    """APGD towards the class of the (k + 1)-th largest logit.
+def _apgd(attack: Any, k: int | None, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+    """APGD, towards the class of the (k + 1)-th largest logit, if k is given.
 
     In l1, from larger balls into smaller ones, in the standard's three stages.
     """
     attack.init_hyperparam(x)
-    attack.y_target = ranked[:, k]
+    attack.y_target = None if k is None else ranked[:, k]
     if attack.use_largereps:
         stages = [math.ceil(0.3 * attack.n_iter_orig)] * 2
         stages.append(attack.n_iter_orig - sum(stages))
         radii = [by * attack.eps_orig for by in (3.0, 2.0, 1.0)]
-        _, stays, _, x_adv = attack.decr_eps_pgd(x, y, radii, stages)
+        best, stays, _, x_adv = attack.decr_eps_pgd(x, y, radii, stages)
     else:
-        _, stays, _, x_adv = attack.attack_single_run(x, y)
-    return x.where(stays.bool().view(-1, 1, 1, 1), x_adv)
+        best, stays, _, x_adv = attack.attack_single_run(x, y)
+    whole: Tensor = best.where(stays.bool().view(-1, 1, 1, 1), x_adv)
+    return whole
 
 
 def _fab(attack: Any, k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
@@ -214,3 +218,11 @@ def _fab(attack: Any, k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
     with torch.no_grad():
         x_adv: Tensor = attack.attack_single_run(x, y, is_targeted=True)
     return x_adv
+
+
+def _square(attack: Any, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
+    """Square, to the image of the least margin that it found."""
+    attack.init_hyperparam(x)
+    _, best = attack.attack_single_run(x, y)
+    whole: Tensor = best
+    return whole

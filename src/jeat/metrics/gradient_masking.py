@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.passes import logits_of
+from jeat._support.progress import silent
 from jeat.attacks import Norm, length
 from jeat.energy import loss_of
 from jeat.metrics._column import Column
@@ -139,9 +140,10 @@ def gradient_masking(
         "nan_gradient": faults,
     }
     if square_fits(x, norm):
-        found["square"] = left_by_ensemble(
-            net, x, y, eps=eps, norm=norm, attacks=["square"], queries=queries
-        )
+        with silent():  # one of several short attacks
+            found["square"] = left_by_ensemble(
+                net, x, y, eps=eps, norm=norm, attacks=["square"], queries=queries
+            )
     else:
         warnings.warn(
             f"Square in {norm} cannot start in images of {x.shape[2]} x {x.shape[3]} pixels: signs "

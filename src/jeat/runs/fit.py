@@ -25,6 +25,7 @@ from jeat._support.files import rewritten
 from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
 from jeat.data import Data, load_data
+from jeat.nets import in_bf16
 from jeat.nets.places import newest
 from jeat.runs.asked import check_run, with_data
 from jeat.runs.checkpoints import load_state
@@ -75,8 +76,16 @@ class Run:
         return last is not None and int(last.name) >= total and holds_net(last)
 
     def begin(self, *, fresh: bool) -> Begun:
-        """The training at its beginning, by the plan as it is after its rollbacks."""
-        return begin(changed(self.plan, self.past), self.data, fresh=fresh, net=self.net)
+        """The training at its beginning, by the plan as it is after its rollbacks.
+
+        What ``auto`` chose when the run began is kept, where this machine can do it.
+        """
+        plan, file = changed(self.plan, self.past), self.out / "run.json"
+        kept = json.loads(file.read_text()).get("precision") if file.exists() else None
+        o, here = plan.optimisation, in_bf16("auto", processes.device())
+        if o.precision == "auto" and (kept == "fp32" or (kept == "bf16" and here)):
+            plan = replace(plan, optimisation=replace(o, precision=kept))
+        return begin(plan, self.data, fresh=fresh, net=self.net)
 
 
 def fit(
@@ -131,7 +140,7 @@ def fit(
     begun = run.begin(fresh=run.newest is None)
     with stop_asked() as asked, only_writer(out), explained_write_errors(out):
         check_place(out, plan, resume)  # again: another process may have been faster
-        _write_record(run)
+        _write_record(run, begun)
         begun.training.accelerator.wait_for_everyone()
         now = run.read_again()
         if any_process(begun.training, (now.past, now.newest) != (run.past, run.newest)):
@@ -151,6 +160,8 @@ def fit(
                     raise KeyboardInterrupt(f"stopped, after {why}") from why
                 begun = run.begin(fresh=run.past[-1].to == 0)
             else:
+                if any_process(begun.training, bool(asked)):
+                    raise KeyboardInterrupt("stopped, and finished")
                 return
 
 
@@ -201,11 +212,16 @@ def _logs(run: Run, begun: Begun) -> Iterator[Log]:
     )
 
 
-def _write_record(run: Run) -> None:
+def _write_record(run: Run, begun: Begun) -> None:
     """``run.json``, where the run begins."""
     if processes.rank() or (run.out / "run.json").exists():
         return
     # the folder before the record: a run that lost its checkpoints is refused
     (run.out / "checkpoints").mkdir(exist_ok=True)
-    record = {"plan": asdict(run.plan), "data_sha256": run.data.digest()} | provenance()
+    bf16 = begun.training.accelerator.mixed_precision == "bf16"
+    record = {
+        "plan": asdict(run.plan), "data_sha256": run.data.digest(),
+        "precision": "bf16" if bf16 else "fp32",
+    }  # fmt: skip
+    record |= provenance()
     rewritten(run.out / "run.json", json.dumps(record, indent=1))

@@ -1,0 +1,167 @@
+"""The work of a suite in tasks, which several processes may share: each does what no other does."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from jeat.figures import grid
+from jeat.jobs import drawing, measurement
+from jeat.jobs.drawing import Drawing, load_images
+from jeat.jobs.measurement import Measurement
+from jeat.runs.fit import fit
+from jeat.suites.suite import JUDGE, Suite, drawings, measurements, runs
+from jeat.training.plan import Plan
+
+__all__ = ["LOCKS", "Progress", "carried_out"]
+
+LOCKS = ".locks"  # of the tasks that processes share
+
+_PAUSE = 0.5  # seconds until a process looks again whether others are ready
+_ROW = 10  # images of each class in the picture beside a drawing
+
+
+@dataclass(frozen=True)
+class Progress:
+    """``done`` of ``total`` of a named stage, and what is being done."""
+
+    stage: str
+    done: int
+    total: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Something to be done once; done again, it does nothing.
+
+    Attributes:
+        stage: train, draw or measure.
+        name: of its folder or file in that of the suite.
+        needs: the names of tasks before it.
+        carry_out: does it, and tells what it is at.
+    """
+
+    stage: str
+    name: str
+    needs: frozenset[str]
+    carry_out: Callable[[], Iterator[str]]
+
+
+def carried_out(
+    suite: Suite,
+    out: Path,
+    *,
+    seeds: int,
+    shared: bool = False,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Iterator[Progress]:
+    """Carry out every task, each when those that it needs are done: train, draw, measure.
+
+    A net is drawn from once it is trained, before the next is trained, so that there is something
+    to look at.
+
+    Args:
+        suite: whose tasks.
+        out: its folder.
+        seeds: how many.
+        shared: other processes do the same, and a task that one is at is left to it.
+        wanted: whether to go on, asked at each step.
+
+    Raises:
+        OSError: the filesystem knows no locks, and work is shared.
+    """
+    left = _tasks(suite, out, seeds=seeds)
+    total = {stage: sum(t.stage == stage for t in left) for stage in ("train", "draw", "measure")}
+    done: dict[str, int] = dict.fromkeys(total, 0)
+    passed: set[str] = set()
+    while left:
+        for task in [t for t in left if t.needs <= passed]:
+            with _held(out, task) if shared else _free() as mine:
+                if not mine:
+                    continue
+                for note in task.carry_out():
+                    if not wanted():
+                        return
+                    yield Progress(task.stage, done[task.stage], total[task.stage], note)
+            passed.add(task.name)
+            left.remove(task)
+            done[task.stage] += 1
+            if done[task.stage] == total[task.stage]:
+                yield Progress(task.stage, done[task.stage], total[task.stage], "done")
+            break
+        else:
+            time.sleep(_PAUSE)
+
+
+def _tasks(suite: Suite, out: Path, *, seeds: int) -> list[Task]:
+    """All there is to do, in the order of one process."""
+    training = runs(suite, out, seeds=seeds)
+    found = []
+    drawn = drawings(suite, out, seeds=seeds)
+    for name, plan in training.items():
+        inits = frozenset(k for k in training if plan.init == str(out / k))
+        found.append(Task("train", name, inits, partial(_train, out, name, plan)))
+        for file, d in drawn.items():
+            if file.parent == out / name:
+                found.append(_drawing(out, file, d, frozenset({name})))
+    for file, m in measurements(suite, out, seeds=seeds).items():
+        run = file.parents[1]
+        made = {str(f.relative_to(out)) for f in drawn if f.parent == run}
+        needs = frozenset({str(run.relative_to(out)), JUDGE, *made})
+        name = str(file.relative_to(out))
+        found.append(Task("measure", name, needs, partial(_measure, name, file, m)))
+    return found
+
+
+def _train(out: Path, name: str, plan: Plan) -> Iterator[str]:
+    for log in fit(plan, out / name, resume=True):
+        yield f"{name}: {log.iteration} of {log.total}"
+
+
+def _measure(name: str, file: Path, m: Measurement) -> Iterator[str]:
+    yield name
+    measurement.measure_to(file, m)
+
+
+def _drawing(out: Path, file: Path, d: Drawing, needs: frozenset[str]) -> Task:
+    name = str(file.relative_to(out))
+
+    def draw() -> Iterator[str]:
+        yield name
+        drawing.draw_to(file, d)
+        picture = file.with_suffix(".png")
+        if not picture.exists() or picture.stat().st_mtime < file.stat().st_mtime:
+            images, labels, _ = load_images(file)
+            rows = [images[labels == k][:_ROW] for k in labels.unique()]
+            grid(torch.cat(rows), columns=len(rows[0])).save(picture)
+            yield f"{picture} shows images of each class"
+
+    return Task("draw", name, needs, draw)
+
+
+@contextmanager
+def _held(out: Path, task: Task) -> Iterator[bool]:
+    """Whether this process has the task, and no other."""
+    folder = out / LOCKS
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{task.name.replace('/', '-')}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _free() -> Iterator[bool]:
+    yield True
