@@ -106,6 +106,11 @@ FOLLOW = {  # what follows gradients
     "fgsm_rs": partial(fgsm_rs, eps=0.1),
     "robust_accuracy": partial(metrics.robust_accuracy, eps=0.1),
     "robust_accuracy l2": partial(metrics.robust_accuracy, **L2),
+    "robust_accuracy of restarts": partial(metrics.robust_accuracy, eps=0.1, restarts=2),
+    "robustness_curve": partial(metrics.robustness_curve, radii=[0.05, 0.1]),
+    "class_accuracy": partial(metrics.class_accuracy, eps=0.1),
+    "targeted_success": partial(metrics.targeted_success, eps=0.1),
+    "pgd targeted": lambda net, x, y: pgd(net, x, y, **BALL, target=(y + 1) % 10),
     "robust_accuracy bf16": partial(metrics.robust_accuracy, eps=0.1, precision="bf16"),
     "auto_attack": partial(metrics.auto_attack, attacks=["apgd-ce"]),
     "auto_attack l1": partial(metrics.auto_attack, attacks=["apgd-ce"], eps=4.0, norm="l1"),
@@ -127,6 +132,8 @@ FOLLOW = {  # what follows gradients
 }
 LOOK = {  # what looks at logits
     "accuracy": metrics.accuracy,
+    "class_accuracy, clean": metrics.class_accuracy,
+    "aimed": lambda net, x, y: metrics.aimed(net, x, y, "least-likely"),
     "energies": metrics.energies,
     "calibration_error": metrics.calibration_error,
     "judge_accuracy": metrics.judge_accuracy,
