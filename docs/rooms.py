@@ -24,7 +24,7 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "tensors", "learning", "passes", "kinds", "table", "shipped", "files",
+        "checks", "tensors", "evenly", "learning", "passes", "kinds", "table", "shipped", "files",
         "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from jeat._support.evenly import evenly
 from jeat._support.sealed import seal_of
 from jeat._support.tensors import pixel_fault
 
@@ -49,12 +50,12 @@ class Images:
         return Images(self.x.to(device), self.y.to(device))
 
     def floats(self, n: int | None = None) -> tuple[Tensor, Tensor]:
-        """``n`` images spread evenly over all (all by default), fp32 in [0, 1], and their labels.
+        """``n`` images spread evenly (all by default), fp32 in [0, 1], and their labels.
 
-        Evenly, since data sets come sorted by class.
+        Evenly over all, since data sets come sorted by class; within each class, where that would
+        not have the classes in their shares (``_support/evenly.py`` has the rule).
         """
-        n = min(n or len(self), len(self))
-        at = torch.arange(n, device=self.y.device) * len(self) // n
+        at = evenly(self.y, min(n or len(self), len(self)))
         return self.x[at].float() / 255, self.y[at]
 
 
