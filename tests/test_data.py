@@ -138,7 +138,7 @@ def test_classes_in_turn_are_in_their_shares_and_spread_over_each_class():
     y = [0, 1, 0, 2] * 50
     assert of_labels(y).floats(40)[1].bincount().tolist() == [20, 10, 10]
     assert of_labels(y).floats(50)[1].bincount().tolist() == [25, 13, 12]
-    assert rows_of(y, 8) == [0, 1, 3, 50, 100, 101, 103, 150]
+    assert rows_of(y, 10) == [0, 1, 3, 40, 65, 80, 103, 120, 133, 160]
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.data())
