@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jeat._support.files import expanded
+from jeat._support.files import expanded, stamp
 from jeat._support.hub import hub_data
 from jeat._support.kinds import kind_of
 from jeat._support.reading import Reading
@@ -38,12 +38,12 @@ def reads(source: str, path: Path) -> bool:
 
 
 def key(source: str, path: Path) -> str:
-    """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
+    """A key of what ``source`` holds: its files' names and stamps, or the hub name."""
     config = _config(source, path) or ""
     if path.is_file():
         if kind_of(path) != _PARQUET:
             raise ValueError(_not_a_folder(source, path))
-        return json.dumps([str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns])
+        return json.dumps([str(path.resolve()), stamp(path)])
     if not path.exists():
         hub = hub_data(source)
         if hub is None or hub.commit is None:
@@ -60,7 +60,7 @@ def key(source: str, path: Path) -> str:
             "them"
         )
     splits = splits_of(path, files)
-    stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    stats = [(str(f), stamp(f)) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats, splits, *[config] * bool(config)])
 
 

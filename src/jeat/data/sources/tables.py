@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from jeat._support.files import stamp
 from jeat._support.reading import Reading
 from jeat.data.columns import label_column
 from jeat.data.decode import checked, coloured, decoded, line
@@ -62,11 +63,10 @@ def reads(source: str, path: Path) -> bool:
 
 
 def key(source: str, path: Path) -> str:
-    """A key of the table, and of the sizes and times of its images."""
+    """A key of the table, and of the stamps of its images."""
     table = _table(path)
     files = [Path(file["path"]) for file in _files(path, table, _paths(path, table))]
-    stats = [(f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return json.dumps([str(path.resolve()), table.header, table.rows, stats])
+    return json.dumps([str(path.resolve()), table.header, table.rows, [*map(stamp, files)]])
 
 
 def read(source: str, path: Path, how: Reading) -> Data:
