@@ -256,9 +256,7 @@ def in_a_folder(place, pixels):
 
 def in_a_table(place, pixels):
     folder, files = in_a_folder(place, pixels)
-    rows = [
-        f"{f.relative_to(folder)},{f.parent.name},{f.parts[-3]}" for f in folder.rglob("*.png")
-    ]
+    rows = [f"{f.relative_to(folder)},{f.parent.name},{f.parts[-3]}" for f in folder.rglob("*.png")]
     (place / "set.csv").write_text("\n".join(["path,label,split", *rows]))
     return place / "set.csv", files
 
@@ -273,7 +271,7 @@ def in_files(write):
     return written
 
 
-def zipped(file, pixels):
+def archived(file, pixels):
     file.parent.mkdir(exist_ok=True)
     with zipfile.ZipFile(file.with_suffix(".zip"), "w") as archive:
         for i, x in enumerate(pixels):
@@ -300,7 +298,7 @@ def as_bmp(pixels):
 
 @pytest.mark.parametrize(
     "write",
-    [in_a_folder, in_a_table, in_files(zipped), in_files(tabled)],
+    [in_a_folder, in_a_table, in_files(archived), in_files(tabled)],
     ids=["folder", "table", "archive", "parquet"],
 )
 def test_files_of_one_size_and_time_that_change_places_are_decoded_again(tmp_path, write):

@@ -385,7 +385,7 @@ def test_classes_that_cannot_be_scored_or_hardly_told_are_said(tmp_path):
         assert load_data(root).classes == ("Cat", "cat", "dog")
     assert [str(w.message).partition("classes ")[2] for w in said] == [
         "have no test images: 'Cat'",
-        "differ in case or accents' spelling only: 'Cat', 'cat'",
+        "differ in case, accents' spelling or zeros only: 'Cat', 'cat'",
     ]
 
 

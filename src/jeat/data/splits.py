@@ -120,7 +120,7 @@ def data_of_parts(
     used = {name: columns[name] for name in (train, test) if name}
     if classes is None and any(y.dtype.kind == "U" for y in used.values()):
         texts = {name: y.tolist() for name, y in used.items()}
-        used, classes = named(texts, lambda name: f"split {name!r} of {source}")
+        used, classes = named(texts, lambda name: f"{parts[name].said} of {source}")
     found = {}
     for name, y in used.items():
         try:
