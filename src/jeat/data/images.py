@@ -23,6 +23,7 @@ __all__ = [
     "eight_bits",
     "from_arrays",
     "is_sixteen",
+    "several_labels",
 ]
 
 SOURCES = (
@@ -149,6 +150,8 @@ def from_arrays(
         warnings.warn(SIXTEEN, stacklevel=1)
     x = eight_bits(x)
     y = np.asarray(labels)
+    if y.ndim == 2 and len(y) == len(x) and y.shape[1] > 1:
+        raise ValueError(several_labels(y.shape))
     if missing := [i for i, k in enumerate(y.reshape(-1).tolist()) if k is None or k != k]:
         raise ValueError(f"a label is missing in row {missing[0]}: give it one, or remove the row")
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
@@ -161,6 +164,11 @@ def from_arrays(
             f"{odd[0]}"
         )
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
+
+
+def several_labels(shape: tuple[int, ...]) -> str:
+    """What is said of labels of a shape that is not (N,)."""
+    return f"labels are one number an image, got {shape}: for one-hot ones Y give Y.argmax(1)"
 
 
 def is_sixteen(x: np.ndarray) -> bool:
