@@ -17,6 +17,7 @@ _NAMES = {
 _ASIDE = {*SPLIT_OF, "holdout", "heldout"}
 _FLAGS = {"0", "1", "0.0", "1.0", "true", "false", "yes", "no", "t", "f", "y", "n"}
 _GIVE = "give train, validation or test"
+_LONG = 3  # words of a split's name, such as test_2 or PublicTest
 _MOST = 20  # numbers of splits or folds; a column of more counts something else
 
 
@@ -73,7 +74,7 @@ def is_like(name: str) -> bool:
 
 
 def _words(name: str) -> set[str]:
-    return {*re.split("[^a-z]+", _apart(name).lower())}
+    return {*re.findall("[a-z]+", _apart(name).lower())}
 
 
 def _apart(text: str) -> str:
@@ -104,7 +105,7 @@ def _check_words(source: str, name: str, texts: Sequence[str]) -> None:
     """
     said = f"column {name!r} of {source}"
     odd = [text for text in texts if text.lower() not in SPLIT_OF]
-    like = [text for text in texts if split_named(_apart(text))]
+    like = [text for text in texts if split_named(_apart(text)) and len(_words(text)) <= _LONG]
     if (name.lower() == "split" and any(texts)) or (like and {*texts} <= {*like, ""}):
         if "" in odd:
             raise ValueError(f"{said} has rows without a split: {_GIVE}")

@@ -108,7 +108,8 @@ def split_by_column(
 def _may_name(name: str, feature: Any) -> bool:
     """Whether a column may hold words or numbers of splits."""
     kind = str(getattr(feature, "dtype", feature))
-    return kind in _TEXT or hasattr(feature, "int2str") or (kind in _PLAIN and is_like(name))
+    plain = kind in (*_PLAIN, *_FLOATS) and is_like(name)
+    return kind in _TEXT or hasattr(feature, "int2str") or plain
 
 
 def _word(feature: Any, value: Any) -> str:
