@@ -75,9 +75,10 @@ def images_of(split):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("split", ("train", "test")), ("Subset", ("Training", "TESTING")), ("set", ("train", "val")),
-        ("partition", ("train", "eval")), ("fold", ("train", "test")), ("phase", ("train", "dev")),
-        ("Usage", ("Training", "Evaluation")), ("stage", ("train", "valid")),
+        ("split", ("train", "test")), ("Subset", ("Training", "TESTING")),
+        ("set", ("train", "val")), ("partition", ("train", "eval")), ("fold", ("train", "test")),
+        ("phase", ("train", "dev")), ("stage", ("train", "valid")),
+        ("Usage", ("Training", "Evaluation")),
         ("dataset", ("train", "test")), ("mode", ("train", "test")), ("group", ("train", "test")),
         ("data_split", ("train", "test")), ("isTest", ("train", "test")),
     ],
@@ -185,6 +186,16 @@ def test_splits_that_are_classes_of_a_column_are_read():
     assert (images_of(data.train), images_of(data.test)) == ([*range(28)], [*range(28, N)])
     tensors = source.with_format("torch")
     assert loaded(tensors)[0].digest() == data.digest()
+
+
+def test_class_folders_are_classes_though_all_are_words_of_splits(tmp_path):
+    for k, name in enumerate(("train", "valid")):
+        (tmp_path / "set/train" / name).mkdir(parents=True)
+        for i in range(10):
+            (tmp_path / "set/train" / name / f"{i}.png").write_bytes(image(10 * k + i))
+    data, _ = loaded(tmp_path / "set")
+    assert data.classes == ("train", "valid")
+    assert (len(data.train), len(data.test)) == (18, 2)
 
 
 # Labels

@@ -108,8 +108,7 @@ def split_by_column(
 def _may_name(name: str, feature: Any) -> bool:
     """Whether a column may hold words or numbers of splits."""
     kind = str(getattr(feature, "dtype", feature))
-    plain = kind in (*_PLAIN, *_FLOATS) and is_like(name)
-    return kind in _TEXT or hasattr(feature, "int2str") or plain
+    return kind in _TEXT or (kind in (*_PLAIN, *_FLOATS) and is_like(name))
 
 
 def _word(feature: Any, value: Any) -> str:
