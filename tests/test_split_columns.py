@@ -188,6 +188,16 @@ def test_splits_that_are_classes_of_a_column_are_read():
     assert loaded(tensors)[0].digest() == data.digest()
 
 
+def test_a_table_of_the_images_of_a_folder_may_name_their_splits(tmp_path):
+    for i in range(N):
+        (tmp_path / f"{i}.png").write_bytes(image(i))
+    rows = [f"{i}.png,{LABELS[i]},{SPLITS[i]}" for i in range(N)]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label,set", *rows]))
+    data, said = loaded(tmp_path)
+    assert (images_of(data.train), images_of(data.test)) == ([*range(28)], [*range(28, N)])
+    assert not said
+
+
 def test_class_folders_are_classes_though_all_are_words_of_splits(tmp_path):
     for k, name in enumerate(("train", "valid")):
         (tmp_path / "set/train" / name).mkdir(parents=True)

@@ -61,7 +61,8 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
                     f"{file} would be read as of split {split!r}: rename it, such as "
                     f"{min(named)}-00000-of-00001.parquet, in lower case"
                 )
-            places.append(place)
+            if Path(place).suffix.lower() not in IMAGES and Path(place).name not in LABELLED:
+                places.append(place)
         if len({_LETTER.sub(r"\1", _SHARD.sub("", place)) for place in places}) > 1:
             warnings.warn(
                 f"{folder}: {several(sorted(places))} are read as one split, {split!r}: where "

@@ -1,6 +1,7 @@
 """Which columns of a data set of the library datasets hold images, labels and splits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from jeat._support.reading import Reading
@@ -81,23 +82,22 @@ def split_by_column(
     (name, part), *others = splits.items()
     alone = not others and name not in ("validation", "test")
 
-    def words(column: str, parts: Iterable[Any]) -> list[str]:
-        found = dict.fromkeys(k for one in parts for k in one[column])
-        return [_word(part.features[column], k) for k in found]
-
     columns = [
         k
         for k, f in part.features.items()
         if k != image and _may_name(k, f) and all(k in one.features for _, one in others)
     ]
-    column = split_column(source, columns, lambda k: words(k, splits.values()), how, alone=alone)
+    column = split_column(
+        source, columns, lambda k: chain.from_iterable(_words(p, k) for p in splits.values()), how,
+        alone=alone,
+    )  # fmt: skip
     if column is None:
         return splits, None
     if alone:
-        rows = rows_of(_word(part.features[column], k) for k in part[column])
+        rows = rows_of(_words(part, column))
         return {k: part.select(at) for k, at in rows.items()}, column
     for k, one in splits.items():
-        if odd := sorted({*rows_of(words(column, [one]))} - {SPLIT_OF.get(str(k).lower(), k)}):
+        if odd := sorted({*rows_of(_words(one, column))} - {SPLIT_OF.get(str(k).lower(), k)}):
             raise ValueError(
                 f"split {k!r} of {source} has rows of {odd[0]!r} by its column {column!r}: put "
                 "them elsewhere, or take the column out"
@@ -111,8 +111,9 @@ def _may_name(name: str, feature: Any) -> bool:
     return kind in _TEXT or (kind in (*_PLAIN, *_FLOATS) and is_like(name))
 
 
-def _word(feature: Any, value: Any) -> str:
-    """A value of a column as text, by its class name where it has one."""
-    if value is None or (hasattr(feature, "int2str") and value < 0):
-        return ""
-    return str(feature.int2str(value) if hasattr(feature, "int2str") else value)
+def _words(part: Any, column: str) -> Iterator[str]:
+    """The values of a column as text, by their class names where they have some."""
+    name = getattr(part.features[column], "int2str", str)
+    for table in part.select_columns(column).with_format("arrow").iter(batch_size=1000):
+        for value in table[column].to_pylist():
+            yield "" if value is None or value == -1 else str(name(value))
