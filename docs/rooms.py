@@ -24,14 +24,14 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "intervals", "tensors", "learning", "passes", "kinds", "table", "shipped",
-        "files", "reading", "hub",
+        "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
+        "shipped", "files", "reading", "hub",
         "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [
         "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
-        "split_files", "folders", "sources", "given", "load",
+        "split_columns", "split_files", "folders", "sources", "given", "load",
     ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint", "weights"],

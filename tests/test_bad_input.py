@@ -86,6 +86,7 @@ def write_arrays(folder):
     }.items():
         np.savez(folder / f"{name}.npz", images=images, labels=labels)
     np.savez(folder / "keys.npz", a=x, b=y)
+    np.savez(folder / "onehot.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.eye(2)[[0, 1] * 20])
     with zipfile.ZipFile(folder / "raw.npz", "w") as raw:
         raw.writestr("images", b"no array")
         raw.writestr("labels", b"no array")
@@ -100,6 +101,17 @@ def write_layouts(folder):
     (folder / "words.csv").write_text("name,score\na,1\n")
     (folder / "idx").mkdir()
     (folder / "idx/train-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0]))
+    (folder / "idx twice").mkdir()
+    for split in ("t10k", "test"):
+        (folder / f"idx twice/{split}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0]))
+    Image.new("L", (8, 8)).save(folder / "0.png")
+    for name, rows in {
+        "no label": "path,split\n0.png,train\n",
+        "as labels": "path,label\n0.png,test\n",
+        "elsewhere": "path,label,kind\n0.png,cat,test\n",
+        "usage": "path,label,Usage\n0.png,cat,PublicTest\n",
+    }.items():
+        (folder / f"{name}.csv").write_text(rows)
     (folder / "cifar").mkdir()
     for name in ("batches.meta", "data_batch_1"):
         (folder / "cifar" / name).write_bytes(pickle.dumps(Evil(), 2))
@@ -123,6 +135,25 @@ def write_tables(folder):
         (folder / name).mkdir()
         parquet.write_table(table, folder / name / "train.parquet")
     os.mkfifo(fifo)
+    words = ["train"] * 30 + ["test"] * 10
+    for name, columns in {
+        "splits alone": {"split": words},
+        "splits as labels": {"label": words},
+        "splits elsewhere": {"label": ["a", "b"] * 20, "kind": words},
+        "odd split": {"label": [0, 1] * 20, "split": [*words[1:], "holdout"]},
+        "no split": {"label": [0, 1] * 20, "set": [*words[1:], None]},
+        "one number": {"label": ["1", "01"] * 20},
+        "halves": {"label": [0.5, 1.0] * 20},
+        "lists": {"label": [[0], [1]] * 20},
+    }.items():
+        (folder / name).mkdir()
+        parquet.write_table(
+            pyarrow.table({"image": [whole] * 40} | columns), folder / name / "train.parquet"
+        )
+    (folder / "two splits").mkdir()
+    for name in ("train", "test"):
+        rows = {"image": [whole] * 40, "label": [0, 1] * 20, "split": words}
+        parquet.write_table(pyarrow.table(rows), folder / "two splits" / f"{name}.parquet")
 
 
 def write_folders(folder):
@@ -342,6 +373,21 @@ COMMANDS = [
     (train("--data cut.tar.gz"), 1, "cut.tar.gz cannot be unpacked", "fetch it anew"),
     (train("--data paths.csv"), 1, "'/etc/passwd' in line 2 of paths.csv", "does not lie beneath"),
     (train("--data words.csv"), 1, "columns name, score", "name the one of paths 'path'"),
+    (train("--data 'no label.csv'"), 1, "no column of labels beside 'split'", "label=split"),
+    (train("--data 'as labels.csv'"), 1, "column 'label' of as labels.csv", "by label=label"),
+    (train("--data elsewhere.csv"), 1, "column 'kind' of elsewhere.csv", "rename it to 'split'"),
+    (train("--data usage.csv"), 1, "'Usage' of usage.csv has the split 'PublicTest'", "or test"),
+    (train("--data 'splits alone'"), 1, "no column of labels beside 'split'", "label=split"),
+    (train("--data 'splits as labels'"), 1, "column 'label' of", "by label=label"),
+    (train("--data 'splits elsewhere'"), 1, "column 'kind' of", "rename it to 'split'"),
+    (train("--data 'odd split'"), 1, "odd split has the split 'holdout'", "give train, validation"),
+    (train("--data 'no split'"), 1, "no split has rows without a split", "give train, validation"),
+    (train("--data 'two splits'"), 1, "has rows of 'test' by its column 'split'", "or take"),
+    (train("--data 'one number'"), 1, "labels '1' and '01' are one number", "in one way"),
+    (train("--data halves"), 1, "the label in row 0 is 0.5", "whole numbers or text"),
+    (train("--data lists"), 1, "column 'label' of lists holds", "label=COLUMN"),
+    (train("--data 'idx twice'"), 1, "t10k-images-idx3-ubyte and test-images-", "take one away"),
+    (train("--data onehot.npz"), 1, "one number an image, got (40, 2)", "Y.argmax(1)"),
     (train("--data idx"), 1, "train-images-idx3-ubyte has no labels", "put that file there"),
     (train("--data cifar"), 1, "data_batch_1 of cifar asks for", "was not run"),
     (train("--data digits --label kind"), 2, "label=kind", "leave it out"),
@@ -809,6 +855,9 @@ CALLS = [
     (lambda: jeat.load_data("~/no/where"), "~/no/where", "give digits, an image folder"),
     (lambda: jeat.load_data("pickled.npz"), "pickled.npz", "arrays 'images' and 'labels'"),
     (lambda: jeat.load_data("single"), "single", "2 classes or more"),
+    (lambda: jeat.load_data((X, torch.eye(10)[Y])), "got (4, 10)", "for one-hot ones Y give"),
+    (lambda: jeat.load_data([(X[0], torch.eye(10)[0])]), "got (10,)", "give y.argmax()"),
+    (lambda: jeat.load_data([(X[0], 1), (X[1], "a")]), "labels of", "all numbers or all text"),
     (lambda: Plan(3), "method must be text", "got 3"),
     (lambda: Plan("at", data=None), "data must be text", "got None"),
     (lambda: Plan("at", net=32), "net must be text", "got 32"),

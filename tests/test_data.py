@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from jeat._support.evenly import evenly
 from jeat.data import Data, Images, augment, batches, from_arrays
+from jeat.metrics._subject import spread
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 6, 6), dtype=np.uint8)
@@ -106,6 +110,71 @@ def test_some_images_of_a_sorted_set_are_of_every_class_alike():
     images = Images(torch.zeros(400, 1, 2, 2, dtype=torch.uint8), labels)
     for n in (10, 50, 200, 400):
         assert torch.bincount(images.floats(n)[1]).tolist() == [n // 10] * 10
+
+
+def of_labels(y):
+    return Images(torch.zeros(len(y), 1, 1, 1, dtype=torch.uint8), torch.as_tensor(y))
+
+
+def rows_of(y, n):
+    """Which rows are taken of images whose only pixel is their row."""
+    assert len(y) <= 256
+    x = torch.arange(len(y), dtype=torch.uint8)[:, None, None, None]
+    return (Images(x, torch.as_tensor(y)).floats(n)[0].flatten() * 255).round().long().tolist()
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 10, 32, 50, 100, 300, 500])
+@pytest.mark.parametrize("classes", [2, 4, 5, 10])
+def test_some_images_of_labels_that_come_in_turn_are_of_every_class_alike(classes, n):
+    y = torch.arange(1000) % classes
+    counts = torch.bincount(of_labels(y).floats(n)[1], minlength=classes)
+    if n % classes == 0 and 1000 % n == 0:
+        assert counts.tolist() == [n // classes] * classes
+    assert (counts - n / classes).abs().max() <= max(1, 3 * (n / classes) ** 0.5)
+    assert len(counts.nonzero()) > min(n, classes) // 2
+
+
+def test_classes_in_turn_are_in_their_shares_and_spread_over_each_class():
+    y = [0, 1, 0, 2] * 50
+    assert of_labels(y).floats(40)[1].bincount().tolist() == [20, 10, 10]
+    assert of_labels(y).floats(50)[1].bincount().tolist() == [25, 13, 12]
+    assert rows_of(y, 10) == [0, 1, 3, 40, 65, 80, 103, 120, 133, 160]
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=8), st.data())
+def test_some_images_of_a_sorted_set_or_all_of_any_are_spread_evenly_over_it(counts, data):
+    y = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    n = data.draw(st.integers(1, len(y)))
+    assert rows_of(y.flip(0), n) == rows_of(y, n) == [i * len(y) // n for i in range(n)]
+    shuffled = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(n))]
+    assert rows_of(shuffled, len(y)) == list(range(len(y)))
+
+
+@pytest.mark.parametrize("n", [50, 100, 200, 1000, 2000])
+def test_some_images_in_random_order_are_spread_evenly_over_it(n):
+    order = torch.randperm(10_000, generator=torch.Generator().manual_seed(1))
+    y = (torch.arange(10_000) % 10)[order]
+    assert torch.equal(evenly(y, n), torch.arange(n) * 10_000 // n)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.data())
+def test_a_selection_has_n_rows_once_each_in_order_and_classes_near_their_shares(y, data):
+    n = data.draw(st.integers(1, len(y)))
+    rows = rows_of(y, n)
+    assert len(rows) == n
+    assert rows == sorted({*rows})
+    whole, found = (torch.tensor(v).bincount(minlength=4) for v in (y, [y[i] for i in rows]))
+    p = whole / len(y)
+    error = (n * p * (1 - p) * (len(y) - n) / max(len(y) - 1, 1)).sqrt()
+    assert ((found - n * p).abs() <= (3 * error).clamp(min=1) + 1e-4).all()
+
+
+def test_metrics_take_some_images_as_measurements_do():
+    y = torch.arange(1000) % 10
+    x = torch.rand(1000, 1, 1, 1)
+    found = spread(x, y, 100)
+    assert found[1].bincount().tolist() == [10] * 10
+    assert torch.equal(found[0], x[evenly(y, 100)])
 
 
 def test_data_knows_the_shape_of_an_image():

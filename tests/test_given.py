@@ -166,12 +166,62 @@ def test_a_column_of_labels_is_chosen_among_several():
         (DataLoader(TensorDataset(X, Y, Y)), r"batches \(images, labels\)"),
         ((Birds(TRAIN), TensorDataset(X, Y + 3)), r"lie in 0\.\.2"),
         (Birds(slice(0, 12)), "too few images"),
+        ((X, torch.eye(3)[Y]), r"one number an image, got \(45, 3\): for one-hot.*argmax\(1\)"),
+        ((X, np.eye(3)[Y]), r"one number an image, got \(45, 3\)"),
+        (((X, Y), (X, torch.eye(3)[Y])), "split 'test' of .*one number an image"),
+        (TensorDataset(X, torch.eye(3)[Y]), r"item 0 of .*one number or text, got \(3,\)"),
+        ([(x, [0, 1]) for x in X], "item 0 of .*one number or text, got"),
+        (DataLoader(TensorDataset(X, torch.eye(3)[Y])), r"one number or text, got \(3,\)"),
+        ([(x, "a" if i else 3) for i, x in enumerate(X)], "all numbers or all text"),
+        ([(x, None if i == 7 else 1) for i, x in enumerate(X)], "a label is missing in row 7"),
+        ((X, torch.where(Y == 2, torch.nan, Y)), "a label is missing in row 2"),
+        ([(x, ("1", "01", "2")[i % 3]) for i, x in enumerate(X)], "'1' and '01' are one number"),
     ],
 )
 def test_what_is_no_labelled_images_is_refused(source, said, unchecked):
     with pytest.raises(ValueError, match=said) as error:
         load_data(source)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "y", [Y.double(), Y.half(), Y.numpy().astype(np.float32), Y[:, None], Y.to(torch.uint8)]
+)
+def test_labels_are_whole_numbers_whatever_holds_them(y):
+    expected = load_data((X, Y))
+    for source in ((X, y), [*zip(X, y, strict=True)]):
+        found = load_data(source)
+        assert found.classes == ("0", "1", "2")
+        assert found.digest() == expected.digest()
+
+
+def test_labels_that_are_true_or_false_are_classes_of_these_names(tmp_path):
+    y = Y > 0
+    np.savez(tmp_path / "a.npz", x=X, y=y)
+    digest = load_data(tmp_path / "a.npz").digest()
+    for source in (
+        (X, y),
+        (X.numpy(), y.numpy()),
+        [(x, bool(k)) for x, k in zip(X, y, strict=True)],
+    ):
+        data = load_data(source)
+        assert data.classes == ("False", "True")
+        assert data.digest() == digest
+
+    class Two(Birds):
+        classes = ("tit", "owl")
+
+        def __getitem__(self, i):
+            return super().__getitem__(i)[0], bool(y[i])
+
+    data = load_data(Two(slice(0, 45)))
+    assert data.classes == ("tit", "owl")
+    assert data.train.y.bincount().tolist() == [14, 27]
+
+
+def test_labels_of_text_that_are_likely_missing_are_said():
+    with pytest.warns(UserWarning, match="15 labels are 'nan', likely missing"):
+        load_data([(x, ("nan", "a", "b")[i % 3]) for i, x in enumerate(X)])
 
 
 def test_splits_of_other_classes_are_refused():

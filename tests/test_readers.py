@@ -426,7 +426,10 @@ def test_validation_images_of_an_npz_are_held_out_or_stand_in_and_it_is_said(tmp
         ({"x_train": X, "y_test": Y}, "'images' and 'labels': it holds x_train, y_test; "),
         ({"x_train": X, "y_train": Y, "x_test": X}, "both or none of x_test and y_test"),
         ({"x": X, "y": Y[:-1]}, "x and y of"),
-        ({"x": X, "y": np.stack([Y, Y], 1)}, "labels must be 40 whole numbers, got int64 (40, 2)"),
+        (
+            {"x": X, "y": np.stack([Y, Y], 1)},
+            "labels are one number an image, got (40, 2): for one-hot ones Y give Y.argmax(1)",
+        ),
         ({"x": X.astype(float), "y": Y}, "x and y of"),
         ({"x": X, "y": Y / 2}, "whole numbers"),
         ({"x": X, "y": np.array([{}] * 40)}, "allow_pickle"),
@@ -539,6 +542,31 @@ def test_idx_files_without_a_test_split_hold_a_part_out_and_it_is_said(tmp_path)
         file.unlink()
     with pytest.warns(UserWarning, match="there is no test split, so every tenth image of a class"):
         assert len(load_data(folder).test) == 4
+
+
+def renamed(folder, name):
+    """The files to test on under another name."""
+    for file in folder.glob("t10k-*"):
+        file.rename(folder / file.name.replace("t10k", name))
+    return folder
+
+
+@pytest.mark.parametrize("word", ["test", "Testing", "eval", "evaluation", "val", "valid", "dev"])
+def test_idx_files_name_a_split_by_any_word_of_it(tmp_path, word):
+    folder = renamed(idx_folder(tmp_path / "raw", 28), word)
+    assert holds(load_data(folder), X[..., 0], classes="01")
+
+
+def test_idx_files_named_otherwise_are_left_out_and_it_is_said(tmp_path):
+    folder = renamed(idx_folder(tmp_path / "raw", 28), "contest")
+    with pytest.warns(UserWarning, match="2 files are left out, such as contest-images"):
+        assert len(load_data(folder).test) < 12
+
+
+def test_idx_files_of_two_words_for_one_split_are_refused(tmp_path):
+    folder = renamed(idx_folder(tmp_path / "raw", 28), "test")
+    idx_folder(folder, 28)
+    refused(folder, "t10k-images-idx3-ubyte and test-images-idx3-ubyte of", "both of split 'test'")
 
 
 LABELS, IMAGES = "train-labels-idx1-ubyte", "train-images-idx3-ubyte"

@@ -5,11 +5,13 @@ import io
 import os
 import re
 import shutil
+import zipfile
 from types import SimpleNamespace
 
 import datasets
 import numpy as np
 import pyarrow
+import pyarrow.parquet
 import pytest
 import torch
 from huggingface_hub import HfApi
@@ -244,6 +246,74 @@ def test_changed_files_are_decoded_again(tmp_path, change):
     else:
         file.rename(folder / "train" / "dog" / "00.png")
     assert as_set(load_data(folder).train) != as_set(before.train)
+
+
+def in_a_folder(place, pixels):
+    folder = write_folder(place, pixels)
+    files = [folder / "train" / kind for kind in ("cat/00.png", "dog/01.png")]
+    return folder, files
+
+
+def in_a_table(place, pixels):
+    folder, files = in_a_folder(place, pixels)
+    rows = [f"{f.relative_to(folder)},{f.parent.name},{f.parts[-3]}" for f in folder.rglob("*.png")]
+    (place / "set.csv").write_text("\n".join(["path,label,split", *rows]))
+    return place / "set.csv", files
+
+
+def in_files(write):
+    """Two sources of one size, of which the first is read."""
+
+    def written(place, pixels):
+        files = [place / name for name in ("a", "b")]
+        return write(files[0], pixels), [write(files[0], pixels), write(files[1], 255 - pixels)]
+
+    return written
+
+
+def archived(file, pixels):
+    file.parent.mkdir(exist_ok=True)
+    with zipfile.ZipFile(file.with_suffix(".zip"), "w") as archive:
+        for i, x in enumerate(pixels):
+            archive.writestr(f"{('train', 'test')[i // 16]}/{NAMES[i % 2]}/{i}.bmp", as_bmp(x))
+    return file.with_suffix(".zip")
+
+
+def tabled(file, pixels):
+    """A parquet file of images as bytes, not packed."""
+    file.parent.mkdir(exist_ok=True)
+    images = [{"bytes": as_bmp(x), "path": None} for x in pixels]
+    rows = {"image": images, "label": [i % 2 for i in range(len(pixels))]}
+    pyarrow.parquet.write_table(
+        pyarrow.table(rows), file.with_suffix(".parquet"), compression="none", use_dictionary=False
+    )
+    return file.with_suffix(".parquet")
+
+
+def as_bmp(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "bmp")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [in_a_folder, in_a_table, in_files(archived), in_files(tabled)],
+    ids=["folder", "table", "archive", "parquet"],
+)
+def test_files_of_one_size_and_time_that_change_places_are_decoded_again(tmp_path, write):
+    source, (a, b) = write(tmp_path / "set", PIXELS["grey"])
+    size = max(a.stat().st_size, b.stat().st_size)
+    for file in (a, b):
+        if file.suffix == ".png":  # what follows a PNG is not looked at
+            file.write_bytes(file.read_bytes().ljust(size, b"\0"))
+        os.utime(file, (10**9, 10**9))
+    assert a.stat().st_size == b.stat().st_size
+    before = load_data(source)
+    a.rename(tmp_path / "aside")
+    b.rename(a)
+    (tmp_path / "aside").rename(b)
+    assert as_set(load_data(source).train) != as_set(before.train)
 
 
 def test_one_colour_image_makes_a_data_set_colour(tmp_path):

@@ -314,6 +314,13 @@ TABLES = {
     "shards": (("data-0-of-2", "data-1-of-2"), False),
     "numbers": (("0000", "0001"), False),
     "of a split": (("train-a", "train-b"), False),
+    "shards of a split": (("train-0-of-2-ab1", "train-1-of-2-cd2"), False),
+    "parts": (("part-0", "part-1"), False),
+    "folds": (("fold1", "fold2"), True),
+    "folds apart": (("fold-1", "fold-2"), True),
+    "versions": (("train_v1", "train_v2"), True),
+    "kinds of a split": (("private_train", "public_train"), True),
+    "folders of a split": (("x/train-0", "y/train-0"), True),
 }
 
 
@@ -330,6 +337,14 @@ def test_tables_of_other_names_that_are_read_as_one_split_are_said(tmp_path, kin
     assert len(data.train) + len(data.test) == 40
     named = f"{names[0]}.parquet and {names[1]}.parquet are read as one split"
     assert [named in str(w.message) for w in said] == [True] * is_said
+
+
+def test_two_tables_to_test_on_are_said(tmp_path):
+    names = ("train", "private_test", "public_test")
+    root = parquet(tmp_path / "set", dict.fromkeys(names, [0, 1] * 9), name="{}.parquet")
+    said = "private_test.parquet and public_test.parquet are read as one split, 'test'"
+    with pytest.warns(UserWarning, match=said):
+        assert len(load_data(root).test) == 36
 
 
 # Labels
@@ -385,7 +400,7 @@ def test_classes_that_cannot_be_scored_or_hardly_told_are_said(tmp_path):
         assert load_data(root).classes == ("Cat", "cat", "dog")
     assert [str(w.message).partition("classes ")[2] for w in said] == [
         "have no test images: 'Cat'",
-        "differ in case or accents' spelling only: 'Cat', 'cat'",
+        "differ in case, accents' spelling or zeros only: 'Cat', 'cat'",
     ]
 
 

@@ -16,7 +16,7 @@ from jeat._support.checks import SettingError
 
 __all__ = [
     "UNSUPPORTED", "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed",
-    "rewritten", "say_unsupported", "system_number", "whole_file", "whole_place",
+    "rewritten", "say_unsupported", "stamp", "system_number", "whole_file", "whole_place",
 ]  # fmt: skip
 
 
@@ -131,6 +131,15 @@ def flushed(place: Path) -> None:
 def say_unsupported(what: str, device: int, then: str) -> None:
     """Warn, once for each file system, that it cannot do something, and what that means."""
     warnings.warn(f"the file system does not support {what}: {then}", stacklevel=1)
+
+
+def stamp(file: Path) -> tuple[int, ...]:
+    """What changes with a file: size, time of writing, and what the system knows it by.
+
+    Two files of one size and time that change places have other numbers and times of change.
+    """
+    of = file.stat()
+    return of.st_size, of.st_mtime_ns, of.st_ino, of.st_ctime_ns
 
 
 def contents(file: Path) -> bytes:

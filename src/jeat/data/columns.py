@@ -2,24 +2,36 @@
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, quoted
 from jeat._support.reading import Reading
+from jeat.data.labels import as_number
 
-__all__ = ["is_missing", "label_column", "named", "say_others"]
+__all__ = ["is_missing", "label_column", "named", "say_others", "usual"]
 
 _USUAL = (
     "label", "labels", "class", "class_name", "class_id", "category", "target", "fine_label", "y",
 )  # fmt: skip
 _NUMBER = re.compile("0|-?[1-9][0-9]*")
+_NOTHING = {"nan", "<na>", "na", "n/a", "none", "null", "nil", "empty", "?"}
+
+
+def usual(columns: Iterable[str]) -> list[str]:
+    """Those with a usual name for labels, the most usual first."""
+    return [k for name in _USUAL for k in columns if k.lower() == name]
 
 
 def label_column(
-    source: str, columns: Mapping[str, str], how: Reading, *, classed: Sequence[str] = ()
+    source: str,
+    columns: Mapping[str, str],
+    how: Reading,
+    *,
+    classed: Sequence[str] = (),
+    split: str | None = None,
 ) -> str:
     """The column that labels are of: the one asked for, else one whose classes have names.
 
@@ -31,6 +43,7 @@ def label_column(
         columns: those that may hold labels, with their kinds.
         how: with the label that is asked for.
         classed: those of them whose classes have names.
+        split: the column that names splits, which is none of them.
 
     Raises:
         ValueError: there is none, or none can be told from the others; SettingError where the one
@@ -41,16 +54,21 @@ def label_column(
         if how.label not in columns:
             raise SettingError(f"{source} has no column {how.label!r} of labels, it has: {shown}")
         return how.label
-    usual = [k for name in _USUAL for k in columns if k.lower() == name]
+    if not columns and split is not None:
+        raise ValueError(
+            f"{source} has no column of labels beside {split!r}, which names splits: add one, or "
+            f"name it by label={split} where it holds labels"
+        )
+    known = usual(columns)
     if classed:
-        chosen = next((k for k in usual if k in classed), classed[0])
+        chosen = next((k for k in known if k in classed), classed[0])
         others = [k for k in columns if k != chosen and (k in classed or k.lower() == "label")]
     else:
-        if not usual and len(columns) != 1:
+        if not known and len(columns) != 1:
             raise ValueError(
                 f"{source} needs a column of labels, it has: {shown}: name the one by label=COLUMN"
             )
-        chosen = usual[0] if usual else next(iter(columns))
+        chosen = known[0] if known else next(iter(columns))
         others = [k for k in columns if k != chosen]
     say_others(source, "labels", chosen, others)
     return chosen
@@ -66,8 +84,8 @@ def say_others(source: str, what: str, chosen: str, others: Sequence[str]) -> No
 
 
 def is_missing(label: object) -> bool:
-    """Whether it stands for no label: null, nothing, or -1, as a number or in text."""
-    return label in (None, "", -1, "-1")
+    """Whether it stands for no label: null, NaN, nothing, or -1, as a number or in text."""
+    return label in (None, "", -1, "-1") or label != label
 
 
 def named(
@@ -75,30 +93,69 @@ def named(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Labels by split as numbers, and the classes: all values, sorted, numbers by their size.
 
+    Text that may stand for a missing label, such as ``nan``, is a class, and warned of.
+
     Args:
         columns: split -> numbers or text.
         where: what an error names, by the split.
 
     Raises:
-        ValueError: a label is missing, or every row has one of its own.
+        ValueError: a label is missing, or no whole number, or every row has one of its own; one
+            number is written in several ways.
     """
-    for split, values in columns.items():
-        if missing := [i for i, k in enumerate(values) if is_missing(k)]:
-            raise ValueError(
-                f"{where(split)}: a label is missing in row {missing[0]}: give it one, or "
-                "remove the row; -1 stands for none"
-            )
-    found = {str(k) for values in columns.values() for k in values}
-    rows = sum(map(len, columns.values()))
+    texts = {split: _texts(values, where(split)) for split, values in columns.items()}
+    found = {k for values in texts.values() for k in values}
+    rows, first = sum(map(len, texts.values())), where(next(iter(texts)))
     if rows > 2 and len(found) == rows:
         raise ValueError(
-            f"{where(next(iter(columns)))}: every row has a label of its own: name the "
-            "column of classes by label=COLUMN"
+            f"{first}: every row has a label of its own: name the column of classes by label=COLUMN"
         )
+    one: dict[object, str] = {}
+    for text in sorted(found, key=lambda k: (len(k), k)):
+        number = as_number(text)
+        if number is not None and (other := one.setdefault(number, text)) != text:
+            raise ValueError(
+                f"{first}: labels {other!r} and {text!r} are one number: write it in one way"
+            )
+    for split, values in texts.items():
+        _say_nothing(values, where(split))
     numbers = all(map(_NUMBER.fullmatch, found))
     classes = tuple(sorted(found, key=int) if numbers else sorted(found))
     at = {name: i for i, name in enumerate(classes)}
     return {
-        split: np.array([at[str(k)] for k in values], dtype=np.int64)
-        for split, values in columns.items()
+        split: np.array([at[k] for k in values], dtype=np.int64) for split, values in texts.items()
     }, classes
+
+
+def _texts(labels: Sequence[Any], where: str) -> list[str]:
+    """Labels as text.
+
+    Raises:
+        ValueError: one is missing, or a number that is not whole.
+    """
+    found = []
+    for i, label in enumerate(labels):
+        if is_missing(label):
+            raise ValueError(
+                f"{where}: a label is missing in row {i}: give it one, or remove the row; -1 "
+                "stands for none"
+            )
+        whole = not isinstance(label, float) or label.is_integer()
+        if not whole:
+            raise ValueError(
+                f"{where}: the label in row {i} is {quoted(label)}: labels are whole numbers or "
+                "text"
+            )
+        found.append(str(int(label) if isinstance(label, float) else label))
+    return found
+
+
+def _say_nothing(labels: Sequence[str], where: str) -> None:
+    """Warn of text that may stand for a missing label."""
+    if odd := [k for k in labels if k.strip().casefold() in _NOTHING]:
+        listed = ", ".join(map(repr, dict.fromkeys(odd)))
+        warnings.warn(
+            f"{where}: {len(odd)} label{'s are' if odd[1:] else ' is'} {listed}, likely missing: "
+            "they are taken as classes; remove the rows where they are none",
+            stacklevel=1,
+        )

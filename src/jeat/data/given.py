@@ -3,6 +3,7 @@
 Other libraries' classes are known by what they have, so none is imported.
 """
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,20 @@ from PIL import Image
 
 from jeat._support.checks import quoted
 from jeat._support.reading import Reading
+from jeat.data.columns import named
 from jeat.data.decode import coloured, pixels_of, together
-from jeat.data.images import SIXTEEN, Data, channels_first, eight_bits, from_arrays, is_sixteen
+from jeat.data.images import (
+    SIXTEEN,
+    Data,
+    channels_first,
+    eight_bits,
+    from_arrays,
+    is_sixteen,
+    several_labels,
+)
 from jeat.data.sizes import fitted
 from jeat.data.sources.hugging_face import read_splits
+from jeat.data.splits import column_of
 
 __all__ = ["data_of_object", "has_columns", "is_named", "name_of_object"]
 
@@ -105,6 +116,8 @@ def _split(source: Any, name: str, how: Reading, said: set[str]) -> Split:
         x, y = source
         if not all(isinstance(a, torch.Tensor | np.ndarray) for a in source) or len(x) != len(y):
             raise ValueError(f"{name} must be images and as many labels, got {quoted(source)}")
+        if y.ndim > 1 and math.prod(y.shape[1:]) != 1:
+            raise ValueError(f"{name}: {several_labels(tuple(y.shape))}")
         return (*_pixels(zip(x, y, strict=True), name, how, said), None)
     if hasattr(source, "dataset") and hasattr(source, "batch_size"):
         items, whole = _loaded(source), source.dataset
@@ -148,11 +161,26 @@ def _pixels(
             if not isinstance(item, list | tuple) or len(item) != 2:
                 raise ValueError(f"{name} gives (image, label), item {i} is {quoted(item)}")
             image, label = item
-            labels.append(label.item() if hasattr(label, "item") else label)
+            labels.append(_label(label, f"item {i} of {name}"))
             yield f"image {i}", _image(image, f"image {i} of {name}", how, said)
 
     x = together(images())
     return x, labels
+
+
+def _label(label: Any, name: str) -> Any:
+    """A label as Python has it.
+
+    Raises:
+        ValueError: it is several numbers.
+    """
+    shape = tuple(getattr(label, "shape", ()))
+    if math.prod(shape) != 1 or isinstance(label, list | tuple | Mapping):
+        raise ValueError(
+            f"{name}: a label is one number or text, got {shape or quoted(label)}: for a one-hot "
+            "one y give y.argmax()"
+        )
+    return label.item() if hasattr(label, "item") else label
 
 
 def _image(image: Any, name: str, how: Reading, said: set[str]) -> np.ndarray:
@@ -185,21 +213,28 @@ def _classes(
     splits: Mapping[str, Split], name: str
 ) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
     """Class names, and labels by split; without names they are numbers, or all texts, sorted."""
-    named = {classes for _, _, classes in splits.values() if classes is not None}
-    if len(named) > 1:
-        both = " and ".join(map(str, named))
+    declared = {classes for _, _, classes in splits.values() if classes is not None}
+    if len(declared) > 1:
+        both = " and ".join(map(str, declared))
         raise ValueError(f"splits of {name} must have the same classes, they have {both}")
     every = [k for _, labels, _ in splits.values() for k in labels]
-    texts = all(isinstance(k, str) for k in every)
-    if named:
-        (classes,) = named
-    elif texts:
-        classes = tuple(sorted({*every}))
-    else:
-        most = max((k for k in every if isinstance(k, int)), default=0)
-        classes = tuple(map(str, range(most + 1)))
+    if len({isinstance(k, str | bytes) for k in every if k is not None}) > 1:
+        raise ValueError(f"labels of {name} must be all numbers or all text, they are of both")
+    arrays = {split: np.array(labels) for split, (_, labels, _) in splits.items()}
+    if declared:
+        arrays = {k: y.astype(int) if y.dtype.kind == "b" else y for k, y in arrays.items()}
+    columns = {k: column_of(y) for k, y in arrays.items()}
+    if not any(y.dtype.kind == "U" for y in columns.values()):
+        ends = [int(y.max()) for y in columns.values() if y.dtype.kind in "iu" and y.size]
+        most = max(ends, default=0)
+        classes = next(iter(declared), tuple(map(str, range(most + 1))))
+        return classes, columns
+    if not declared:
+        texts = {split: y.tolist() for split, y in columns.items()}
+        found, classes = named(texts, lambda split: f"split {split!r} of {name}")
+        return classes, found
+    (classes,) = declared
     at = {k: i for i, k in enumerate(classes)}
     return classes, {
-        split: np.array([at.get(k, -1) if texts else k for k in labels])
-        for split, (_, labels, _) in splits.items()
+        split: np.array([at.get(k, -1) for k in y.tolist()]) for split, y in columns.items()
     }

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from jeat._support.evenly import evenly
 from jeat._support.sealed import seal_of
 from jeat._support.tensors import pixel_fault
 
@@ -22,6 +23,7 @@ __all__ = [
     "eight_bits",
     "from_arrays",
     "is_sixteen",
+    "several_labels",
 ]
 
 SOURCES = (
@@ -49,12 +51,12 @@ class Images:
         return Images(self.x.to(device), self.y.to(device))
 
     def floats(self, n: int | None = None) -> tuple[Tensor, Tensor]:
-        """``n`` images spread evenly over all (all by default), fp32 in [0, 1], and their labels.
+        """``n`` images spread evenly (all by default), fp32 in [0, 1], and their labels.
 
-        Evenly, since data sets come sorted by class.
+        Evenly over all, since data sets come sorted by class; within each class, where that would
+        not have the classes in their shares (``_support/evenly.py`` has the rule).
         """
-        n = min(n or len(self), len(self))
-        at = torch.arange(n, device=self.y.device) * len(self) // n
+        at = evenly(self.y, min(n or len(self), len(self)))
         return self.x[at].float() / 255, self.y[at]
 
 
@@ -148,6 +150,8 @@ def from_arrays(
         warnings.warn(SIXTEEN, stacklevel=1)
     x = eight_bits(x)
     y = np.asarray(labels)
+    if y.ndim == 2 and len(y) == len(x) and y.shape[1] > 1:
+        raise ValueError(several_labels(y.shape))
     if missing := [i for i, k in enumerate(y.reshape(-1).tolist()) if k is None or k != k]:
         raise ValueError(f"a label is missing in row {missing[0]}: give it one, or remove the row")
     if y.shape != (len(x),) or not np.issubdtype(y.dtype, np.integer):
@@ -160,6 +164,11 @@ def from_arrays(
             f"{odd[0]}"
         )
     return Images(torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64)))
+
+
+def several_labels(shape: tuple[int, ...]) -> str:
+    """What is said of labels of a shape that is not (N,)."""
+    return f"labels are one number an image, got {shape}: for one-hot ones Y give Y.argmax(1)"
 
 
 def is_sixteen(x: np.ndarray) -> bool:

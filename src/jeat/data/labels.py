@@ -1,16 +1,25 @@
 """Whether a data set can be learnt and scored, whichever reader it came from."""
 
+import re
 import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 import torch
 
 from jeat._support.checks import quoted
 from jeat.data.images import Data, Images
 
-__all__ = ["check_learnable"]
+__all__ = ["as_number", "check_learnable"]
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+
+
+def as_number(label: str) -> Decimal | None:
+    """The number that a text is, however it is written: 1, 01 and 1.0 are one; None for none."""
+    return Decimal(label) if _NUMBER.fullmatch(label) else None
 
 
 def check_learnable(data: Data, source: str) -> None:
@@ -49,7 +58,7 @@ def check_learnable(data: Data, source: str) -> None:
         )
     _warn(source, "have no images", (k for k, n, to_test in counts if not n))
     _warn(source, "have no test images", (k for k, n, to_test in counts if n and not to_test))
-    _warn(source, "differ in case or accents' spelling only", sorted(alike))
+    _warn(source, "differ in case, accents' spelling or zeros only", sorted(alike))
 
 
 def _check_splits(data: Data, source: str) -> None:
@@ -100,11 +109,12 @@ def _rows(images: Images) -> list[int]:
 
 
 def _alike(classes: Iterable[str]) -> dict[str, list[str]]:
-    """The classes whose names are one but for their case or Unicode's form, with the others."""
-    groups: dict[str, list[str]] = {}
+    """The classes whose names are one but for case, Unicode's form or zeros, with the others."""
+    groups: dict[str | Decimal, list[str]] = {}
     for name in classes:
         plain = unicodedata.normalize("NFKC", name).casefold().strip()
-        groups.setdefault(plain, []).append(name)
+        number = as_number(plain)
+        groups.setdefault(plain if number is None else number, []).append(name)
     return {
         a: [b for b in group if b != a] for group in groups.values() for a in group if group[1:]
     }

@@ -43,8 +43,7 @@ def load_data(
       Face hub, at commits that are known here;
     - ``owner/name`` of the hub, with ``:CONFIG`` and ``@COMMIT`` (40 digits) beside it or not;
     - an image folder with one folder a class, or a zip or tar archive of one;
-    - a ``.csv`` or ``.tsv`` of paths below its folder, and labels; a column ``split`` names train,
-      validation and test;
+    - a ``.csv`` or ``.tsv`` of paths below its folder, and labels;
     - a ``.parquet`` file, or a folder of them, with images and class names, numbers or texts;
     - an ``.npz`` of ``images`` and ``labels`` (``test_images``, ``test_labels``), of ``x_train``
       and ``y_train`` (``x_test``, ``y_test``), of ``train_images`` and ``train_labels``, or of
@@ -62,7 +61,9 @@ def load_data(
     A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
     ``test``; what is left out is named in a warning. The test split is ``test``, else
     ``validation``, which is said; a source with one split gives every tenth image of each class
-    to the test. Where both are there, ``validation`` is held out, which is said, too.
+    to the test. Where both are there, ``validation`` is held out, which is said, too. Of a table, a
+    column ``split``, or of another usual name, whose values all are such words, names the split of
+    each row; one that may do so is refused, or said where it has truth or numbers.
 
     Decoded pixels of image files are cached in ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a
     key that changes with local files; a hub data set is decoded once under its name and commit. A
@@ -80,7 +81,8 @@ def load_data(
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
         ValueError: images that differ in size where none is given, have NaN or other pixels than
-            [0, 1] floats or uint8; labels that are missing or do not fit; no image or label column;
+            [0, 1] floats or uint8; labels that are missing, several an image, one number written
+            in two ways, or do not fit; no image or label column, one that may name splits;
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
             classes to train on, a class to test on only.
     """

@@ -16,6 +16,13 @@ IMAGES = {
     ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm",
     ".tif", ".tiff", ".webp",
 }  # fmt: skip
+_WORD = rf"(?:{'|'.join(SPLIT_OF)}|part|shard|chunk|data)"
+_SHARD = re.compile(  # 0001, train-0001, part-0-ID, train-00000-of-00002: a piece of one table
+    rf"(?<![^/])(?:{_WORD}[-_.])?[0-9]+(?=[.])|(?<=part-)[0-9]+-[^/]*"
+    r"|(?<=[-_.])[0-9]+-of-[0-9]+(?:-[0-9a-f]+)?",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(rf"(?<![^-._ /])({'|'.join(SPLIT_OF)})[-_.][^-_./0-9]+(?=[.][a-z]+$)", re.I)
 LABELLED = {"metadata.csv", "metadata.jsonl", "metadata.parquet"}  # labels are in a table
 
 
@@ -43,8 +50,8 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
             + _renamed(Path(twice[0]))
         )
     named_by_files = [] if has_card(folder) else [split for split in read if split in WORDS]
-    unnamed: set[str] = set()
     for split in named_by_files:
+        places: list[str] = []
         for file in read[split]:
             place = Path(file).relative_to(folder.resolve()).as_posix()
             words = re.split(r"[-._ 0-9/]+", place)
@@ -54,14 +61,15 @@ def check_tables(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
                     f"{file} would be read as of split {split!r}: rename it, such as "
                     f"{min(named)}-00000-of-00001.parquet, in lower case"
                 )
-            if not named:
-                unnamed.add(place)
-    if len({re.sub("[0-9]+", "", place) for place in unnamed}) > 1:
-        warnings.warn(
-            f"{folder}: {several(sorted(unnamed))} are read as one split: where one is to test "
-            "on, rename them, such as train-00000-of-00001.parquet and test-00000-of-00001.parquet",
-            stacklevel=1,
-        )
+            if Path(place).suffix.lower() not in IMAGES and Path(place).name not in LABELLED:
+                places.append(place)
+        if len({_LETTER.sub(r"\1", _SHARD.sub("", place)) for place in places}) > 1:
+            warnings.warn(
+                f"{folder}: {several(sorted(places))} are read as one split, {split!r}: where "
+                "they are not, rename them, such as train-00000-of-00001.parquet and "
+                "test-00000-of-00001.parquet, or move some elsewhere",
+                stacklevel=1,
+            )
     suffixes = {Path(file).suffix for file in times}
     there = {f for f in folder.rglob("*") if f.suffix in suffixes and f.is_file()}
     known = {Path(file).resolve() for file in times}

@@ -10,7 +10,15 @@ import numpy as np
 from jeat.data.columns import is_missing, named
 from jeat.data.images import Data, from_arrays
 
-__all__ = ["SPLIT_OF", "WORDS", "Part", "data_of_parts", "split_named", "train_and_test"]
+__all__ = [
+    "SPLIT_OF",
+    "WORDS",
+    "Part",
+    "column_of",
+    "data_of_parts",
+    "split_named",
+    "train_and_test",
+]
 
 WORDS = {
     "train": ("train", "training"),
@@ -115,12 +123,12 @@ def data_of_parts(
     Raises:
         ValueError: arrays that are no labelled images, splits as :func:`train_and_test`.
     """
-    columns = {name: _column(part.y) for name, part in parts.items()}
+    columns = {name: column_of(part.y) for name, part in parts.items()}
     train, test = train_and_test(source, [*parts], lambda name: columns[name].tolist(), "it")
     used = {name: columns[name] for name in (train, test) if name}
     if classes is None and any(y.dtype.kind == "U" for y in used.values()):
         texts = {name: y.tolist() for name, y in used.items()}
-        used, classes = named(texts, lambda name: f"split {name!r} of {source}")
+        used, classes = named(texts, lambda name: f"{parts[name].said} of {source}")
     found = {}
     for name, y in used.items():
         try:
@@ -140,7 +148,7 @@ def data_of_parts(
     return Data.held_out(found[train], tuple(classes))
 
 
-def _column(y: np.ndarray) -> np.ndarray:
+def column_of(y: np.ndarray) -> np.ndarray:
     """Labels (N, 1) as (N,); whole floats as numbers, truth and bytes as text."""
     y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if y.dtype.kind == "f" and (y == np.trunc(y)).all() and (abs(y) < 2**31).all():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import NotFiniteError, SettingError
+from jeat._support.evenly import evenly
 from jeat._support.passes import logits_of as given_by
 from jeat._support.tensors import check_finite, check_labels, check_pixels
 from jeat.energy import Energy, joint_energy, marginal_energy
@@ -111,7 +112,7 @@ def checked(figures: dict[str, float], why: str) -> dict[str, float]:
 
 
 def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
-    """At most ``most`` of the images and their labels, spread evenly.
+    """At most ``most`` of the images and their labels, spread evenly as test images are.
 
     Raises:
         ValueError: ``most`` below 1, no image, or not as many labels as images.
@@ -119,9 +120,8 @@ def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
     if most < 1:
         raise SettingError(f"a metric needs at least 1 image, got images={most}")
     pieces(x, y, len(x))
-    n = min(most, len(x))
-    at = torch.arange(n, device=x.device) * len(x) // n
-    return x[at], y[at]
+    at = evenly(y, min(most, len(x)))
+    return x[at.to(x.device)], y[at]
 
 
 def given(subject: Subject, metric: str, needs: Sequence[str]) -> list[Any]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jeat._support.checks import SettingError, quoted
+from jeat._support.files import stamp
 from jeat._support.reading import Reading
 from jeat.data.images import Data
 from jeat.data.sources import reader_of
@@ -28,9 +29,8 @@ def reads(source: str, path: Path) -> bool:
 
 
 def key(source: str, path: Path) -> str:
-    """A key of the archive: its name, size and time."""
-    of = path.stat()
-    return f"archive {path.resolve()} {of.st_size} {of.st_mtime_ns}"
+    """A key of the archive: its name and stamp."""
+    return f"archive {path.resolve()} {stamp(path)}"
 
 
 def read(source: str, path: Path, how: Reading) -> Data:

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from jeat._support.files import expanded
+from jeat._support.files import expanded, stamp
 from jeat._support.hub import hub_data
 from jeat._support.kinds import kind_of
 from jeat._support.reading import Reading
-from jeat.data.columns import label_column, named, say_others
+from jeat.data.columns import named
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
+from jeat.data.sources._features import image_column, label_of, split_by_column
 from jeat.data.split_files import check_tables, has_card, images_of
 from jeat.data.splits import split_named, train_and_test
 
@@ -24,10 +25,6 @@ __all__ = ["key", "read", "read_splits", "reads"]
 has_columns = True
 takes_the_rest = True
 
-_PLAIN = (
-    "string", "large_string", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16",
-    "uint32", "uint64",
-)  # fmt: skip
 _ARCHIVES = {".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
 _PARQUET = "a table (parquet)"
 
@@ -38,12 +35,12 @@ def reads(source: str, path: Path) -> bool:
 
 
 def key(source: str, path: Path) -> str:
-    """A key of what ``source`` holds: its files' names, sizes and times, or the hub name."""
+    """A key of what ``source`` holds: its files' names and stamps, or the hub name."""
     config = _config(source, path) or ""
     if path.is_file():
         if kind_of(path) != _PARQUET:
             raise ValueError(_not_a_folder(source, path))
-        return json.dumps([str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns])
+        return json.dumps([str(path.resolve()), stamp(path)])
     if not path.exists():
         hub = hub_data(source)
         if hub is None or hub.commit is None:
@@ -60,7 +57,7 @@ def key(source: str, path: Path) -> str:
             "them"
         )
     splits = splits_of(path, files)
-    stats = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    stats = [(str(f), stamp(f)) for f in files if f.is_file()]
     return json.dumps([str(path.resolve()), stats, splits, *[config] * bool(config)])
 
 
@@ -108,8 +105,11 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
     """
     import datasets
 
+    splits = {name: part.with_format(None) for name, part in splits.items()}
     features = next(iter(splits.values())).features
-    image, label = _image_column(source, features), _label_column(source, features, how)
+    image = image_column(source, features)
+    splits, split = split_by_column(source, splits, image, how)
+    label = label_of(source, {k: f for k, f in features.items() if k != split}, how, split)
     train, test = train_and_test(
         source, [str(k) for k in splits], lambda k: splits[k][label], f"column {label!r}"
     )
@@ -196,39 +196,3 @@ def _config(source: str, path: Path) -> str | None:
     if hub.short and path.exists() and not has_card(path, f"config_name: {hub.config}"):
         return None
     return hub.config
-
-
-def _image_column(source: str, features: Any) -> str:
-    """The column of images: of several the one with the usual name, else the first, which is said.
-
-    Raises:
-        ValueError: there is none.
-    """
-    import datasets
-
-    names = [k for k, f in features.items() if isinstance(f, datasets.Image) or _holds_files(f)]
-    if not names:
-        kinds = ", ".join(f"{k} ({getattr(f, 'dtype', f)})" for k, f in features.items())
-        raise ValueError(f"{source} has no column of images, it has: {kinds}; {SOURCES}")
-    typed = [k for k in names if isinstance(features[k], datasets.Image)] or names
-    chosen = "image" if "image" in typed else typed[0]
-    others = [k for k in features if k != chosen and (k in typed or k == "image")]
-    say_others(source, "images", chosen, others)
-    return chosen
-
-
-def _holds_files(feature: Any) -> bool:
-    """Whether it is a column of image files that its writer did not call one."""
-    if isinstance(feature, dict):
-        return {*feature} == {"bytes", "path"}
-    return getattr(feature, "dtype", None) in ("binary", "large_binary")
-
-
-def _label_column(source: str, features: Any, how: Reading) -> str:
-    """The column of labels, classed or plain; errors as :func:`label_column`."""
-    import datasets
-
-    kinds = {k: str(getattr(f, "dtype", f)) for k, f in features.items()}
-    classed = [k for k, f in features.items() if isinstance(f, datasets.ClassLabel)]
-    columns = {k: kinds[k] for k in features if k in classed or kinds[k] in _PLAIN}
-    return label_column(source, columns, how, classed=classed)

@@ -4,6 +4,8 @@
 
     train-images-idx3-ubyte   train-labels-idx1-ubyte   to train on, plain or .gz
     t10k-images-idx3-ubyte    t10k-labels-idx1-ubyte    to test on
+
+For ``t10k`` there may be any other word of a split, such as ``test``, ``eval`` or ``val``.
 """
 
 import gzip
@@ -17,15 +19,17 @@ import numpy as np
 from jeat._support.reading import Reading
 from jeat.data.decode import line
 from jeat.data.images import Data
+from jeat.data.split_files import warn_of
 from jeat.data.splits import SPLIT_OF, Part, data_of_parts
 
 __all__ = ["read", "reads"]
 
+_WORDS = {**SPLIT_OF, "t10k": "test"}
+_KIND = r"(?P<what>images|labels)[-_.]idx\d[-_.]\w+(?P<packed>\.gz)?"
 _NAME = re.compile(
-    r"(?P<set>.*?)(?P<split>train|t10k|test|valid|val)[-_.](?P<what>images|labels)[-_.]idx\d[-_.]"
-    r"\w+(?P<packed>\.gz)?",
-    re.IGNORECASE,
+    rf"(?P<set>(?:.*[-_. ])?)(?P<split>{'|'.join(_WORDS)})[-_.]{_KIND}", re.IGNORECASE
 )
+_LIKE = re.compile(rf"(?:.*[-_.])?{_KIND}", re.IGNORECASE)
 _TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _TIMES = 1100  # as small as gzip can make a file
 
@@ -72,6 +76,7 @@ def _files(path: Path) -> Files:
     assert folder is not None
     found = [(m, f) for f in sorted(folder.iterdir()) if (m := _NAME.fullmatch(f.name))]
     found = [(m, f) for m, f in found if f.is_file()]
+    known = {Path(f.name) for _, f in found}
     sets = sorted({m["set"] for m, _ in found})
     if path.is_file():
         named = _NAME.fullmatch(path.name)
@@ -83,10 +88,16 @@ def _files(path: Path) -> Files:
             f"{path} holds files of several data sets ({', '.join(map(repr, sets))}): name one of "
             f"the files, such as {found[0][1]}"
         )
+    warn_of(folder, {Path(f.name) for f in folder.iterdir() if _LIKE.fullmatch(f.name)} - known)
     files: Files = {}
     for m, file in sorted(found, key=lambda pair: bool(pair[0]["packed"])):
-        split = SPLIT_OF.get(m["split"].lower(), "test")
-        files.setdefault((split, m["what"].lower()), file)
+        split = _WORDS[m["split"].lower()]
+        first = files.setdefault((split, m["what"].lower()), file)
+        if (other := _NAME.fullmatch(first.name)) and other["split"] != m["split"]:
+            raise ValueError(
+                f"{first.name} and {file.name} of {folder} are both of split {split!r}: take one "
+                "away, or rename it"
+            )
     return dict(sorted(files.items(), key=lambda item: item[0][0] != "train"))
 
 

@@ -6,7 +6,7 @@
     cats/1.png,cat,train
     dogs/7.png,dog,test
 
-A column ``split`` may be there or not.
+A column ``split``, or of another usual name, may be there or not.
 """
 
 import csv
@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from jeat._support.files import stamp
 from jeat._support.reading import Reading
 from jeat.data.columns import label_column
 from jeat.data.decode import checked, coloured, decoded, line
 from jeat.data.images import Data
-from jeat.data.splits import SPLIT_OF, Part, data_of_parts
+from jeat.data.split_columns import rows_of, split_column
+from jeat.data.splits import Part, data_of_parts
 
 __all__ = ["key", "read", "reads"]
 
@@ -31,8 +33,6 @@ _PATHS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img",
     "img_path", "image_file",
 )  # fmt: skip
-_LABELS = "label", "labels", "class", "class_name", "category", "target", "y"
-_SPLITS = "split", "subset"
 _FORM = "its first line names its columns, such as path,label; each other one is an image"
 
 
@@ -62,11 +62,10 @@ def reads(source: str, path: Path) -> bool:
 
 
 def key(source: str, path: Path) -> str:
-    """A key of the table, and of the sizes and times of its images."""
+    """A key of the table, and of the stamps of its images."""
     table = _table(path)
     files = [Path(file["path"]) for file in _files(path, table, _paths(path, table))]
-    stats = [(f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    return json.dumps([str(path.resolve()), table.header, table.rows, stats])
+    return json.dumps([str(path.resolve()), table.header, table.rows, [*map(stamp, files)]])
 
 
 def read(source: str, path: Path, how: Reading) -> Data:
@@ -75,24 +74,19 @@ def read(source: str, path: Path, how: Reading) -> Data:
     Raises:
         ValueError: a table without a header, a column of paths or one of labels; a row that is
             short, has no label, or a path that is no image beneath the table's folder, or is there
-            twice; an unknown split.
+            twice; a column of splits with other words, or of another name.
     """
     table = _table(path)
     paths = _paths(path, table)
-    split = next((k for k in table.header if k.lower() in _SPLITS), None)
-    plain = {k: "text" for k in table.header if k not in (paths, split)}
-    labels = table.column(label_column(source, plain, how))
-    splits = ["train"] * len(labels) if split is None else table.column(split)
-    rows: dict[str, list[int]] = {}
-    for i, (label, name) in enumerate(zip(labels, splits, strict=True)):
-        if not label:
-            raise ValueError(f"line {table.lines[i]} of {path} has no label: add it, or remove it")
-        if name.lower() not in SPLIT_OF:
-            raise ValueError(
-                f"line {table.lines[i]} of {path} has the split {name!r}: give train, validation "
-                "or test"
-            )
-        rows.setdefault(SPLIT_OF[name.lower()], []).append(i)
+    others = [k for k in table.header if k != paths]
+    split = split_column(source, others, table.column, how)
+    plain = {k: "text" for k in others if k != split}
+    label = label_column(source, plain, how, split=split)
+    labels = table.column(label)
+    for cell, at in zip(labels, table.lines, strict=True):
+        if not cell:
+            raise ValueError(f"line {at} of {path} has no label: add it, or remove it")
+    rows = rows_of(["train"] * len(labels) if split is None else table.column(split))
     files = _files(path, table, paths)
     pixels = coloured(
         [
@@ -101,7 +95,9 @@ def read(source: str, path: Path, how: Reading) -> Data:
         ]
     )
     parts = {
-        name: Part(x, np.array([labels[i] for i in at]), f"split {name!r}", axis=-1)
+        name: Part(
+            x, np.array([labels[i] for i in at]), f"split {name!r} (column {label!r})", axis=-1
+        )
         for (name, at), x in zip(rows.items(), pixels, strict=True)
     }
     return data_of_parts(source, parts, whole=split is None)
