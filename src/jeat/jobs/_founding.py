@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from jeat._support.checks import NotFiniteError, SettingError
 from jeat._support.plugins import constant_of
+from jeat.jobs._balls import Ball
 from jeat.metrics import Subject
 
 __all__ = ["Found", "of_another_net", "read", "written"]
@@ -22,15 +23,17 @@ class Found:
         figures: by name.
         counts: on how many images each was found.
         of_samples: the names of those that are of samples rather than of test images.
+        balls: in which ball each was found that has one.
     """
 
     subject: Subject
     figures: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     of_samples: list[str] = field(default_factory=list)
+    balls: dict[str, Ball] = field(default_factory=dict)
 
-    def add(self, metric: str, figures: Mapping[str, float]) -> None:
-        """Take in the figures of a metric.
+    def add(self, metric: str, figures: Mapping[str, float], ball: Ball | None = None) -> None:
+        """Take in the figures of a metric, and the ball that they are of.
 
         Raises:
             NotFiniteError: one is NaN or infinite.
@@ -53,6 +56,8 @@ class Found:
         number = figures[declared] if declared in figures else len(images)
         self.counts |= dict.fromkeys(figures, int(number))
         self.figures |= figures
+        if ball:
+            self.balls |= dict.fromkeys(figures, ball)
 
 
 def of_another_net(net: str, drawer: str, inputs: Mapping[str, Any]) -> list[str]:
