@@ -158,7 +158,10 @@ def with_features_of(change):
         (lambda layer: layer.weight.zero_(), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid -?inf\).*give another --judge"),
         (lambda layer: layer.weight.mul_(1e-20), "the judge's 64 features do not vary"),
-        (lambda layer: layer.weight.mul_(1e-7), r"features vary .* by 1e-08 only, which KID"),
+        (
+            lambda layer: (layer.weight.mul_(1e-7), layer.bias.mul_(1e-7)),
+            r"features vary .* by .e-\d+ only, which KID",
+        ),
         (lambda layer: layer.bias.fill_(1e5), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.mul_(torch.inf), r"features are NaN or infinite at \d+ of"),
     ],

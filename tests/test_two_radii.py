@@ -58,11 +58,8 @@ def test_the_table_shows_the_ball_of_each_row_where_there_are_two(saved, tmp_pat
     words += ["--auto_attack.attacks", "square", "--robust_accuracy.eps", "0.3"]
     assert main([*words, "--out", str(tmp_path / "x.json")]) == 0
     out, said = capsys.readouterr()
-    rows = {
-        r[1].strip(): [c.strip() for c in r[4:6]]
-        for r in map(lambda s: s.split("|"), out.splitlines())
-        if len(r) > 5
-    }
+    cells = [[c.strip() for c in line.split("|")] for line in out.splitlines()]
+    rows = {c[1]: c[4:6] for c in cells if len(c) > 5}
     assert rows["robust_accuracy"] == rows["masking_pgd"] == ["0.3", "linf"]
     assert rows["square"] == ["0.03137", "linf"]
     assert rows["accuracy"] == ["", ""]

@@ -17,6 +17,7 @@ from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
 from jeat._support.words import parted
 from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
+from jeat.nets._noise import check_same_logits, logits_of_noise
 from jeat.nets._remedies import remedy
 from jeat.nets._said import said_of
 from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
@@ -41,7 +42,9 @@ def save_net(
 ) -> None:
     """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
 
-    A net of :func:`jeat.wrap` is kept without its ``prepare``, and loading says so.
+    A net of :func:`jeat.wrap` is kept without its ``prepare``, and loading says so. Beside one that
+    code of one's own makes lie its logits of two images of noise, by which another module with the
+    same weights is told from it.
     ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise. Numbers are
     rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     Uniform noise, from which every net draws that knows no other start, is not written.
@@ -60,7 +63,7 @@ def save_net(
     if precision == "fp16":
         halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
         tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
-    save_sealed(expanded(file), header, tensors)
+    save_sealed(expanded(file), header, tensors | logits_of_noise(net))
 
 
 @plainly()
@@ -133,7 +136,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
 
     Raises:
         ValueError: not a checkpoint of this package, one whose weights do not fit its spec, or one
-            of a net of one's own whose module is not imported.
+            of a net of one's own whose module is not imported, or is another one with its weights.
     """
     try:
         header, tensors = load_sealed(file)
@@ -167,6 +170,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
     made.start, made.about, made.chain = start, about, chain
     with torch.inference_mode(False):
         whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
+    check_same_logits(whole, file)
     return whole
 
 

@@ -21,13 +21,14 @@ from jeat._support.signatures import check_takes
 from jeat.nets._fitted import fitted, put_layers
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
+from jeat.nets._noise import check_logits_of
 from jeat.nets._remedies import remedy
 from jeat.nets._said import Said, said_of, with_config
 from jeat.nets.layouts import Found, recognised
 from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
-from jeat.nets.wrap import NAME, around, check_logits_of, finished
+from jeat.nets.wrap import NAME, around, finished
 
 __all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
 

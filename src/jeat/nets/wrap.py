@@ -1,6 +1,5 @@
 """Any classifier as a net of this package: one that one already has, or of another library."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -9,17 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jeat._support.checks import DoubtWarning, SettingError
+from jeat._support.checks import SettingError
 from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, name_of
-from jeat._support.tensors import check_logits
 from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._modules import chosen, made, name_alike
-from jeat.nets.modes import evaluating, to_eval
-from jeat.nets.spec import Spec, build, spec_of
+from jeat.nets._noise import check_logits_of
+from jeat.nets.modes import to_eval
+from jeat.nets.spec import Spec, build
 
-__all__ = ["NAME", "Net", "NoModuleError", "around", "check_logits_of", "finished", "wrap"]
+__all__ = ["NAME", "Net", "NoModuleError", "around", "finished", "wrap"]
 
 NAME = "wrap"
 holds_modules = True
@@ -141,7 +140,8 @@ def wrap(
         ValueError: images that it does not take, or something else than a finite logit a class.
 
     Warns:
-        DoubtWarning: its outputs look like probabilities, which are no logits.
+        DoubtWarning: its outputs look like probabilities or their logarithms, which are no logits,
+            are random, or depend on the other images of a batch.
     """
     shape = tuple(images)
     if len(shape) != 3:
@@ -202,36 +202,3 @@ def _plain(value: Any) -> PerChannel:
     """A number, or a list of numbers, of whatever holds them."""
     values = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
     return float(values[0]) if len(values) == 1 else values
-
-
-def check_logits_of(net: nn.Module) -> None:
-    """Check what a net gives for two images of noise.
-
-    Raises:
-        ValueError: it does not take them, or gives something else than a finite logit a class.
-
-    Warns:
-        DoubtWarning: its outputs look like probabilities.
-    """
-    spec = spec_of(net)
-    shape, classes = spec.shape, len(spec.classes)
-    weight = next(net.parameters(), torch.zeros(()))
-    x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(weight.device)
-    try:
-        with torch.no_grad(), evaluating(net):
-            logits = net(x)
-    except RuntimeError as error:
-        raise ValueError(f"the net does not take images of {shape}: {error}") from error
-    check_logits(logits)
-    if logits.shape[1] != classes:
-        raise ValueError(f"the net gives {logits.shape[1]} logits for {classes} classes")
-    if not logits.isfinite().all():
-        raise ValueError("the net's logits are NaN or infinite at images of noise")
-    sums = logits.sum(1)
-    if (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
-        warnings.warn(
-            "the net's outputs are not negative and sum to 1, as probabilities: leave its softmax "
-            "out, as energies are of logits",
-            DoubtWarning,
-            stacklevel=3,
-        )
