@@ -129,7 +129,7 @@ def _plain(net: nn.Module) -> nn.Module:
     """The net, or a copy of one that is elsewhere or compiled: graphs name the device that they are
     made on, and are made of what was not compiled yet.
     """
-    elsewhere = any(t.device.type != "cpu" for t in net.state_dict().values())
+    elsewhere = any(t.device.type != "cpu" for t in (*net.parameters(), *net.buffers()))
     compiled = [k for k, m in net.named_modules() if hasattr(m, "_orig_mod")]
     if not elsewhere and not compiled:
         return net

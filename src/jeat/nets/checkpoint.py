@@ -14,6 +14,7 @@ from jeat._support.files import expanded
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, find, part_name
 from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
+from jeat._support.tensors import weights_of
 from jeat._support.words import parted
 from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
@@ -49,7 +50,7 @@ def save_net(
     rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     Uniform noise, from which every net draws that knows no other start, is not written.
     """
-    tensors = {f"net.{k}": v for k, v in bare(net).state_dict().items()}
+    tensors = {f"net.{k}": v for k, v in weights_of(bare(net)).items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about or {}}
     if getattr(bare(net), "prepare", None) is not None:
         header["prepared"] = True
@@ -125,7 +126,7 @@ def digest(name_or_path: str | Path) -> str:
     place, _ = parted(str(name_or_path))
     made = made_by_name(place)
     if made is not None:
-        return seal_of({"net": str(spec_of(made))}, made.state_dict())[:16]
+        return seal_of({"net": str(spec_of(made))}, weights_of(made))[:16]
     return file_sum(file_of(place))[:16]
 
 

@@ -135,14 +135,32 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
             "as --arch wrn-16-2, --arch timm:NAME or --arch FILE.py:FUNCTION, which returns the "
             "module; in Python jeat.load(..., arch=...)"
         )
-    if found.doubt and (said.mean, said.std) == (None, None):
-        warnings.warn(f"{file.name}: {found.doubt}", DoubtWarning, stacklevel=3)
+    if doubt := _unsaid(found, said):
+        warnings.warn(f"{file.name}: {doubt}", DoubtWarning, stacklevel=3)
     net: Any = build(_spec(found, said))
     put_layers(net, found.weights, found.layers, file)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
     check_logits_of(whole)
     return whole
+
+
+def _unsaid(found: Found, said: Said) -> str:
+    """What neither the file says nor the user, and is taken to be usual; "" where nothing is."""
+    normal = not found.normalised and (said.mean, said.std) == (None, None)
+    if "make" not in found.settings:
+        return found.doubt if normal else ""
+    h = f"of images {found.channels} {found.size} {found.size}"
+    mean, std = found.settings["mean"], found.settings["std"]
+    taken = {h: "--images"} if said.images is None else {}
+    taken |= {f"normalised by mean {mean} and std {std}": "--mean and --std"} if normal else {}
+    if not taken:
+        return ""
+    others = ", ".join(taken.values()) if normal else "--images"
+    return (
+        f"it is read as {found.settings['make']}, {' '.join(taken)}, which its file does not say: "
+        f"say others by {others}"
+    )
 
 
 def _spec(found: Found, said: Said) -> Spec:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from jeat._support.checks import SettingError
 from jeat._support.libraries import LIBRARIES
@@ -18,7 +19,7 @@ from jeat.nets._noise import check_logits_of
 from jeat.nets.modes import to_eval
 from jeat.nets.spec import Spec, build
 
-__all__ = ["NAME", "Net", "NoModuleError", "around", "finished", "wrap"]
+__all__ = ["NAME", "Net", "NoModuleError", "around", "check_has_weights", "finished", "wrap"]
 
 NAME = "wrap"
 holds_modules = True
@@ -183,10 +184,11 @@ def around(net: nn.Module, spec: Spec) -> nn.Module:
     made. Of a net of :func:`wrap` it is the module in it, and its ``prepare``.
 
     Raises:
-        SettingError: a spec of another architecture.
+        SettingError: a spec of another architecture, or a module whose weights have no numbers yet.
     """
     if spec.name != NAME:
         raise SettingError(f"a {spec.name} takes no module: leave net and arch out")
+    check_has_weights(net)
     own, make = dict(spec.settings), spec.settings.get("make", "")
     images = spec.channels, spec.size
     made: Any = build(Spec(NAME, *images, spec.classes, own | {"make": ""}))
@@ -196,6 +198,25 @@ def around(net: nn.Module, spec: Spec) -> nn.Module:
     made.spec = Spec(NAME, *images, spec.classes, dict(made.spec.settings) | {"make": make})
     whole: nn.Module = made
     return whole
+
+
+def check_has_weights(net: nn.Module) -> None:
+    """Check that the weights of a module are numbers.
+
+    Raises:
+        SettingError: they get their size later, or are on the device meta.
+    """
+    held = (*net.parameters(), *net.buffers())
+    if any(map(is_lazy, held)):
+        raise SettingError(
+            "the net has weights that get their size later (nn.Lazy...): run it once on images of "
+            "its size, or give their sizes"
+        )
+    if any(t.is_meta for t in held):
+        raise SettingError(
+            "the net's weights are on the device meta, and have no numbers: make it on another "
+            "one, or load its weights with assign=True"
+        )
 
 
 def _plain(value: Any) -> PerChannel:
