@@ -155,6 +155,17 @@ def test_outputs_that_are_no_logits_of_the_image_are_warned_of_once(form, said, 
     assert torch.equal(torch.get_rng_state(), before)
 
 
+@pytest.mark.parametrize("bias", [-0.5, 0.5])
+def test_two_small_logits_are_no_sigmoid(bias):
+    net = Says(lambda f: f)
+    with torch.no_grad():
+        net.layer.weight.mul_(1e-3)
+        net.layer.bias.fill_(bias)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtWarning)
+        wrap(net, (3, 8, 8), CLASSES)
+
+
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_logits_of_whatever_size_are_no_matter_of_doubt(name, scale):
