@@ -24,7 +24,7 @@ from jeat.nets._said import said_of
 from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
-from jeat.nets.wrap import NoModuleError, around
+from jeat.nets.wrap import NoModuleError, OtherNetError, around
 from jeat.samplers import Chain, Start, Uniform
 
 __all__ = ["digest", "load", "load_net", "save_net"]
@@ -163,6 +163,10 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
+        if net is not None and isinstance(error, OtherNetError):
+            raise ValueError(
+                f"{file} is not of the module that is given, as by --arch: {reason}"
+            ) from error
         later = "; a later version may know it: pip install --upgrade jeat"
         then = later if isinstance(error, SettingError) else remedy(file)
         raise ValueError(
@@ -228,7 +232,7 @@ def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:
-        raise ValueError(
+        raise OtherNetError(
             f"its weights are of another architecture than {spec_of(net).name}: "
             f"{len(odd)} tensors do not fit, such as {min(odd)}"
         )

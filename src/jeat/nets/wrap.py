@@ -19,7 +19,16 @@ from jeat.nets._noise import check_logits_of
 from jeat.nets.modes import to_eval
 from jeat.nets.spec import Spec, build
 
-__all__ = ["NAME", "Net", "NoModuleError", "around", "check_has_weights", "finished", "wrap"]
+__all__ = [
+    "NAME",
+    "Net",
+    "NoModuleError",
+    "OtherNetError",
+    "around",
+    "check_has_weights",
+    "finished",
+    "wrap",
+]
 
 NAME = "wrap"
 holds_modules = True
@@ -27,6 +36,10 @@ holds_modules = True
 
 class NoModuleError(ValueError):
     """A file whose module must be given, as it cannot make it."""
+
+
+class OtherNetError(ValueError):
+    """Weights that are not those of a net."""
 
 
 class Net(nn.Module):
