@@ -34,7 +34,10 @@ INSIDE = {
         "split_columns", "split_files", "folders", "sources", "given", "load",
     ],
     "attacks": ["balls", "pgd"],
-    "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint", "weights"],
+    "nets": [
+        "modes", "spec", "wrap", "layouts", "places", "state_dicts", "foreign",
+        "checkpoint", "weights",
+    ],
     "training": [
         "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved", "begin", "loop",
     ],

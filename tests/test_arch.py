@@ -1,6 +1,8 @@
 """A file of another project that does not say all of its net: it is said beside it, in one name."""
 
 import json
+import re
+import warnings
 
 import huggingface_hub
 import numpy as np
@@ -275,6 +277,58 @@ def test_a_layout_of_a_library_is_known_by_its_keys_and_shapes(name, tmp_path):
     if name == "torchvision:resnet18":
         other = jeat.load(file, arch={"images": (3, 32, 32), "mean": 0.5, "std": 0.25})
         same(other, lambda x: theirs((x - 0.5) / 0.25), torch.rand(2, 3, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("arch", "said", "beside"),
+    [
+        (
+            None,
+            "of images 3 224 224 normalised by mean .* others by --images, --mean and --std$",
+            0,
+        ),
+        ({"images": (3, 32, 32)}, "resnet18, normalised by .* say others by --mean and --std$", 0),
+        ({"mean": 0.5, "std": 0.5}, "resnet18, of images 3 224 224, .* say others by --images$", 0),
+        (None, "resnet18, of images 3 224 224, .* say others by --images$", 1),
+        ({"images": (3, 32, 32), "mean": 0.5, "std": 0.5}, "", 0),
+        ({"images": (3, 32, 32)}, "", 1),
+    ],
+)
+def test_only_what_nobody_says_is_said_to_be_unsaid(arch, said, beside, tmp_path):
+    state = {f"1.{k}": v for k, v in models.resnet18(num_classes=3).state_dict().items()}
+    if beside:
+        state |= {"0.mean": torch.tensor([0.5, 0.4, 0.3]), "0.std": torch.tensor([0.2, 0.3, 0.2])}
+    file = saved(state, tmp_path / "net.pt")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", jeat.metrics.DoubtWarning)
+        jeat.load(file, arch=arch)
+    told = [str(w.message) for w in found if "it is read as" in str(w.message)]
+    assert len(told) == bool(said)
+    assert all(re.search(said, text) for text in told)
+
+
+def test_a_doubt_is_a_line_of_the_command_whoever_is_told_of_it(tmp_path, monkeypatch, capsys):
+    """Of a file, and of a factory of one's own, whose file is not the package's."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    saved(models.resnet18(num_classes=10).state_dict(), tmp_path / "net.pt")
+    (tmp_path / "own_doubt.py").write_text(
+        "import jeat\nfrom torch import nn\n"
+        "def net():\n    return jeat.wrap(nn.Sequential(nn.Flatten(), nn.Linear(64, 10), "
+        "nn.LogSoftmax(1)), images=(1, 8, 8), classes=10)\n"
+    )
+    np.savez(tmp_path / "c.npz", images=np.zeros((40, 32, 32, 3)), labels=np.arange(40) % 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        main(["measure", "net.pt", "--images", "3", "32", "32", "--data", "c.npz"])
+        main(
+            ["measure", "own_doubt.py:net", "--data", "digits", "-n", "3", "--metrics", "accuracy"]
+        )
+    said = capsys.readouterr().err
+    assert "jeat: warning: net.pt: it is read as torchvision:resnet18, normalised by" in said
+    assert "jeat: warning: the net's outputs are logarithms of probabilities" in said
+    assert "Warning:" not in said
+    assert "warnings.warn" not in said
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ def write_layouts(folder):
         (folder / "cifar" / name).write_bytes(pickle.dumps(Evil(), 2))
 
 
+def write_state_dicts(folder):
+    """Of a net of no layout, of a ResNet of three stages, and code that makes another net."""
+    layer, bn = torch.ones(16, 16, 3, 3), torch.ones(16)
+    torch.save({"a.weight": torch.ones(10, 192), "a.bias": torch.ones(10)}, folder / "layer.pt")
+    stages = {f"layer{i}.0.conv{j}.weight": layer for i in (1, 2, 3) for j in (1, 2)}
+    stages |= {"conv1.weight": layer[:, :3], "bn1.weight": bn, "linear.weight": torch.ones(10, 64)}
+    torch.save(stages, folder / "stages.pt")
+    own = "from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), nn.Linear(64, {}))\n"
+    for name, classes in (("own_net", 10), ("own_other", 9)):
+        (folder / f"{name}.py").write_text(own.format(classes))
+    given = jeat.wrap(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), (1, 8, 8), DIGITS.classes)
+    save_net(given, None, folder / "given.safetensors", about={"plan": {"data": "digits"}})
+
+
 def write_tables(folder):
     """Parquet data sets: without some image, of one class, of files that are not theirs."""
     pixels = io.BytesIO()
@@ -193,6 +207,7 @@ def write_nets(folder):
     (folder / "nothing.safetensors").touch()
     save_file({"a": torch.zeros(2)}, folder / "foreign.safetensors")
     torch.save({"net": Evil()}, folder / "net.pt")
+    write_state_dicts(folder)
     (folder / "net.pkl").write_bytes(pickle.dumps(Evil()))
 
 
@@ -522,6 +537,39 @@ COMMANDS = [
     ("measure 'at?arch=a&arch=b'", 2, "at?arch=a&arch=b", "arch=NAME&SETTING=VALUE"),
     ("measure 'at?arch'", 2, "at?arch", "arch=NAME&SETTING=VALUE"),
     ("measure 'at?arch=convnet-4' --arch convnet-8", 2, "says it already", "leave --arch"),
+    ("measure 'layer.pt?imges=3,32,32' --data digits", 2, "imges", "did you mean images?"),
+    ("measure 'layer.pt?clases=10' --data digits", 2, "clases", "did you mean classes?"),
+    ("measure 'layer.pt?nothing=10' --data digits", 2, "nothing", "give --arch"),
+    ("measure 'layer.pt?images=3,\uff13,32' --data digits", 2, "'3,\uff13,32'", "as 3 32 32"),
+    ("measure 'layer.pt?images=3,1_6,16' --data digits", 2, "'3,1_6,16'", "such as 3 32 32"),
+    ("measure 'layer.pt?images=3,016,16' --data digits", 2, "'3,016,16'", "such as 3 32 32"),
+    ("measure 'layer.pt?classes=\uff11\uff10' --data digits", 2, "'\uff11\uff10'", "or a number"),
+    ("measure 'layer.pt?mean=\uff10.5' --data digits", 2, "'\uff10.5'", "mean is a number"),
+    ("measure 'layer.pt?std=0.2,0_.5,1' --data digits", 2, "'0.2,0_.5,1'", "std is a number"),
+    (
+        "measure layer.pt --data digits --arch torchvision:resnet18 --arch.num_classes 7", 2,
+        "num_classes 7 contradicts the 10", "leave num_classes out",
+    ),
+    (
+        "measure layer.pt --data digits --arch timm:resnet10t --arch.in_chans 1", 2,
+        "in_chans 1 contradicts the 3", "leave in_chans out",
+    ),
+    (
+        "measure layer.pt --data digits --arch torchvision:resnet18 --arch.zero_init_residual yes_",
+        2, "zero_init_residual of torchvision:resnet18", "must be true or false",
+    ),
+    ("measure stages.pt --data digits", 1, "a ResNet of CIFAR of 3 stages", "--arch FILE.py:FUNC"),
+    ("measure given.safetensors", 1, "its module was given", "FILE.py:FACTORY"),
+    (
+        "measure given.safetensors --arch own_other.py:net", 1,
+        "given.safetensors is not of the module that is given", "2 tensors do not fit",
+    ),
+    ("export at torch.py", 2, "in the place of the module torch", "name it as net.py"),
+    ("export at json.py", 2, "in the place of the module json", "name it as net.py"),
+    ("attack at --eps 1e-50", 2, "eps must be 0 or at least 1e-37", "for 0"),
+    ("measure at --robust_accuracy.eps 1e-50", 2, "eps must be 0 or at least", "for 0"),
+    (train("--lr 1e-50"), 2, "lr must be 0 or at least", "for 0"),
+    ("sample . new.png", 2, "new.png is read", "or lies in a folder that is"),
     ("sample timm:resnet18 new.png --mean 0.5", 2, "makes its net itself", "leave net, arch"),
     ("measure at --images many", 2, "--images", "must be a whole number"),
     ("measure at --mean dark", 2, "--mean", "must be a finite number"),

@@ -1,6 +1,7 @@
 """What is exported is the net: read back by others' programs, it gives the same numbers."""
 
 import json
+import logging
 import re
 import resource
 import sys
@@ -363,3 +364,33 @@ def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.HfApi.create_repo", fails)
     with pytest.raises(OSError, match="is written, but the hub does not take it as a/b"):
         push(tmp_path / "hub", "a/b")
+
+
+class Decides(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 3)
+
+    def forward(self, x):
+        logits = self.layer(x.flatten(1))
+        return 2 * logits if x.mean() > 0.6 else logits
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ("onnx", "decides by the values of its images.*torch.where"),
+        ("pt2", "decides by the values of its images.*torch.where"),
+        ("ts", "its logits of 1 images differ from the net's"),
+    ],
+)
+def test_code_that_decides_by_values_is_refused_in_one_line_and_nothing_else(
+    end, said, tmp_path, capfd, caplog
+):
+    """A graph would go one way for all images; exporters print pages of it."""
+    net = jeat.wrap(Decides(), (1, 8, 8), 3)
+    with pytest.raises(ValueError, match=f"^[^\n]*{said}[^\n]*$"):
+        jeat.export(net, tmp_path / f"net.{end}")
+    assert not any(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]

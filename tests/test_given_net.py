@@ -1,6 +1,7 @@
 """A module that is given is trained as a net of a plan is: resumed, gone back, averaged, kept."""
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 import jeat
 from jeat.cli import main
 from jeat.data import Data
-from jeat.nets import Spec, build, spec_of, wrap
+from jeat.nets import Spec, build, checkpoint, save_net, spec_of, wrap
 from jeat.runs.rollbacks import rollbacks_of
 from jeat.training.given import given
 from jeat.training.plan import Optimisation, Plan, Recovery
@@ -204,3 +205,72 @@ def test_a_training_begins_from_a_state_dict_that_fits(tmp_path, capsys):
     assert main(["train", "normal", *other, *init]) == 1
     assert "first.pt does not fit convnet-4" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
+
+
+def changed(activation):
+    """:func:`module`, with another activation: the same weights fit both."""
+    net = module()
+    net[3] = activation
+    return net
+
+
+@pytest.mark.parametrize("other", [nn.Tanh(), nn.SiLU(), nn.LeakyReLU(0.3)])
+def test_another_module_with_the_same_weights_does_not_go_on(whole, tmp_path, other):
+    """Its weights fit, and nothing else says that it computes something else."""
+    stopped = tmp_path / "run"
+    losses(stopped, module(), stop=3)
+    with pytest.raises(ValueError, match="of another module than the one that is given"):
+        losses(stopped, changed(other), resume=True)
+    assert losses(stopped, module(), resume=True) == whole[2][2:]
+    with pytest.raises(ValueError, match="of another module than the one that is given"):
+        jeat.load(stopped, net=changed(other))
+
+
+def test_a_file_that_keeps_no_logits_is_loaded_as_before(tmp_path, monkeypatch):
+    net = wrap(module().eval(), (1, 8, 8), 10)
+    save_net(net, None, tmp_path / "new.safetensors")
+    monkeypatch.setattr(checkpoint, "logits_of_noise", lambda _: {})
+    save_net(net, None, tmp_path / "old.safetensors")
+    monkeypatch.undo()
+    jeat.load(tmp_path / "old.safetensors", net=changed(nn.Tanh()))
+    with pytest.raises(ValueError, match="of another module"):
+        jeat.load(tmp_path / "new.safetensors", net=changed(nn.Tanh()))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_module_of_another_precision_is_the_same_module(tmp_path, dtype, precision):
+    file = tmp_path / "net.safetensors"
+    save_net(wrap(module().to(dtype), (1, 8, 8), 10), None, file, precision=precision)
+    jeat.load(file, net=module().to(dtype))
+    with pytest.raises(ValueError, match="of another module"):
+        jeat.load(file, net=changed(nn.Tanh()).to(dtype))
+
+
+class Noisy(nn.Module):
+    def forward(self, x):
+        return x + torch.randn_like(x)
+
+
+@pytest.mark.filterwarnings("ignore:the net's logits are random")
+def test_a_module_whose_logits_are_random_is_taken_as_it_is(tmp_path):
+    file = tmp_path / "net.safetensors"
+    save_net(wrap(changed(Noisy()), (1, 8, 8), 10), None, file)
+    jeat.load(file, net=changed(nn.Tanh()))
+
+
+def test_the_code_of_a_run_that_was_changed_is_said_to_be(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = (
+        "from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), "
+        "nn.{}(), nn.Linear(16, 10))\n"
+    )
+    Path("code_a.py").write_text(code.format("SiLU"))
+    Path("code_b.py").write_text(code.format("Tanh"))
+    words = ["train", "normal", "--data", "digits", "--net", "code_a.py:net", "--epochs", "0.1"]
+    assert main([*words, "--out", "run"]) == 0
+    measured = ["measure", "run", "-n", "5", "--metrics", "accuracy", "--arch"]
+    assert main([*measured, "code_a.py:net"]) == 0
+    assert main([*measured, "code_b.py:net"]) != 0
+    (said,) = [w for w in capsys.readouterr().err.splitlines() if "another module" in w]
+    assert "or its code was changed" in said

@@ -332,7 +332,7 @@ def test_it_is_checked_in_the_ball_that_was_attacked(files, monkeypatch):
     assert asked == []
     measure(replace(m, metrics=("accuracy", "robust_accuracy")))
     measure(replace(m, metrics=("auto_attack",), settings={"auto_attack": {"attacks": "apgd-ce"}}))
-    assert asked == [ball, {}]
+    assert asked == [ball, {"eps": 8 / 255, "norm": "linf"}]
 
 
 def test_a_suite_has_a_measurement_of_its_own(files, tmp_path, monkeypatch):

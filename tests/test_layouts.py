@@ -5,6 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
 
 import jeat
@@ -362,3 +363,32 @@ def test_a_name_that_makes_no_net_is_said(name, code, said, tmp_path, capsys):
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert said in error
+
+
+def test_a_resnet_of_three_stages_is_said_to_be_one(tmp_path):
+    """Its shortcuts of option A have no weights: their arithmetic is in no file."""
+    theirs = foreign.Kuangliu(18).state_dict()
+    three = {k: v for k, v in theirs.items() if not k.startswith("layer4")}
+    plain = {k: v for k, v in theirs.items() if "shortcut" not in k}
+    for state, said in (
+        (three, "of 3 stages, as"),
+        (plain, "of 4 stages, whose shortcuts have no"),
+    ):
+        torch.save(state, tmp_path / "net.pt")
+        with pytest.raises(
+            ValueError, match=f"net.pt: it looks like a ResNet of CIFAR {said}.*FILE.py"
+        ):
+            jeat.load(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: foreign.Kuangliu(18), lambda: torchvision.models.resnet18(num_classes=10)]
+)
+def test_the_state_of_an_average_is_that_of_its_net(make, tmp_path):
+    net = trained(make)
+    torch.save(torch.optim.swa_utils.AveragedModel(net).state_dict(), tmp_path / "net.pt")
+    said = {"images": (3, 32, 32), "mean": 0.0, "std": 1.0}
+    x = torch.rand(2, 3, 32, 32)
+    right = net(x)
+    found = jeat.load(tmp_path / "net.pt", arch=said)(x)
+    assert (found - right).abs().max() < 1e-4 * right.abs().max()

@@ -130,9 +130,52 @@ def test_the_number_of_classes_may_be_of_numpy():
     assert spec_of(net).classes == ("0", "1", "2")
 
 
-def test_probabilities_are_warned_of():
-    with pytest.warns(jeat.metrics.DoubtWarning, match="leave its softmax out"):
-        wrap(Says(lambda f: f.softmax(1)), (3, 8, 8), 3)
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        (lambda f: f.softmax(1), "leave its softmax out"),
+        (lambda f: f.log_softmax(1), "E.x. is 0 for every image: leave its log_softmax out"),
+        (lambda f: (20 * f).sigmoid(), r"lie in \[0, 1\] .* of a sigmoid, leave it out"),
+        (lambda f: 20 * f + torch.randn(3), "logits are random in eval mode"),
+        (
+            lambda f: nn.functional.dropout(20 * f, 0.5, training=True),
+            "logits are random in eval mode",
+        ),
+        (lambda f: f - f.mean(0), "depend on the others in its batch"),
+        (nn.BatchNorm1d(3, track_running_stats=False), "depend on the others in its batch"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_outputs_that_are_no_logits_of_the_image_are_warned_of_once(form, said, dtype):
+    net = Says(form).to(dtype)
+    before = torch.get_rng_state()
+    with pytest.warns(DoubtWarning, match=said) as found:
+        wrap(net, (3, 8, 8), 3)
+    assert len(found) == 1
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("bias", [-0.5, 0.5])
+def test_two_small_logits_are_no_sigmoid(bias):
+    net = Says(lambda f: f)
+    with torch.no_grad():
+        net.layer.weight.mul_(1e-3)
+        net.layer.bias.fill_(bias)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtWarning)
+        wrap(net, (3, 8, 8), CLASSES)
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_logits_of_whatever_size_are_no_matter_of_doubt(name, scale):
+    net = NETS[name]()
+    with torch.no_grad():
+        for p in net.parameters():
+            p *= scale
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DoubtWarning)
+        wrap(net, (3, 8, 8), CLASSES)
 
 
 def test_a_net_of_a_library_is_saved_and_loaded_again(tmp_path):

@@ -19,6 +19,7 @@ __all__ = [
 LARGEST = 2**63 - 1  # of whole numbers, whatever they count
 MOST_STEPS = 10**9  # of what is done one after the other
 _FP32 = 2.0**127  # of other numbers, with room to spare
+_LEAST = 1e-37  # of those that are not 0
 _SHOWN = 200  # characters of a name or value that an error shows
 
 
@@ -100,6 +101,8 @@ def check_kind(name: str, value: object, kind: Any) -> None:
         raise SettingError(f"{name} must be below 2^63, got {quoted(value)}")
     if isinstance(value, float) and abs(value) >= _FP32:
         raise SettingError(f"{name} must be below 1e38, got {quoted(value)}")
+    if isinstance(value, float) and 0 < abs(value) < _LEAST:
+        raise SettingError(f"{name} must be 0 or at least 1e-37, as fp32 takes {value} for 0")
 
 
 def _matches(value: object, kind: Any) -> tuple[bool, str]:

@@ -33,6 +33,10 @@ _SAID = {  # what autograd and exported nets say, and what to do
     "another layer, or jeat.metrics.curvature, which needs none",
     r"derivative for '?(?:aten::)?(\w+)'? is not implemented": "autograd knows no derivative of "
     "the net's {}: use another layer",
+    r"does not require grad and does not have a grad_fn|not have been used in the graph": "the "
+    "net's logits do not depend on its images: there is no gradient",
+    r"Can't call numpy\(\)": "the net leaves PyTorch by .numpy(), where autograd cannot follow it: "
+    "there is no gradient",
     r"Guard failed: .*size\(\)\[0\]|Expected input.* shape\[0\]": "the net was exported for "
     "batches of one size: export it with dynamic_shapes for the first dimension",
 }

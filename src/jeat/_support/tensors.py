@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jeat._support.checks import NotFiniteError, quoted
 
 __all__ = [
     "check_finite", "check_images", "check_labels", "check_logits", "check_pixels", "known_labels",
-    "pixel_fault",
+    "pixel_fault", "weights_of",
 ]  # fmt: skip
 
 _KNOWN: ContextVar[bool] = ContextVar("known", default=False)
@@ -123,6 +123,22 @@ def pixel_fault(low: float, high: float) -> str | None:
     else:
         remedy = "undo what normalised them, then x.clamp(0, 1)"
     return f"{span}, which is outside of [0, 1] by {beyond:.3g}: {remedy}"
+
+
+def weights_of(net: nn.Module) -> dict[str, Tensor]:
+    """The state dict of a net, all of tensors.
+
+    Raises:
+        ValueError: something in it is none, as in a quantised net.
+    """
+    found: dict[str, object] = net.state_dict()
+    for name, value in found.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"the net keeps {name}, a {type(value).__name__} and no tensor, as quantised nets "
+                "do: it can be neither trained nor saved; train and save it before it is quantised"
+            )
+    return found  # type: ignore[return-value]
 
 
 def check_images(images: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,16 +1,20 @@
 """Settings as words of a command line."""
 
 import json
+import re
+from collections.abc import Iterable
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
 
-__all__ = ["flags", "joined", "parted"]
+__all__ = ["flags", "is_decimal", "is_digits", "joined", "near", "parted"]
 
 _ARCH = "arch"
+_DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _SAFE = "/:,[]\"' .~@"  # of what a query may hold as it is
 
 
@@ -24,6 +28,22 @@ def flags(name: str, value: Any) -> list[str]:
     plain = {None: "null", True: "true", False: "false"}
     word = plain[value] if value is None or isinstance(value, bool) else str(value)
     return [f"--{name}", word]
+
+
+def is_digits(text: str) -> bool:
+    """Whether a text is a whole number in the digits 0 to 9, without zeros before it."""
+    return text.isascii() and text.isdecimal() and str(int(text)) == text
+
+
+def is_decimal(text: str) -> bool:
+    """Whether a text is a number in the digits 0 to 9, such as ``-0.5`` or ``1e-3``."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
+def near(word: str, among: Iterable[str]) -> str:
+    """``": did you mean images?"`` of what is near to a word; "" where nothing is."""
+    found = get_close_matches(word, list(among), 1)
+    return f": did you mean {found[0]}?" if found else ""
 
 
 def joined(name: str, said: dict[str, Any]) -> str:

@@ -181,7 +181,10 @@ class Parser(jsonargparse.ArgumentParser):
         read = [expanded(name).resolve() for name in names if name]
         sets = [folder for folder in read if folder.is_dir() and not (folder / "run.json").exists()]
         if place in read or any(folder in place.parents for folder in sets):
-            self.error(f"{file} is read by this command: name another file to write")
+            self.error(
+                f"{file} is read by this command, or lies in a folder that is: name another file "
+                "to write"
+            )
         if place.name in _OF_RUNS or any(
             (p.parent / "run.json").exists() for p in place.parents if p.name == "checkpoints"
         ):

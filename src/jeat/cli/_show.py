@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jeat._support import processes
-from jeat._support.checks import plain
+from jeat._support.checks import DoubtWarning, plain
 from jeat._support.progress import Show, listening
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ def warn(lines: Iterable[str]) -> None:
 
 @contextmanager
 def shown_warnings() -> Iterator[None]:
-    """Inside, a warning of this package is a line of :func:`warn`; others are as they were."""
+    """Inside, a warning of this package is a line of :func:`warn`; others are as they were.
+
+    A doubt is this package's wherever it is said of, such as in code of the user's own.
+    """
     package, usual = str(Path(__file__).parents[1]), warnings.showwarning
 
     def show(message: Warning | str, kind: type[Warning], file: str, *rest: Any) -> None:
-        if not file.startswith(package) or not issubclass(kind, UserWarning):
+        ours = file.startswith(package) or issubclass(kind, DoubtWarning)  # wherever it is raised
+        if not ours or not issubclass(kind, UserWarning):
             usual(message, kind, file, *rest)
         elif not processes.rank():
             warn([str(message)])

@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
 
     from jeat._support.files import whole_file
     from jeat.attacks import pgd
-    from jeat.jobs.inputs import subject_of
+    from jeat.jobs.inputs import at_another_eps, subject_of
     from jeat.metrics import intervals_of, signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
@@ -71,7 +71,8 @@ def main(words: Sequence[str]) -> int:
     if args.out is not None:
         with whole_file(args.out) as part:
             np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
-    warn(signs_of_masking(masking))
+    ball = {"this attack": {"eps": args.eps, "norm": args.norm}}
+    warn([*at_another_eps(args.net, s.net, ball), *signs_of_masking(masking)])
     return 0
 
 

@@ -71,12 +71,20 @@ def main(words: Sequence[str]) -> int:
 
 
 def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
-    """A line of the table: a figure, how far it is known, on how many images of whom."""
+    """A line of the table: a figure, how far it is known, on how many images, and whose they are;
+    and in which ball, where balls differ.
+    """
     n, of = found["counts"][name], "test"
     if name in found["of_samples"]:
         of = f"drawn by {found['drawn_by']}"
     interval = said(found["intervals"].get(name))
-    return {"metric": name, "value": f"{value:.4g}", "95 %": interval, "images": f"{n} {of}"}
+    row: dict[str, object] = {
+        "metric": name, "value": f"{value:.4g}", "95 %": interval, "images": f"{n} {of}"
+    }  # fmt: skip
+    if len({tuple(b.values()) for b in found["balls"].values()}) > 1:
+        eps, norm = (found["balls"].get(name, {}).get(k, "") for k in ("eps", "norm"))
+        row |= {"eps": eps if eps == "" else f"{eps:.4g}", "norm": norm}
+    return row
 
 
 def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:

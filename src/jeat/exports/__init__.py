@@ -8,9 +8,13 @@ outputs by name, some of ``logits`` (B, K), ``E`` = E(x) (B,) and ``E_y`` = E(x,
 
 import copy
 import importlib.util
+import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib import import_module
+from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ Outputs = Mapping[str, Tensor]
 
 _FOLDER = "exports"
 _BATCHES = (1, 8)  # a format must take any number of images
+_PIXELS = ((0.0, 1.0), (0.0, 0.3), (0.7, 1.0))  # what was traced may know the first only
 _BOUND = 1e-4  # of the largest logit, or of 1: fp32 rounding of a deep net stays below
 
 
@@ -43,8 +48,9 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
         settings: of the format, such as ``card``, the text of a folder's README.md.
 
     Returns:
-        The largest absolute difference of each output from the net's, over random images in
-        batches of 1 and 8. Nothing is left of a file whose difference is beyond fp32 rounding.
+        The largest absolute difference of each output from the net's, over random images, dark
+        and bright ones too, in batches of 1 and 8. Nothing is left of a file whose difference is
+        beyond fp32 rounding.
 
     Raises:
         SettingError: no such format, or a package that it needs is missing.
@@ -57,8 +63,7 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
     inner = _plain(bare(net))
     with evaluating(inner), torch.no_grad(), whole_place(expanded(out)) as place:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of exporters, about themselves
+            with _quiet():
                 module.write(inner, place, **settings)
                 return _differences(inner, module.read(place))
         except Exception as error:  # exporters have no one error for what they cannot do
@@ -67,6 +72,19 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
             why = " ".join(str(error).split())
             said = plain(_explained(why) or why or type(error).__name__)[:300]
             raise ValueError(f"{out} cannot hold this {spec.name}: {said}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Exporters warn, log and print of themselves: what they cannot do is said by their error."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 def format_of(out: str | Path) -> str:
@@ -107,8 +125,8 @@ def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str
     spec = spec_of(net)
     drawn, dtype = torch.Generator().manual_seed(0), dtype_of(net)
     found: dict[str, float] = {}
-    for n in _BATCHES:
-        x = torch.rand(n, *spec.shape, generator=drawn).to(dtype)
+    for n, (low, high) in product(_BATCHES, _PIXELS):
+        x = torch.rand(n, *spec.shape, generator=drawn).mul(high - low).add(low).to(dtype)
         logits: Tensor = net(x)
         right = {"logits": logits, "E": marginal_energy(logits), "E_y": -logits}
         rounds = (
@@ -129,7 +147,7 @@ def _plain(net: nn.Module) -> nn.Module:
     """The net, or a copy of one that is elsewhere or compiled: graphs name the device that they are
     made on, and are made of what was not compiled yet.
     """
-    elsewhere = any(t.device.type != "cpu" for t in net.state_dict().values())
+    elsewhere = any(t.device.type != "cpu" for t in (*net.parameters(), *net.buffers()))
     compiled = [k for k, m in net.named_modules() if hasattr(m, "_orig_mod")]
     if not elsewhere and not compiled:
         return net
@@ -142,6 +160,11 @@ def _plain(net: nn.Module) -> nn.Module:
 
 def _explained(why: str) -> str | None:
     """What an exporter means, where it can be said better."""
+    if "data-dependent" in why:
+        return (
+            "its code decides by the values of its images, as 'if x.mean() > 0.5' does, and a "
+            "graph goes one way: write it with torch.where"
+        )
     if "specialized it to be a constant" in why or "Constraints violated" in why:
         return (
             "its code counts the images of a batch in Python, and would be one for batches of one "

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from jeat._support.tensors import weights_of
 from jeat.exports._program import BATCHES, Energies, images, program
 from jeat.nets import spec_of
 
@@ -33,7 +34,7 @@ def write(net: nn.Module, file: Path) -> None:
     Raises:
         ValueError: weights of more than 2 GB, which one file of ONNX cannot hold.
     """
-    if sum(t.nbytes for t in net.state_dict().values()) > 2_000_000_000:
+    if sum(t.nbytes for t in weights_of(net).values()) > 2_000_000_000:
         raise ValueError("its weights are more than 2 GB, which one file of ONNX cannot hold")
     graph = program(Energies(net), images(net))
     made: Any = torch.onnx.export(

@@ -5,7 +5,7 @@ RobustBench's ``benchmark`` takes a module in eval mode, of images in [0, 1], an
 """
 
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from keyword import iskeyword
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,15 @@ def write(net: nn.Module, file: Path) -> None:
     """Both files.
 
     Raises:
-        SettingError: a name that Python cannot import.
+        SettingError: a name that Python cannot import, or imports as another module.
     """
     if not file.stem.isidentifier() or iskeyword(file.stem):
         raise SettingError(f"{file.name} is no name that Python imports: name it as net.py")
+    if _is_module(file.stem):
+        raise SettingError(
+            f"{file.name} would be imported in the place of the module {file.stem}, or never: name "
+            "it as net.py"
+        )
     spec = spec_of(net)
     save(program(net, images(net)), file.with_suffix(".pt2"))
     text = TEXT.format(
@@ -73,6 +78,15 @@ def write(net: nn.Module, file: Path) -> None:
         module=file.stem, torch=".".join(torch.__version__.split(".")[:2]),
     )  # fmt: skip
     file.write_text(text)
+
+
+def _is_module(name: str) -> bool:
+    """Whether a module of that name is there already, elsewhere than in the working folder."""
+    try:
+        found = find_spec(name)
+    except (ValueError, ImportError):  # as of __main__
+        return True
+    return found is not None and Path(found.origin or "").parent != Path.cwd()
 
 
 def read(file: Path) -> Callable[[Tensor], dict[str, Tensor]]:

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from jeat._support.checks import NotFiniteError, SettingError
 from jeat._support.intervals import Interval
 from jeat._support.plugins import constant_of
+from jeat.jobs._balls import Ball
 from jeat.metrics import Subject, counts_of, intervals_of
 
 __all__ = ["Found", "of_another_net", "read", "written"]
@@ -24,6 +25,7 @@ class Found:
         counts: on how many images each was found.
         intervals: 95 % intervals of those that are shares of images.
         of_samples: the names of those that are of samples rather than of test images.
+        balls: in which ball each was found that has one.
     """
 
     subject: Subject
@@ -31,9 +33,10 @@ class Found:
     counts: dict[str, int] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
     of_samples: list[str] = field(default_factory=list)
+    balls: dict[str, Ball] = field(default_factory=dict)
 
-    def add(self, metric: str, figures: Mapping[str, float]) -> None:
-        """Take in the figures of a metric.
+    def add(self, metric: str, figures: Mapping[str, float], ball: Ball | None = None) -> None:
+        """Take in the figures of a metric, and the ball that they are of.
 
         Raises:
             NotFiniteError: one is NaN or infinite.
@@ -54,6 +57,8 @@ class Found:
         self.figures |= figures
         self.counts |= counts_of(metric, figures, len(images))
         self.intervals |= intervals_of(metric, figures, len(images))
+        if ball:
+            self.balls |= dict.fromkeys(figures, ball)
 
 
 def of_another_net(net: str, drawer: str, inputs: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """A net by name with test images that it was made for: what most commands begin with."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from jeat.data import Data, load_data
 from jeat.metrics import Subject
 from jeat.nets import load, spec_of
 
-__all__ = ["check_fit", "data_of", "net_of", "seed_all", "subject_of"]
+__all__ = ["at_another_eps", "check_fit", "data_of", "net_of", "seed_all", "subject_of"]
+
+USUAL = 8 / 255  # eps, where none is given
 
 
 def net_of(name: str) -> nn.Module:
@@ -94,3 +97,22 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
     x, y = found.test.to(next(net.parameters()).device).floats(number)
     seed_all(seed)
     return Subject(net, x, y, classes=found.classes), found
+
+
+def at_another_eps(name: str, net: nn.Module, balls: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A line where the net ``name`` was trained for one eps, and is attacked at the usual other.
+
+    Args:
+        name: of the net.
+        net: whose ``about`` holds the plan of its training.
+        balls: of linf or l2, with their ``eps``, by what attacks.
+    """
+    plan: Any = (getattr(bare(net), "about", None) or {}).get("plan") or {}
+    eps = (plan.get("objective") or {}).get("eps", plan.get("eps", USUAL))
+    usual = [k for k, ball in balls.items() if ball == {"eps": USUAL, "norm": "linf"}]
+    if eps == USUAL or not usual:
+        return []
+    return [
+        f"{name} was trained for eps {eps:.4g}, and is attacked at the usual {USUAL:.4g} by "
+        f"{', '.join(usual)}: give eps to measure it where it was trained"
+    ]

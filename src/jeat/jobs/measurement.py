@@ -12,14 +12,15 @@ from torch import Tensor
 from jeat._support import processes
 from jeat._support.checks import SettingError, doubts, is_whole, quoted
 from jeat._support.files import expanded, rewritten
-from jeat._support.plugins import constant_of, part_name, short_name
+from jeat._support.plugins import constant_of, short_name
 from jeat._support.provenance import provenance
 from jeat._support.signatures import signature_of
 from jeat._support.words import flags
 from jeat.data import Data, settled
+from jeat.jobs._balls import MASKING, Ball, balls_of, of_several_balls
 from jeat.jobs._founding import Found, of_another_net, read, written
 from jeat.jobs.drawing import drawer, load_images
-from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
+from jeat.jobs.inputs import at_another_eps, check_fit, data_of, net_of, seed_all, subject_of
 from jeat.jobs.needs import check_metrics, outside_images
 from jeat.metrics import Subject, find, means_over_images, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
@@ -29,8 +30,6 @@ Drawn = tuple[Tensor, Tensor, dict[str, str]]
 """Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
 
 __all__ = ["Measurement", "check_ready", "measure", "measure_to", "written"]
-
-_MASKING = part_name(measure_masking, "metrics")
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ def measure(
     """The figures, with all that says how they were found, ready for JSON.
 
     The processes of a launcher share the work; the first has the figures. ``counts`` says on how
-    many images each was found, ``intervals`` how far a share of them is known (Wilson, 95 %), and
-    ``drawn_by`` which net drew the samples.
+    many images each was found, ``intervals`` how far a share of them is known (Wilson, 95 %),
+    ``balls`` in which ball, and ``drawn_by`` which net drew the samples.
 
     Args:
         m: what to measure.
@@ -112,15 +111,17 @@ def measure(
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m, drawn)
     found, masking = Found(subject), Found(subject)
+    balls = balls_of(m.metrics, m.settings, check=check)
     with doubts() as said:
         for i, metric in enumerate(m.metrics):
             show("measuring", i, len(m.metrics), metric)
-            found.add(metric, _figures(m, metric, subject))
-        if check:
-            masking.add(_MASKING, _masking(m, subject))
+            found.add(metric, _figures(m, metric, subject), balls.get(metric))
+        if MASKING in balls and MASKING not in m.metrics:
+            masking.add(MASKING, _masking(m, subject, balls[MASKING]), balls[MASKING])
     drew = None if drawn is None else drawer(drawn[2]["command"])
     if drew is not None and found.of_samples:
         said[:0] = of_another_net(m.net, drew, inputs)
+    said += of_several_balls(balls) + at_another_eps(m.net, subject.net, balls)
     show("measuring", len(m.metrics), len(m.metrics), "done")
     return {
         "command": m.command(),
@@ -144,6 +145,7 @@ def measure(
         "counts": found.counts | masking.counts,
         "intervals": found.intervals | masking.intervals,
         "of_samples": found.of_samples,
+        "balls": found.balls | masking.balls,
         "warnings": [*said, *signs_of_masking(found.figures | masking.figures)],
         "made_with": provenance(),
     }
@@ -171,20 +173,9 @@ def check_ready(m: Measurement) -> None:
         )
 
 
-def _masking(m: Measurement, subject: Subject) -> dict[str, float]:
-    """``gradient_masking`` in the ball of the first metric of robustness; none without one."""
-    names = [name for name in m.metrics if constant_of("metrics", name, "robustness")]
-    names = [name for name in names if _eps(m, name) != 0]  # which is no attack
-    if not names or _MASKING in m.metrics:
-        return {}
-    ball = {k: v for k, v in m.settings.get(names[0], {}).items() if k in ("eps", "norm")}
+def _masking(m: Measurement, subject: Subject, ball: Ball) -> dict[str, float]:
+    """``gradient_masking`` in a ball."""
     return shared(partial(measure_masking, **ball), subject, seed=m.seed, means=False)
-
-
-def _eps(m: Measurement, metric: str) -> Any:
-    """The radius at which a metric is measured."""
-    usual = {f.name: f.default for f in signature_of("metrics", metric).flags}
-    return (usual | dict(m.settings.get(metric, {}))).get("eps")
 
 
 def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:

@@ -67,7 +67,9 @@ class Finite(nn.Module):
             return logits_of(self.net, x.to(self.dtype)).to(x.dtype)
 
     @staticmethod
-    def _check(gradient: Tensor) -> None:
+    def _check(gradient: Tensor | None) -> None:
+        if gradient is None:  # as behind a quantised layer
+            raise ValueError("the net's logits do not depend on its images: there is no gradient")
         check_finite(
             gradient,
             "the net's input gradients are NaN or infinite at {} images: no attack can follow them",

@@ -54,8 +54,8 @@ def auto_attack(
     Attacks search in ``precision``. An image has fallen where the net, in fp32, classifies its
     attacked image, which is in the ball, otherwise. One that falls in bf16 only, or whose
     margin comes below a sixteenth of its largest logit, is given to that attack or target again, in
-    fp32; and after a standard set in bf16, PGD is repeated in fp32 on what is left. Net in eval mode;
-    it must not be random.
+    fp32; and after a standard set in bf16, PGD is repeated in fp32 on what is left. Net in eval
+    mode; it must not be random.
 
     Args:
         net: takes images in [0, 1], gives logits.

@@ -15,9 +15,10 @@ from jeat._support.plugins import name_of
 from jeat.nets._layers import by_name
 from jeat.nets._libraries import check_library, usual_of
 from jeat.nets._modules import called, factory_of
+from jeat.nets._noise import check_logits_of
 from jeat.nets._said import Said
 from jeat.nets.spec import Spec, build, spec_of
-from jeat.nets.wrap import NAME, around, check_logits_of
+from jeat.nets.wrap import NAME, around
 
 __all__ = ["fitted", "put", "put_layers", "unwrapped"]
 

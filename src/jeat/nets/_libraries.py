@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, check_kind
 
 __all__ = ["Usual", "check_library", "module_of", "names_of", "usual_of"]
 
@@ -95,14 +96,33 @@ def module_of(
         pretrained: whether with the weights that the library has for it.
 
     Raises:
-        SettingError: settings that name weights, or another number of channels than it takes.
+        SettingError: settings that name weights, that are of another kind than the module's class
+            says, or that contradict the channels and classes, or another number of channels than it
+            takes.
     """
     if odd := _WEIGHTS & settings.keys():
         raise SettingError(
             f"{min(odd)} is no setting of {library}:{name} here, as it names weights: give "
             "these by their file"
         )
-    own = dict(settings) | ({} if classes is None else {"num_classes": classes})
+    given = {"num_classes": classes, "in_chans": channels, "in_channels": channels}
+    if odd := {k for k, v in given.items() if v is not None and settings.get(k, v) != v}:
+        k = min(odd)
+        raise SettingError(
+            f"{k} {settings[k]} contradicts the {given[k]} of its file or data: leave {k} out; "
+            "classes and images say it"
+        )
+    own = {k: v for k, v in settings.items() if given.get(k) is None}
+    own |= {} if classes is None else {"num_classes": classes}
+    made = _made(library, name, own, channels=channels, pretrained=pretrained)
+    check_kinds_of(made, settings, f"{library}:{name}")
+    return made
+
+
+def _made(
+    library: str, name: str, own: dict[str, Any], *, channels: int | None, pretrained: bool
+) -> nn.Module:
+    """The module of :func:`module_of`, of arguments that fit each other."""
     module: Any = importlib.import_module(_MODULES[library])
     if library == "torchvision":
         if channels not in (None, 3):
@@ -115,6 +135,20 @@ def module_of(
     make = module.create_model if library == "timm" else module.get_model
     other: nn.Module = make(name, pretrained=pretrained, **given, **own)
     return other
+
+
+def check_kinds_of(made: nn.Module, settings: Mapping[str, Any], whose: str) -> None:
+    """Check that settings are of the plain kinds that a module's class says they are of.
+
+    Raises:
+        SettingError: one is not.
+    """
+    kinds: dict[Any, type] = {said: k for k in (bool, int, float, str) for said in (k, k.__name__)}
+    takes = inspect.signature(type(made)).parameters
+    for name, value in settings.items():
+        kind = kinds.get(takes[name].annotation) if name in takes else None
+        if kind is not None:
+            check_kind(f"{name} of {whose}", value, kind)
 
 
 def _sized(settings: dict[str, Any], name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import unwrapped_once
 from jeat._support.plugins import Part, find, find_in_file, name_of, settings_of
 from jeat._support.signatures import check_takes
+from jeat._support.words import is_digits
 from jeat.nets._layers import Size
 from jeat.nets._libraries import check_library, module_of
 
@@ -78,7 +79,7 @@ def chosen(found: Any, output: str) -> Tensor:
         try:
             if isinstance(found, Mapping):
                 found = found[output]
-            elif output.lstrip("-").isdecimal():
+            elif is_digits(output.removeprefix("-")):
                 found = found[int(output)]
             else:
                 found = getattr(found, output)

@@ -6,8 +6,12 @@ from typing import Any
 
 from jeat._support.checks import SettingError, is_finite, is_whole, quoted
 from jeat._support.plugins import Part, name_of, settings_of
+from jeat._support.words import is_decimal, is_digits
 
-__all__ = ["Said", "said_of", "with_config"]
+__all__ = ["SAID", "Said", "said_of", "with_config"]
+
+SAID = ("images", "classes", "mean", "std", "output")
+"""What may be said of a net of whatever architecture."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def _words(value: Any) -> list[Any]:
 
 
 def _images(value: Any) -> tuple[int, int, int]:
-    words = [int(w) if isinstance(w, str) and w.isdecimal() else w for w in _words(value)]
+    words = [int(w) if isinstance(w, str) and is_digits(w) else w for w in _words(value)]
     if len(words) == 1:
         words = [3, *words, *words]
     if len(words) != 3 or not all(is_whole(w, 1, 100_000) for w in words):
@@ -77,7 +81,7 @@ def _images(value: Any) -> tuple[int, int, int]:
 
 def _classes(value: Any) -> tuple[str, ...]:
     words = [w.strip() if isinstance(w, str) else w for w in _words(value)]
-    if len(words) == 1 and str(words[0]).isdecimal() and 2 <= int(words[0]) <= 100_000:
+    if len(words) == 1 and is_digits(str(words[0])) and 2 <= int(words[0]) <= 100_000:
         return tuple(map(str, range(int(words[0]))))
     names = tuple(map(str, words))
     if len(names) < 2 or len(set(names)) < len(names):
@@ -89,12 +93,18 @@ def _numbers(name: str, value: Any) -> float | list[float] | None:
     if value is None:
         return None
     try:
-        words = [float(w) for w in _words(value)]
+        words = [_number(w) for w in _words(value)]
     except (TypeError, ValueError):
         words = []
     if not words or not all(map(is_finite, words)):
         raise SettingError(f"{name} is a number, or one a channel, got {quoted(value)}")
     return words[0] if len(words) == 1 else words
+
+
+def _number(word: Any) -> float:
+    if isinstance(word, str) and not is_decimal(word.strip()):
+        raise ValueError(word)
+    return float(word)
 
 
 def with_config(said: Said, config: Mapping[str, Any], place: str) -> Said:

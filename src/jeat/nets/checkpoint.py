@@ -14,15 +14,17 @@ from jeat._support.files import expanded
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, find, part_name
 from jeat._support.sealed import file_sum, load_sealed, save_sealed, seal_of
+from jeat._support.tensors import weights_of
 from jeat._support.words import parted
 from jeat.nets._layers import by_name
 from jeat.nets._modules import called, factory_of
+from jeat.nets._noise import check_same_logits, logits_of_noise
 from jeat.nets._remedies import remedy
 from jeat.nets._said import said_of
 from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
-from jeat.nets.wrap import NoModuleError, around
+from jeat.nets.wrap import NoModuleError, OtherNetError, around
 from jeat.samplers import Chain, Start, Uniform
 
 __all__ = ["digest", "load", "load_net", "save_net"]
@@ -41,12 +43,14 @@ def save_net(
 ) -> None:
     """Write the weights of ``net`` (of :func:`jeat.nets.build`), its spec, start and ``about``.
 
-    A net of :func:`jeat.wrap` is kept without its ``prepare``, and loading says so.
+    A net of :func:`jeat.wrap` is kept without its ``prepare``, and loading says so. Beside one that
+    code of one's own makes lie its logits of two images of noise, by which another module with the
+    same weights is told from it.
     ``chain`` is what :func:`jeat.sample` draws by where it is not told otherwise. Numbers are
     rounded to ``precision`` where that can hold them; a net that is loaded computes in fp32.
     Uniform noise, from which every net draws that knows no other start, is not written.
     """
-    tensors = {f"net.{k}": v for k, v in bare(net).state_dict().items()}
+    tensors = {f"net.{k}": v for k, v in weights_of(bare(net)).items()}
     header: dict[str, Any] = {"spec": asdict(spec_of(net)), "about": about or {}}
     if getattr(bare(net), "prepare", None) is not None:
         header["prepared"] = True
@@ -60,7 +64,7 @@ def save_net(
     if precision == "fp16":
         halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
         tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
-    save_sealed(expanded(file), header, tensors)
+    save_sealed(expanded(file), header, tensors | logits_of_noise(net))
 
 
 @plainly()
@@ -122,7 +126,7 @@ def digest(name_or_path: str | Path) -> str:
     place, _ = parted(str(name_or_path))
     made = made_by_name(place)
     if made is not None:
-        return seal_of({"net": str(spec_of(made))}, made.state_dict())[:16]
+        return seal_of({"net": str(spec_of(made))}, weights_of(made))[:16]
     return file_sum(file_of(place))[:16]
 
 
@@ -133,7 +137,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
 
     Raises:
         ValueError: not a checkpoint of this package, one whose weights do not fit its spec, or one
-            of a net of one's own whose module is not imported.
+            of a net of one's own whose module is not imported, or is another one with its weights.
     """
     try:
         header, tensors = load_sealed(file)
@@ -159,6 +163,10 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         raise ValueError(f"{file} does not make its net alone: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())
+        if net is not None and isinstance(error, OtherNetError):
+            raise ValueError(
+                f"{file} is not of the module that is given, as by --arch: {reason}"
+            ) from error
         later = "; a later version may know it: pip install --upgrade jeat"
         then = later if isinstance(error, SettingError) else remedy(file)
         raise ValueError(
@@ -167,6 +175,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
     made.start, made.about, made.chain = start, about, chain
     with torch.inference_mode(False):
         whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
+    check_same_logits(whole, file)
     return whole
 
 
@@ -223,7 +232,7 @@ def _check_weights(net: nn.Module, weights: dict[str, Tensor]) -> None:
     odd = [k for k in own.keys() | weights.keys() if k not in own or k not in weights]
     odd += [k for k in own.keys() & weights.keys() if own[k].shape != weights[k].shape]
     if odd:
-        raise ValueError(
+        raise OtherNetError(
             f"its weights are of another architecture than {spec_of(net).name}: "
             f"{len(odd)} tensors do not fit, such as {min(odd)}"
         )

@@ -7,34 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from jeat._support.checks import DoubtWarning, SettingError
 from jeat._support.files import expanded
-from jeat._support.kinds import TORCH, kind_of
 from jeat._support.libraries import LIBRARIES
 from jeat._support.plugins import Part
-from jeat._support.sealed import is_sealed
 from jeat._support.signatures import check_takes
+from jeat._support.words import near
 from jeat.nets._fitted import fitted, put_layers
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
-from jeat.nets._remedies import remedy
-from jeat.nets._said import Said, said_of, with_config
+from jeat.nets._noise import check_logits_of
+from jeat.nets._said import SAID, Said, said_of, with_config
 from jeat.nets.layouts import Found, recognised
 from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
 from jeat.nets.spec import Spec, build
-from jeat.nets.wrap import NAME, around, check_logits_of, finished
+from jeat.nets.state_dicts import tensors_of
+from jeat.nets.wrap import NAME, around, finished
 
-__all__ = ["made_by_name", "makes_itself", "read_foreign", "saved", "tensors_of"]
-
-_WITHIN = (
-    "model_state_dict", "state_dict", "model", "net", "ema", "model_ema", "params",
-    "state_dict_ema", "ema_state_dict", "ema_model_state_dict", "params_ema",
-)  # fmt: skip
+__all__ = ["made_by_name", "makes_itself", "read_foreign"]
 
 
 def made_by_name(name: str) -> nn.Module | None:
@@ -123,6 +116,7 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
         said = with_config(said, _json(config), str(file.parent))
     if said.name:
         return fitted(tensors, said, file)
+    _check_said(said)
     try:
         found = recognised(tensors)
     except ValueError as error:
@@ -134,26 +128,53 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
             "as --arch wrn-16-2, --arch timm:NAME or --arch FILE.py:FUNCTION, which returns the "
             "module; in Python jeat.load(..., arch=...)"
         )
-    if found.doubt and (said.mean, said.std) == (None, None):
-        warnings.warn(f"{file.name}: {found.doubt}", DoubtWarning, stacklevel=3)
-    net: Any = build(_spec(found, said))
+    try:
+        net: Any = build(_spec(found, said))
+    except SettingError as error:
+        raise SettingError(f"{file}: {error}") from error
     put_layers(net, found.weights, found.layers, file)
+    if doubt := _unsaid(found, said):
+        warnings.warn(f"{file.name}: {doubt}", DoubtWarning, stacklevel=3)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
     check_logits_of(whole)
     return whole
 
 
+def _unsaid(found: Found, said: Said) -> str:
+    """What neither the file says nor the user, and is taken to be usual; "" where nothing is."""
+    normal = not found.normalised and (said.mean, said.std) == (None, None)
+    if "make" not in found.settings:
+        return found.doubt if normal else ""
+    h = f"of images {found.channels} {found.size} {found.size}"
+    mean, std = found.settings["mean"], found.settings["std"]
+    taken = {h: "--images"} if said.images is None else {}
+    taken |= {f"normalised by mean {mean} and std {std}": "--mean and --std"} if normal else {}
+    if not taken:
+        return ""
+    others = ", ".join(taken.values()) if normal else "--images"
+    return (
+        f"it is read as {found.settings['make']}, {' '.join(taken)}, which its file does not say: "
+        f"say others by {others}"
+    )
+
+
+def _check_said(said: Said) -> None:
+    """Refuse settings of no architecture."""
+    if said.settings:
+        hint = near(min(said.settings), ("arch", *SAID))
+        raise SettingError(
+            f"the settings {', '.join(said.settings)} need an architecture to be said"
+            + (hint or ": give --arch")
+        )
+
+
 def _spec(found: Found, said: Said) -> Spec:
     """The spec of a layout's net, with what is said of it.
 
     Raises:
-        SettingError: a setting that layouts find themselves, or another number of classes.
+        SettingError: another number of classes.
     """
-    if said.settings:
-        raise SettingError(
-            f"the settings {', '.join(said.settings)} need an architecture to be said: give --arch"
-        )
     names = said.classes or found.names or tuple(map(str, range(found.classes)))
     if len(names) != found.classes:
         raise SettingError(f"it has {found.classes} classes, and {len(names)} are said")
@@ -176,63 +197,3 @@ def _json(file: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         pass
     raise ValueError(f"{file} is damaged: it must hold an object of JSON")
-
-
-def tensors_of(file: Path) -> dict[str, Tensor] | None:
-    """The state dict in a file of torch.save, or of safetensors not of this package; else None.
-
-    Raises:
-        ValueError: as :func:`saved`, or no state dict.
-    """
-    if kind_of(file) == TORCH:
-        return _state_dict(file, saved(file))
-    try:
-        with safe_open(file, framework="pt") as f:
-            if is_sealed(f.metadata()):
-                return None
-        return load_file(file)
-    except (SafetensorError, OSError):
-        return None
-
-
-def saved(file: Path) -> Any:
-    """What torch.save wrote into a file, of tensors and plain values.
-
-    Raises:
-        ValueError: it holds more than these.
-    """
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch has no one error for what is damaged or no tensor
-        raise ValueError(
-            f"{file} is damaged, or holds more than tensors, which could run code as it is loaded: "
-            "save net.state_dict() alone, in the project that it is from, and say --arch"
-            + (remedy(file) if "weights_only" in str(error) or "Unsupported" in str(error) else "")
-        ) from error
-
-
-def _state_dict(file: Path, kept: Any) -> dict[str, Tensor]:
-    """The tensors by name in what was saved, themselves or under a usual key."""
-    parts = {k: v for k, v in kept.items() if _has_tensors(v)} if isinstance(kept, Mapping) else {}
-    key = next((k for k in _WITHIN if k in parts), None)
-    found = kept if key is None else parts[key]
-    if not _has_tensors(found):
-        raise ValueError(f"{file} holds no state dict, but {_held(kept)}: save net.state_dict()")
-    if beside := [str(k) for k in parts if k != key and parts[k].keys() == found.keys()]:
-        others = f"those under {', '.join(beside)} are not: save these alone to take them"
-        said = f"{file.name}: its weights under {key} are taken, and {others}"
-        warnings.warn(said, DoubtWarning, stacklevel=5)
-    return {str(k): v for k, v in found.items() if torch.is_tensor(v)}
-
-
-def _has_tensors(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(map(torch.is_tensor, value.values()))
-
-
-def _held(kept: Any) -> str:
-    """What was saved, in words."""
-    if isinstance(kept, Tensor):
-        return f"one tensor {tuple(kept.shape)}"
-    if isinstance(kept, Mapping):
-        return ", ".join(map(str, [*kept][:3])) or "nothing"
-    return f"a {type(kept).__name__}"

@@ -196,7 +196,7 @@ def spec_of(net: nn.Module) -> Spec:
     spec = getattr(bare(net), "spec", None)
     if not isinstance(spec, Spec):
         raise ValueError(
-            f"a {type(net).__name__} has no spec: make nets with jeat.nets.build, or give "
-            "jeat.sample a start"
+            f"a {type(net).__name__} has no spec: wrap it, as jeat.wrap(net, images=(C, H, W), "
+            "classes=[...]), or make nets with jeat.nets.build; jeat.sample takes a start, too"
         )
     return spec

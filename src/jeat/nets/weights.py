@@ -9,9 +9,9 @@ from jeat._support.passes import bare
 from jeat._support.words import parted
 from jeat.nets._fitted import put
 from jeat.nets.checkpoint import load
-from jeat.nets.foreign import tensors_of
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, spec_of
+from jeat.nets.state_dicts import tensors_of
 
 __all__ = ["load_first_weights", "load_weights"]
 

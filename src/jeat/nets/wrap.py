@@ -1,6 +1,5 @@
 """Any classifier as a net of this package: one that one already has, or of another library."""
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,18 +7,28 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from jeat._support.checks import DoubtWarning, SettingError
+from jeat._support.checks import SettingError
 from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import Part, check_named_by_file, name_of
-from jeat._support.tensors import check_logits
 from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._modules import chosen, made, name_alike
-from jeat.nets.modes import evaluating, to_eval
-from jeat.nets.spec import Spec, build, spec_of
+from jeat.nets._noise import check_logits_of
+from jeat.nets.modes import to_eval
+from jeat.nets.spec import Spec, build
 
-__all__ = ["NAME", "Net", "NoModuleError", "around", "check_logits_of", "finished", "wrap"]
+__all__ = [
+    "NAME",
+    "Net",
+    "NoModuleError",
+    "OtherNetError",
+    "around",
+    "check_has_weights",
+    "finished",
+    "wrap",
+]
 
 NAME = "wrap"
 holds_modules = True
@@ -27,6 +36,10 @@ holds_modules = True
 
 class NoModuleError(ValueError):
     """A file whose module must be given, as it cannot make it."""
+
+
+class OtherNetError(ValueError):
+    """Weights that are not those of a net."""
 
 
 class Net(nn.Module):
@@ -141,7 +154,8 @@ def wrap(
         ValueError: images that it does not take, or something else than a finite logit a class.
 
     Warns:
-        DoubtWarning: its outputs look like probabilities, which are no logits.
+        DoubtWarning: its outputs look like probabilities or their logarithms, which are no logits,
+            are random, or depend on the other images of a batch.
     """
     shape = tuple(images)
     if len(shape) != 3:
@@ -183,10 +197,11 @@ def around(net: nn.Module, spec: Spec) -> nn.Module:
     made. Of a net of :func:`wrap` it is the module in it, and its ``prepare``.
 
     Raises:
-        SettingError: a spec of another architecture.
+        SettingError: a spec of another architecture, or a module whose weights have no numbers yet.
     """
     if spec.name != NAME:
         raise SettingError(f"a {spec.name} takes no module: leave net and arch out")
+    check_has_weights(net)
     own, make = dict(spec.settings), spec.settings.get("make", "")
     images = spec.channels, spec.size
     made: Any = build(Spec(NAME, *images, spec.classes, own | {"make": ""}))
@@ -198,40 +213,26 @@ def around(net: nn.Module, spec: Spec) -> nn.Module:
     return whole
 
 
+def check_has_weights(net: nn.Module) -> None:
+    """Check that the weights of a module are numbers.
+
+    Raises:
+        SettingError: they get their size later, or are on the device meta.
+    """
+    held = (*net.parameters(), *net.buffers())
+    if any(map(is_lazy, held)):
+        raise SettingError(
+            "the net has weights that get their size later (nn.Lazy...): run it once on images of "
+            "its size, or give their sizes"
+        )
+    if any(t.is_meta for t in held):
+        raise SettingError(
+            "the net's weights are on the device meta, and have no numbers: make it on another "
+            "one, or load its weights with assign=True"
+        )
+
+
 def _plain(value: Any) -> PerChannel:
     """A number, or a list of numbers, of whatever holds them."""
     values = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
     return float(values[0]) if len(values) == 1 else values
-
-
-def check_logits_of(net: nn.Module) -> None:
-    """Check what a net gives for two images of noise.
-
-    Raises:
-        ValueError: it does not take them, or gives something else than a finite logit a class.
-
-    Warns:
-        DoubtWarning: its outputs look like probabilities.
-    """
-    spec = spec_of(net)
-    shape, classes = spec.shape, len(spec.classes)
-    weight = next(net.parameters(), torch.zeros(()))
-    x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0)).to(weight.device)
-    try:
-        with torch.no_grad(), evaluating(net):
-            logits = net(x)
-    except RuntimeError as error:
-        raise ValueError(f"the net does not take images of {shape}: {error}") from error
-    check_logits(logits)
-    if logits.shape[1] != classes:
-        raise ValueError(f"the net gives {logits.shape[1]} logits for {classes} classes")
-    if not logits.isfinite().all():
-        raise ValueError("the net's logits are NaN or infinite at images of noise")
-    sums = logits.sum(1)
-    if (logits >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
-        warnings.warn(
-            "the net's outputs are not negative and sum to 1, as probabilities: leave its softmax "
-            "out, as energies are of logits",
-            DoubtWarning,
-            stacklevel=3,
-        )

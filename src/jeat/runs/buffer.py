@@ -9,8 +9,8 @@ from torch import Tensor
 
 from jeat._support.files import expanded
 from jeat._support.kinds import TORCH, kind_of
-from jeat.nets.foreign import saved
 from jeat.nets.places import checkpoint_of
+from jeat.nets.state_dicts import saved
 from jeat.runs.checkpoints import check_states, check_sums, manifest_of
 from jeat.samplers import Stored
 

@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from jeat._support import processes
 from jeat._support.files import contents
 from jeat._support.sealed import bytes_sum, file_sum, save_tensors, summed, unsummed
-from jeat.nets import by_name
+from jeat.nets import by_name, check_same_logits
 from jeat.samplers import ReplayBuffer
 from jeat.training.iteration import State, Training
 
@@ -90,7 +90,8 @@ def load_state(training: Training, folder: Path) -> None:
     numbers; with the same, exactly.
 
     Raises:
-        ValueError: a file that is missing, damaged or of something else, named.
+        ValueError: a file that is missing, damaged or of something else, named; or of another
+            module with the same weights.
     """
     manifest = manifest_of(folder)
     check_sums(folder, manifest["sha256"])
@@ -109,6 +110,7 @@ def load_state(training: Training, folder: Path) -> None:
         reason = " ".join(str(error).split())
         said = f"{folder} is of another net or optimiser ({reason}): {_repair(folder)}"
         raise ValueError(said) from error
+    check_same_logits(training.net, folder / "net.safetensors")
 
 
 def _own_tensors(state: State, folder: Path, saved_by: int) -> dict[str, Tensor]:

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
 from jeat._support.passes import bare
+from jeat._support.tensors import weights_of
 from jeat.data import Data
 from jeat.nets import Spec, build, load_first_weights, spec_of
-from jeat.nets.wrap import NAME, around
+from jeat.nets.wrap import NAME, around, check_has_weights
 from jeat.training.plan import Plan
 
 __all__ = ["Given", "given", "net_for", "with_net"]
@@ -74,17 +75,19 @@ def given(net: nn.Module) -> Given:
 
     Raises:
         SettingError: no module, or one that autograd cannot follow.
+        ValueError: one that no file can hold, such as a quantised one.
     """
     if not isinstance(net, nn.Module):
         raise SettingError(f"fit takes a torch.nn.Module as net, got a {type(net).__name__}")
     inner = bare(net)
+    check_has_weights(inner)
     if any(t.is_inference() for t in (*inner.parameters(), *inner.buffers())):
         raise SettingError(
             "the net was made in torch.inference_mode(), where nothing is learnt: give "
             "copy.deepcopy(net), made outside of it"
         )
     with torch.no_grad():
-        return Given(inner, {k: v.detach().clone() for k, v in inner.state_dict().items()})
+        return Given(inner, {k: v.detach().clone() for k, v in weights_of(inner).items()})
 
 
 def with_net(plan: Plan, net: nn.Module | None) -> Plan:

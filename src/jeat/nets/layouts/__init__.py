@@ -33,6 +33,5 @@ def recognised(tensors: Mapping[str, Tensor]) -> Found | None:
         except KeyError as error:
             raise ValueError(f"it has the layout of {name}, but lacks {error.args[0]}") from error
         if found is not None:
-            doubt = "" if how else found.doubt
-            return replace(found, settings=found.settings | how, doubt=doubt)
+            return replace(found, settings=found.settings | how, normalised=bool(how))
     return None

@@ -28,7 +28,8 @@ class Found:
         channels, size: of the images.
         names: of the classes; () where they are numbers.
         layers: what the file calls our layers, where it differs.
-        doubt: what the file does not say, and is taken to be usual.
+        doubt: what a file of no library does not say, and is taken to be usual.
+        normalised: whether the file says how images are normalised.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Found:
     names: tuple[str, ...] = ()
     layers: dict[str, str] = field(default_factory=dict)
     doubt: str = ""
+    normalised: bool = False
 
 
 def blocks_of(tensors: Mapping[str, Tensor], stage: str) -> int:

@@ -74,15 +74,10 @@ def found_in(library: str, name: str, tensors: Mapping[str, Tensor]) -> Found:
     usual, classes = usual_of(library, name, {}), head_of(tensors)
     channels = next((t.shape[1] for t in tensors.values() if t.dim() == 4), 3)
     mean, std = usual.of_channels(channels)
-    _, h, w = usual.images
-    doubt = (
-        f"it is read as {library}:{name}, of images {channels} {h} {w} normalised by mean {mean} "
-        f"and std {std}, which its file does not say: say others by --images, --mean and --std"
-    )
     return Found(
         NAME, {f"net.{k}": v for k, v in tensors.items()}, classes,
         {"make": f"{library}:{name}", "mean": mean, "std": std}, channels, usual.images[1],
-        usual.classes if len(usual.classes) == classes else (), doubt=doubt,
+        usual.classes if len(usual.classes) == classes else (),
     )  # fmt: skip
 
 

@@ -15,10 +15,22 @@ __all__ = ["read"]
 
 
 def read(tensors: Mapping[str, Tensor]) -> Found | None:
-    """The net of ``resnet.py`` with the same logits."""
+    """The net of ``resnet.py`` with the same logits.
+
+    Raises:
+        ValueError: of other stages or shortcuts than that has.
+    """
     if not {"bn1.weight", "layer1.0.conv1.weight", "linear.weight"} <= tensors.keys():
         return None
     blocks = [blocks_of(tensors, f"layer{i + 1}") for i in range(4)]
+    plain = "layer2.0.shortcut.0.weight" not in tensors
+    if not all(blocks) or plain:
+        raise ValueError(
+            f"it looks like a ResNet of CIFAR of {sum(map(bool, blocks))} stages"
+            + (", whose shortcuts have no weights" if plain else "")
+            + ", as akamaster's, which is no net of this package: give --arch FILE.py:FUNCTION, "
+            "which returns the module"
+        )
     convolutions = 3 if "layer1.0.conv3.weight" in tensors else 2
     names, at = {"conv1": "1", "bn1": "2"}, 4
     for stage, n in enumerate(blocks):
