@@ -1,6 +1,5 @@
 """What a net gives for images of noise: whether it is a classifier, and what is doubtful in it."""
 
-import json
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from jeat._support.checks import DoubtWarning
 from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import name_of
+from jeat._support.sealed import header_of
 from jeat._support.tensors import check_logits
 from jeat.nets.modes import autocast, evaluating
 from jeat.nets.spec import Spec, spec_of
@@ -146,10 +146,10 @@ def check_same_logits(net: nn.Module, file: Path) -> None:
     Raises:
         ValueError: it computes something else.
     """
+    header = header_of(file)
+    if LOGITS not in header:
+        return
     with safe_open(file, framework="pt") as f:
-        header = json.loads((f.metadata() or {})["jeat"])
-        if LOGITS not in header:
-            return
         saved = [f.get_tensor(k) for k in f.keys() if k.startswith("net.")]  # noqa: SIM118
     now, then = (torch.tensor(v[LOGITS]) for v in (header | logits_of_noise(net), header))
     if _far([*saved, *net.parameters()], now, then):
