@@ -15,7 +15,7 @@ from torch import Tensor
 from jeat._support.kinds import kind_of
 
 __all__ = [
-    "apart", "bytes_sum", "file_sum", "is_sealed", "load_sealed", "save_sealed", "save_tensors",
+    "apart", "bytes_sum", "file_sum", "header_of", "is_sealed", "load_sealed", "save_sealed", "save_tensors",
     "seal_of", "summed", "unsummed",
 ]  # fmt: skip
 
@@ -95,6 +95,12 @@ def save_sealed(file: Path, header: dict[str, Any], tensors: dict[str, Tensor]) 
 def is_sealed(metadata: dict[str, str] | None) -> bool:
     """Whether a safetensors file of this metadata is of :func:`save_sealed`."""
     return "jeat" in (metadata or {})
+
+
+def header_of(file: Path) -> dict[str, Any]:
+    """The plain values alone of a file of :func:`save_sealed`, whose sum is not looked at."""
+    with safe_open(file, framework="pt") as f:
+        return dict(json.loads((f.metadata() or {})["jeat"]))
 
 
 def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

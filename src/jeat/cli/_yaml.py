@@ -17,6 +17,7 @@ __all__ = ["ERRORS", "by_flag", "in_file", "is_other_number", "load", "number", 
 ERRORS = (yaml.YAMLError, ValueError, RecursionError)
 
 _FRACTION = re.compile(r"[0-9]+(\.[0-9]*)?/[0-9]+")
+_LEAST = 1e-37  # of what is not 0
 _DECIMAL = re.compile(  # 010 would be 8 to some
     r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
 )
@@ -67,13 +68,17 @@ def number_kind(types: Set[object]) -> str:
     if str in types:
         return "at least 1 pixel in decimal digits, such as 32, or HEIGHTxWIDTH, such as 32x48"
     if float in types:
-        return "a number in decimal digits, such as 100, 0.5 or 1e-3"
+        return "a number in decimal digits, such as 100, 0.5 or 1e-3, 0 or from 1e-37 on"
     return "a whole number in decimal digits, such as 100"
 
 
 def is_other_number(text: str) -> bool:
-    """Whether a text is a number to Python or YAML, but not in decimal digits: 0x10, 1_0, 1:30."""
+    """Whether a text is a number to Python or YAML, but not in decimal digits: 0x10, 1_0, 1:30; or
+    one that is 0 to fp32 only, as 1e-50.
+    """
     text = text.strip()
+    if _DECIMAL.fullmatch(text) and 0 < abs(float(text)) < _LEAST:
+        return True
     if _DECIMAL.fullmatch(text) or not any(c.isdigit() for c in text):
         return len(text) > 100 and text[-1].isdigit()
     if _SIXTIETHS.fullmatch(text):

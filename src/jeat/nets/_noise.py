@@ -15,13 +15,14 @@ from jeat._support.checks import DoubtWarning
 from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import name_of
+from jeat._support.sealed import header_of
 from jeat._support.tensors import check_logits
 from jeat.nets.modes import autocast, evaluating
 from jeat.nets.spec import Spec, spec_of
 
 __all__ = ["check_logits_of", "check_same_logits", "logits_of_noise"]
 
-LOGITS = "noise.logits"  # the name of a tensor
+LOGITS = "logits_of_noise"  # what a file's header calls them
 SIGMOID = (
     "the net's outputs all lie in [0, 1] at images of noise: where they are of a sigmoid, leave it "
     "out, as energies are of logits"
@@ -111,7 +112,7 @@ def _vary(net: nn.Module, x: Tensor, logits: Tensor) -> str:
     return ""
 
 
-def logits_of_noise(net: nn.Module) -> dict[str, Tensor]:
+def logits_of_noise(net: nn.Module) -> dict[str, list[list[float]]]:
     """What a file keeps of a net that code of one's own makes: its logits (2, K) of two images of
     noise, in eval mode and fp32, by which :func:`check_same_logits` tells it from another one.
 
@@ -134,7 +135,7 @@ def logits_of_noise(net: nn.Module) -> dict[str, Tensor]:
         if prepare is not None:
             inner.prepare = prepare
     lost = not logits.isfinite().all() or _far(inner.parameters(), again, logits)
-    return {} if lost else {LOGITS: logits}
+    return {} if lost else {LOGITS: logits.tolist()}
 
 
 def check_same_logits(net: nn.Module, file: Path) -> None:
@@ -145,11 +146,12 @@ def check_same_logits(net: nn.Module, file: Path) -> None:
     Raises:
         ValueError: it computes something else.
     """
+    header = header_of(file)
+    if LOGITS not in header:
+        return
     with safe_open(file, framework="pt") as f:
-        if LOGITS not in f.keys():  # noqa: SIM118
-            return
-        then, saved = f.get_tensor(LOGITS), [f.get_tensor(k) for k in f.keys() if k[:4] == "net."]  # noqa: SIM118
-    now = logits_of_noise(net).get(LOGITS, then)
+        saved = [f.get_tensor(k) for k in f.keys() if k.startswith("net.")]  # noqa: SIM118
+    now, then = (torch.tensor(v[LOGITS]) for v in (header | logits_of_noise(net), header))
     if _far([*saved, *net.parameters()], now, then):
         raise ValueError(
             f"{file} is of another module than the one that is given, or its code was changed: its "

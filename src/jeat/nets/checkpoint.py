@@ -64,7 +64,7 @@ def save_net(
     if precision == "fp16":
         halves = {k: v.half() for k, v in tensors.items() if v.is_floating_point()}
         tensors |= {k: h for k, h in halves.items() if h.isfinite().all()}  # else too large
-    save_sealed(expanded(file), header, tensors | logits_of_noise(net))
+    save_sealed(expanded(file), header | logits_of_noise(net), tensors)
 
 
 @plainly()
