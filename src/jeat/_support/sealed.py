@@ -15,8 +15,8 @@ from torch import Tensor
 from jeat._support.kinds import kind_of
 
 __all__ = [
-    "apart", "bytes_sum", "file_sum", "header_of", "is_sealed", "load_sealed", "save_sealed", "save_tensors",
-    "seal_of", "summed", "unsummed",
+    "apart", "bytes_sum", "file_sum", "header_of", "is_sealed", "load_sealed", "save_sealed",
+    "save_tensors", "seal_of", "summed", "unsummed",
 ]  # fmt: skip
 
 
@@ -100,7 +100,11 @@ def is_sealed(metadata: dict[str, str] | None) -> bool:
 def header_of(file: Path) -> dict[str, Any]:
     """The plain values alone of a file of :func:`save_sealed`, whose sum is not looked at."""
     with safe_open(file, framework="pt") as f:
-        return dict(json.loads((f.metadata() or {})["jeat"]))
+        return _header(f.metadata())
+
+
+def _header(metadata: dict[str, str] | None) -> dict[str, Any]:
+    return dict(json.loads((metadata or {})["jeat"]))
 
 
 def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -111,7 +115,7 @@ def load_sealed(file: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """
     try:
         with safe_open(file, framework="pt") as f:
-            header = dict(json.loads((f.metadata() or {})["jeat"]))
+            header = _header(f.metadata())
             tensors = {k: f.get_tensor(k) for k in f.keys()}  # noqa: SIM118
     except KeyError as error:
         raise ValueError("it was not saved by jeat") from error
