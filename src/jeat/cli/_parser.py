@@ -1,7 +1,6 @@
 """The parser that all commands share."""
 
 import os
-import re
 import sys
 from argparse import HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.progress import show_log
 from jeat._support.signatures import Flag, signature_of
+from jeat.cli._words import readable
 from jeat.cli._yaml import ERRORS, by_flag, in_file, is_other_number, load, number, number_kind
 
 __all__ = ["Parser"]
@@ -200,7 +200,7 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
         if processes.first_failure():
-            said = plain(self._shortened(_readable(" ".join(message.split()))))[:_LONGEST]
+            said = plain(self._shortened(readable(" ".join(message.split()))))[:_LONGEST]
             print(f"{plain(self.prog)}: {said}; see {plain(self.prog)} --help", file=sys.stderr)
         sys.exit(2)
 
@@ -216,28 +216,3 @@ def _plain(before: str, word: str, long: Mapping[str, str]) -> str:
         flag = name[2:].replace("-", "_")
         return f"--{long.get(flag, flag)}{equals}{_plain(name, value, long)}"
     return str(number(before.lstrip("-"), word)) if before.startswith("--") else word
-
-
-_WRONG = re.compile(
-    r'Parser key "(?P<flag>[^"]+)"(?: element \d+)?: .*?(Expected an? |Subtypes: \[)(?P<kinds>.*?)'
-    r"(\. Got value: |\] Errors: .*Given value: )(?P<value>.*)"
-)
-_KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or false",
-          "str": "text", "NoneType": "null", "list": "a list"}  # fmt: skip
-
-
-def _readable(message: str) -> str:
-    """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
-    if key := re.fullmatch(r"Unexpected config: ([\w.-]+):", message):
-        return f"--{key[1]} must not be null"
-    if message.startswith("Unexpected config"):
-        return "--config must be a YAML file of flags and values, such as 'seed: 3'"
-    if group := re.match(r'Parser key "(\w+)": Unable to load config', message):
-        return f"{group[1]} must hold flags by name"
-    if (found := _WRONG.fullmatch(message)) is None:
-        return message
-    kinds = [
-        _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
-    ]
-    flag = found["flag"].removesuffix(".name")
-    return f"--{flag} must be {' or '.join(kinds)}, got {found['value']}"

@@ -123,6 +123,22 @@ def measure(
         said[:0] = of_another_net(m.net, drew, inputs)
     said += of_several_balls(balls) + at_another_eps(m.net, subject.net, balls)
     show("measuring", len(m.metrics), len(m.metrics), "done")
+    return _protocol(m, subject, None if drawn is None else drawn[2]["command"]) | {
+        "drawn_by": drew,
+        "inputs": inputs,
+        "figures": found.figures,
+        "masking": masking.figures,
+        "counts": found.counts | masking.counts,
+        "intervals": found.intervals | masking.intervals,
+        "of_samples": found.of_samples,
+        "balls": found.balls | masking.balls,
+        "warnings": [*said, *signs_of_masking(found.figures | masking.figures)],
+        "made_with": provenance(),
+    }
+
+
+def _protocol(m: Measurement, subject: Subject, drawing: str | None) -> dict[str, Any]:
+    """How it is measured, and on what."""
     return {
         "command": m.command(),
         "net": m.net,
@@ -137,17 +153,7 @@ def measure(
         "judge": m.judge,
         "outside": m.outside,
         "compared": m.compared,
-        "drawing": None if drawn is None else drawn[2]["command"],
-        "drawn_by": drew,
-        "inputs": inputs,
-        "figures": found.figures,
-        "masking": masking.figures,
-        "counts": found.counts | masking.counts,
-        "intervals": found.intervals | masking.intervals,
-        "of_samples": found.of_samples,
-        "balls": found.balls | masking.balls,
-        "warnings": [*said, *signs_of_masking(found.figures | masking.figures)],
-        "made_with": provenance(),
+        "drawing": drawing,
     }
 
 

@@ -1,0 +1,29 @@
+"""What jsonargparse says of a wrong value, in our words."""
+
+import re
+
+__all__ = ["readable"]
+
+_WRONG = re.compile(
+    r'Parser key "(?P<flag>[^"]+)"(?: element \d+)?: .*?(Expected an? |Subtypes: \[)(?P<kinds>.*?)'
+    r"(\. Got value: |\] Errors: .*Given value: )(?P<value>.*)"
+)
+_KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or false",
+          "str": "text", "NoneType": "null", "list": "a list"}  # fmt: skip
+
+
+def readable(message: str) -> str:
+    """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
+    if key := re.fullmatch(r"Unexpected config: ([\w.-]+):", message):
+        return f"--{key[1]} must not be null"
+    if message.startswith("Unexpected config"):
+        return "--config must be a YAML file of flags and values, such as 'seed: 3'"
+    if group := re.match(r'Parser key "(\w+)": Unable to load config', message):
+        return f"{group[1]} must hold flags by name"
+    if (found := _WRONG.fullmatch(message)) is None:
+        return message
+    kinds = [
+        _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
+    ]
+    flag = found["flag"].removesuffix(".name")
+    return f"--{flag} must be {' or '.join(kinds)}, got {found['value']}"
