@@ -101,6 +101,27 @@ def test_the_kid_of_point_masses_is_in_closed_form():
     assert found == pytest.approx(1 + (90 * 8 + 90 + 200) / 380 - 2 * 1, rel=1e-5)
 
 
+@pytest.mark.parametrize("scale", [1e3, 1.0, 1e-2, 1e-3, 1e-4])
+def test_the_kid_of_features_of_any_size_is_that_of_fp64(scale):
+    """The kernel is of features of about 1, and beside its 1 fp32 loses smaller ones."""
+    real, noise = DIGITS.train.floats(200)[0], torch.rand(200, 1, 8, 8)
+    noise = (noise * 255).round() / 255
+    judge = reader(64)
+    judge.insert(1, nn.Linear(64, 64, bias=False))
+    with torch.no_grad():
+        judge[1].weight.copy_(scale * torch.eye(64))
+        found = sample_quality(noise, real, judge)["kid"]
+        x, x_real = (judge[:-1](v).double() for v in (noise, real))
+    n = len(x)
+
+    def k(a, b):
+        u = a @ b.T / 64
+        return u * (3 + 3 * u + u * u)  # (u + 1)^3 - 1, as the constant drops out
+
+    same = sum((k(a, a).sum() - k(a, a).trace()) / (n * (n - 1)) for a in (x, x_real))
+    assert found == pytest.approx(float(same - 2 * k(x, x_real).mean()), rel=1e-5)
+
+
 def test_real_images_are_precise_and_complete_and_one_mode_is_precise_only():
     centres = torch.tensor([0.2, 0.8]).repeat(100).view(200, 1, 1, 1)
     real = centres + 0.1 * torch.rand(200, 1, 2, 2)
@@ -135,12 +156,13 @@ def with_features_of(change):
     [
         (lambda layer: layer.bias.fill_(-1e3), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.zero_(), "the judge's 64 features do not vary"),
-        (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid nan\).*give another --judge"),
+        (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid -?inf\).*give another --judge"),
         (lambda layer: layer.weight.mul_(1e-20), "the judge's 64 features do not vary"),
+        (lambda layer: layer.weight.mul_(1e-7), r"features vary .* by 1e-08 only, which KID"),
         (lambda layer: layer.bias.fill_(1e5), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.mul_(torch.inf), r"features are NaN or infinite at \d+ of"),
     ],
-    ids=["dead", "constant", "large", "small", "nearly constant", "infinite"],
+    ids=["dead", "constant", "large", "small", "rounded away", "nearly constant", "infinite"],
 )
 def test_a_judge_whose_features_say_nothing_is_refused(change, said, recwarn):
     real, noise = DIGITS.train.floats(100)[0], torch.rand(100, 1, 8, 8)

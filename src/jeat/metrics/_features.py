@@ -12,7 +12,7 @@ from jeat._support.tensors import check_finite
 __all__ = ["Pixels", "Seen"]
 
 LEAST = 1e-3  # of the size of features: of what varies less, squares and cubes are rounding errors
-UNDERFLOWS = 1e-10  # products of what varies less are 0 in fp32
+SMALL = 1e-5  # deviation, whose square of 1e-10 fp64 keeps to 6 digits beside KID's 1
 INCEPTION = 2048  # its features, which are not looked at
 
 
@@ -58,7 +58,9 @@ class Seen:
 
         Raises:
             ValueError: none varies by a thousandth of their size, or nine tenths of the images are
-                the same to the judge: all images look alike to it, which is no likeness.
+                the same to the judge: all images look alike to it, which is no likeness. Or they
+                vary by less than 1e-5 in the root mean square: KID's kernel (<x, x'> / d + 1)^3 is
+                of features of about 1, and rounds such ones away.
 
         Warns:
             DoubtWarning: fewer images than features; most features do not vary.
@@ -87,13 +89,18 @@ class Seen:
         n = sum(numbers)
         mean, square = sum(sums) / n, sum(squares) / n
         deviation = (square - mean.square()).clamp(min=0).sqrt()
-        least = max(LEAST * float(square.sqrt().max()), UNDERFLOWS)
-        dead = int((deviation <= least).sum())
+        dead = int((deviation <= LEAST * float(square.sqrt().max())).sum())
         if dead == features or 10 * sum(same) > 9 * n:
             raise ValueError(
                 f"the judge's {features} features do not vary over the real images by a thousandth "
                 "of their size, or are the same for nearly all: to it all images are alike; give "
                 "another --judge"
+            )
+        if (small := float(deviation.square().mean().sqrt())) < SMALL:
+            raise ValueError(
+                f"the judge's {features} features vary over the real images by {small:.1g} only, "
+                "which KID's kernel (<x, x'> / d + 1)^3 rounds away: give a --judge with features "
+                "of about 1"
             )
         return dead
 

@@ -1,5 +1,6 @@
 """Inception Score, FID, KID, precision and recall of samples, by torch-fidelity."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError
+from jeat._support.checks import SettingError, is_fp32
 from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
@@ -59,8 +60,9 @@ def sample_quality(
       and deviation over 10 splits of the samples, over 1 where there are fewer than 1000.
     - ``fid``: ||m - m'||^2 + tr(S + S' - 2 (S S')^(1/2)), with means m and covariances S of
       features (Heusel et al. 2017).
-    - ``kid``: squared MMD of features under a cubic kernel (Binkowski et al. 2018), mean over 100
-      subsets of 1000 images, of the smaller set's size where there are fewer.
+    - ``kid``: squared MMD of features under the kernel (<x, x'> / d + 1)^3 of d features
+      (Binkowski et al. 2018), mean over 100 subsets of 1000 images, of the smaller set's size where
+      there are fewer; a judge's in fp64. It depends on the features' scale.
     - ``precision``, ``recall``: the share of samples within the third-neighbour balls of real
       features, and the other way round (Kynkaanniemi et al. 2019).
 
@@ -77,7 +79,8 @@ def sample_quality(
     Raises:
         ValueError: fewer than 4 images, images of other shapes or outside of [0, 1], a net that
             does not end in a linear layer, a file that does not hold the weights, features that are
-            the same for all real images, a figure that is NaN or infinite.
+            the same for all real images or vary by less than 1e-5, a figure that is NaN or beyond
+            fp32.
 
     Warns:
         DoubtWarning: there are fewer images than features.
@@ -108,6 +111,7 @@ def sample_quality(
         )  # fmt: skip
     seen.check(len(samples), len(train))
     figures = {name: float(found[key]) for name, key in _FIGURES.items()}
+    figures = {k: v if is_fp32(v) else math.copysign(math.inf, v) for k, v in figures.items()}
     return checked(figures, "the features are too large; give another --judge")
 
 
@@ -141,7 +145,7 @@ def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
             seen.see(x)
             logits = logits.float()  # of less than e^-745, a probability is 0, and 0 log 0 nan
             logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
-            found = {"features": x.float(), "logits": logits}
+            found = {"features": x.double(), "logits": logits}  # beside KID's 1 fp32 loses them
             return tuple(found[name] for name in self.features_list)
 
     name = f"jeat-judge-{id(judge)}"
