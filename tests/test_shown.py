@@ -46,10 +46,13 @@ from .conftest import DIGITS
 
 HIGHER = {
     "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square", "auto_attack",
-    "is", "judge_accuracy", "judge_is", "judge_precision", "judge_recall", "ood_auroc_confidence",
-    "ood_auroc_energy", "ood_auroc_gradient", "precision", "recall", "robust_accuracy",
+    "judge_accuracy", "ood_auroc_confidence", "ood_auroc_energy", "ood_auroc_gradient",
+    "robust_accuracy",
 }  # fmt: skip
-LOWER = {"cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs"}
+LOWER = {"cross_entropy", "ece", "jfs", "mfs"}
+for of in ("", "judge_", "lite0_"):
+    HIGHER |= {of + name for name in ("is", "precision", "recall", "density", "coverage")}
+    LOWER |= {of + name for name in ("fid", "kid")}
 
 
 def reading(column):
