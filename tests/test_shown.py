@@ -75,7 +75,8 @@ HOLES = {
     ("prejeat", "ece"), ("normal", "mfs_trace"), ("jem", "masking_scaled"),
     *(("normal", c.name) for c in columns_of("nearest")),  # a row that is left out
 }  # fmt: skip
-LEFT_OUT = ("kid", "judge_recall")  # columns that nobody has
+LEFT_OUT = ("kid", "judge_recall", *(c.name for c in columns_of("sample_quality") if "0" in c.name))
+"""Columns that nobody has."""
 CLAIMS = (
     *((column, "at > jem", f"claim on {column}") for column in HELD),
     ("pgd_20_few", "at > jem", "claim on one seed"),

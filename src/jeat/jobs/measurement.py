@@ -18,6 +18,7 @@ from jeat._support.signatures import signature_of
 from jeat._support.words import flags
 from jeat.data import Data, settled
 from jeat.jobs._founding import Found, of_another_net, read, written
+from jeat.jobs._rulers import RULERS, with_samples
 from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all, subject_of
 from jeat.jobs.needs import check_metrics, outside_data
@@ -45,7 +46,9 @@ class Measurement:
         data: data set; None is the one that the net was trained on.
         number: of test images, spread evenly over the test split.
         seed: of attacks and probes; each metric starts from it.
-        samples: file of images that ``jeat sample`` drew, best from the net.
+        samples: file of images that ``jeat sample`` drew, best from the net; or, of the number and
+            labels of the test images, ``"test"``, these themselves, or ``"start"``, the states
+            that its chains start from.
         judge: another net, which looks at the samples.
         outside: the out-of-distribution set: a data set, or a kind of
             :func:`jeat.metrics.outside_of`.
@@ -95,7 +98,7 @@ def measure(
     """The figures, with all that says how they were found, ready for JSON.
 
     The processes of a launcher share the work; the first has the figures. ``counts`` says on how
-    many images each was found, ``drawn_by`` which net drew the samples.
+    many images each was found, ``drawn_by`` which net drew the samples, or what else they are.
 
     Args:
         m: what to measure.
@@ -137,7 +140,7 @@ def measure(
         "outside": m.outside,
         "compared": m.compared,
         "drawing": None if drawn is None else drawn[2]["command"],
-        "drawn_by": drew,
+        "drawn_by": RULERS.get(m.samples or "", drew),
         "inputs": inputs,
         "figures": found.figures,
         "masking": masking.figures,
@@ -186,11 +189,12 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
         ValueError: the net that drew the samples as their judge; a file of other samples.
         FileNotFoundError: no such net.
     """
-    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=m.samples and "SAMPLES")
+    file = m.samples if m.samples in RULERS else m.samples and "SAMPLES"
+    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=file)
     found: dict[str, Any] = {"what": named.command(), "net_sha256": digest(m.net)}
     if m.judge is not None:
         found["judge_sha256"] = digest(m.judge)
-    if m.samples is None:
+    if m.samples is None or m.samples in RULERS:
         return found, None
     drawn = load_images(expanded(m.samples))
     found["samples"] = {k: drawn[2][k] for k in ("what", "net_sha256")}
@@ -201,11 +205,8 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
 
 def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None) -> Subject:
     """The subject with samples, training images, judge and outside, where they are asked for."""
-    if drawn is not None:
-        samples, labels, _ = drawn
-        subject = replace(
-            subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
-        )
+    if m.samples is not None:
+        subject = with_samples(subject, m.samples, drawn and drawn[:2], m.seed)
     if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
         subject = replace(subject, train=data.train.floats(m.compared)[0].to(subject.x))
     if m.judge is not None:

@@ -25,7 +25,8 @@ SHORT = (
 )
 METRICS = (
     "accuracy", "auto_attack", "calibration", "curvature", "fisher_score", "gradient_masking",
-    "judge_accuracy", "nearest", "out_of_distribution", "sample_quality", "zero_gradient",
+    "image_statistics", "judge_accuracy", "nearest", "out_of_distribution", "sample_quality",
+    "zero_gradient",
 )  # fmt: skip
 
 
