@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from jeat.metrics._likeness import density_and_coverage, fid, kid_error
+from jeat.metrics._likeness import density_and_coverage, fid, kid_error, sliced_distance
 
 
 def test_balls_that_lie_apart_are_counted_in_closed_form():
@@ -39,17 +39,10 @@ def test_the_expected_density_of_real_images_is_1_and_their_coverage_is_in_close
 
 
 def figures(f, g):
-    (density, density_error), (coverage, coverage_error) = density_and_coverage(f, g)
     kernel = [((a @ b.T) / a.shape[1] + 1) ** 3 for a, b in ((f, f), (g, g), (f, g))]
     own = [(k.sum() - k.trace()) / (len(k) * (len(k) - 1)) for k in kernel[:2]]
-    kid = float(sum(own) - 2 * kernel[2].mean())
-    distance, error = fid(f, g)
-    return (distance, kid, density, coverage), (
-        error,
-        kid_error(f, g),
-        density_error,
-        coverage_error,
-    )
+    kid = float(sum(own) - 2 * kernel[2].mean()), kid_error(f, g)
+    return zip(fid(f, g), kid, sliced_distance(f, g), *density_and_coverage(f, g), strict=True)
 
 
 def ratios(draw, g):
@@ -57,7 +50,7 @@ def ratios(draw, g):
     draws = [figures(draw(), g) for _ in range(300)]
     values, errors = (torch.tensor(list(part)) for part in zip(*draws, strict=True))
     ratio = errors.square().mean(0).sqrt() / values.std(0)
-    return zip(("FID", "KID", "density", "coverage"), ratio.tolist(), strict=True)
+    return zip(("FID", "KID", "SWD", "density", "coverage"), ratio.tolist(), strict=True)
 
 
 @pytest.mark.parametrize("shift", [0.5, 2.0], ids=["near", "far"])
@@ -81,10 +74,21 @@ def test_an_error_is_not_too_small_where_samples_are_as_real_images():
 
 
 def test_each_error_is_that_of_leaving_samples_out_one_by_one():
-    f, g = torch.randn(30, 3, dtype=torch.float64) + 1, torch.randn(50, 3, dtype=torch.float64)
-    without = [figures(torch.cat([f[:i], f[i + 1 :]]), g)[0] for i in range(30)]
-    left = torch.tensor(without)
-    known = (29 * left.var(0, correction=0)).sqrt().tolist()
-    found = figures(f, g)[1]
-    assert found[0] == pytest.approx(known[0], rel=0.05)  # by its derivative
-    assert found[1] == pytest.approx(known[1], rel=1e-6)
+    f, g = torch.randn(30, 3, dtype=torch.float64) + 1, torch.randn(20, 3, dtype=torch.float64)
+    left = [next(figures(torch.cat([f[:i], f[i + 1 :]]), g)) for i in range(30)]
+    known = (29 * torch.tensor(left).var(0, correction=0)).sqrt().tolist()
+    _, found = figures(f, g)
+    for i, by_derivative in enumerate((True, False, True, False, False)):
+        assert found[i] == pytest.approx(known[i], rel=0.05 if by_derivative else 1e-6)
+
+
+def test_the_sliced_distance_of_a_shift_is_its_length_over_the_root_of_the_dimension():
+    """Along u it is |<shift, u>|, whose mean square is |shift|^2 / d; 256 directions' noise."""
+    f = torch.randn(50, 8, dtype=torch.float64)
+    shift = torch.randn(8, dtype=torch.float64)
+    value, _ = sliced_distance(f + shift, f)
+    assert value**2 == pytest.approx(float(shift.square().sum()) / 8, rel=4 * (2 / 256) ** 0.5)
+    assert sliced_distance(f, f)[0] == 0
+    many = f.repeat_interleave(3, 0)
+    assert sliced_distance(many + shift, f)[0] == pytest.approx(value)
+    assert sliced_distance(f + shift, many)[0] == pytest.approx(value)

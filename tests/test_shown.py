@@ -52,7 +52,7 @@ HIGHER = {
 LOWER = {"cross_entropy", "ece", "jfs", "mfs"}
 for of in ("", "judge_", "lite0_"):
     HIGHER |= {of + name for name in ("is", "precision", "recall", "density", "coverage")}
-    LOWER |= {of + name for name in ("fid", "kid")}
+    LOWER |= {of + name for name in ("fid", "kid", "swd")}
 
 
 def reading(column):
@@ -75,7 +75,10 @@ HOLES = {
     ("prejeat", "ece"), ("normal", "mfs_trace"), ("jem", "masking_scaled"),
     *(("normal", c.name) for c in columns_of("nearest")),  # a row that is left out
 }  # fmt: skip
-LEFT_OUT = ("kid", "judge_recall", *(c.name for c in columns_of("sample_quality") if "0" in c.name))
+LEFT_OUT = (
+    "kid", "judge_recall",
+    *(c.name for c in columns_of("sample_quality") if re.search("0|error|swd", c.name)),
+)  # fmt: skip
 """Columns that nobody has."""
 CLAIMS = (
     *((column, "at > jem", f"claim on {column}") for column in HELD),

@@ -18,7 +18,7 @@ from jeat.metrics._column import Column
 from jeat.metrics._features import Seen
 from jeat.metrics._inception import by_inception, check_inception, reference_inception
 from jeat.metrics._judge import features_and_logits
-from jeat.metrics._likeness import NEIGHBOUR, density_and_coverage, fid, kid_error
+from jeat.metrics._likeness import NEIGHBOUR, density_and_coverage, fid, kid_error, sliced_distance
 from jeat.metrics._lite0 import LITE0, check_lite0, lite0
 from jeat.metrics._subject import Subject, checked, given
 from jeat.nets import autocast, evaluating
@@ -33,6 +33,8 @@ _KINDS: tuple[tuple[str, str, str, Literal["higher", "lower", ""]], ...] = (
     ("fid_error", "FID error", "jackknife over samples", ""),
     ("kid", "KID", "in {} features", "lower"),
     ("kid_error", "KID error", "jackknife over samples", ""),
+    ("swd", "SWD", "sliced Wasserstein distance in {} features", "lower"),
+    ("swd_error", "SWD error", "jackknife over samples", ""),
     ("precision", "precision", "in {} features", "higher"),
     ("recall", "recall", "in {} features", "higher"),
     ("density", "density", "in {} features; of real images 1", "higher"),
@@ -72,13 +74,14 @@ def sample_quality(
     - ``kid``: squared MMD of features under the kernel (<x, x'> / d + 1)^3 of d features
       (Binkowski et al. 2018), mean over 100 subsets of 1000 images, of the smaller set's size where
       there are fewer; in fp64. It depends on the features' scale.
+    - ``swd``: sliced Wasserstein distance of features (Bonneel et al. 2015), by 256 directions.
     - ``precision``, ``recall``: the share of samples within the third-neighbour balls of real
       features, and the other way round (Kynkaanniemi et al. 2019).
     - ``density``, ``coverage``: a fifth of the mean number of fifth-neighbour balls of real
       features that a sample is in, and the share of balls that a sample is in (Naeem et al. 2020);
       with as many real images as samples, spread evenly, where there are more.
-    - ``fid_error``, ``kid_error``, ``density_error``, ``coverage_error``: standard errors over the
-      samples, by the jackknife; the real images stay what they are.
+    - ``fid_error``, ``kid_error``, ``swd_error``, ``density_error``, ``coverage_error``: standard
+      errors over the samples, by the jackknife; the real images stay what they are.
 
     Pixels are rounded to 8 bits first, as image files would. Splits and subsets are drawn from
     torch-fidelity's fixed seed, so the first six are those of torch-fidelity called with its
@@ -134,6 +137,7 @@ def _figures(f: Tensor, g: Tensor, logits: Tensor) -> dict[str, float]:
     found |= prc_features_to_metric(f, g, prc_batch_size=2000, save_cpu_ram=True, verbose=False)
     figures = {name: float(found[key]) for name, key in _FIGURES.items()}
     figures["kid_error"] = kid_error(f, g)
+    figures["swd"], figures["swd_error"] = sliced_distance(f, g)
     for name, pair in zip(("density", "coverage"), density_and_coverage(f, g), strict=True):
         figures[name], figures[f"{name}_error"] = pair
     if min(n, m) > d:
