@@ -35,6 +35,7 @@ INSIDE = {
     ],
     "attacks": ["balls", "pgd"],
     "nets": ["modes", "spec", "wrap", "layouts", "places", "foreign", "checkpoint", "weights"],
+    "metrics": ["curvature", "fisher_score"],
     "training": [
         "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved", "begin", "loop",
     ],

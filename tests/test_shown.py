@@ -53,6 +53,7 @@ LOWER = {"cross_entropy", "ece", "jfs", "mfs"}
 for of in ("", "judge_", "lite0_"):
     HIGHER |= {of + name for name in ("is", "precision", "recall", "density", "coverage")}
     LOWER |= {of + name for name in ("fid", "kid", "swd")}
+LOWER |= {f"{name}_{scale}" for name in ("jfs", "mfs") for scale in ("calibrated", "unit_spread")}
 
 
 def reading(column):

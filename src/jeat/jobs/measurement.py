@@ -208,7 +208,8 @@ def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None)
     if m.samples is not None:
         subject = with_samples(subject, m.samples, drawn and drawn[:2], m.seed)
     if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
-        subject = replace(subject, train=data.train.floats(m.compared)[0].to(subject.x))
+        train, labels = data.train.floats(m.compared)
+        subject = replace(subject, train=train.to(subject.x), train_labels=labels.to(subject.y))
     if m.judge is not None:
         judge = net_of(m.judge)
         check_fit(m.judge, judge, data)

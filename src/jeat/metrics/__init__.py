@@ -39,6 +39,7 @@ from jeat.metrics.calibration import calibration_error
 from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
+from jeat.metrics.flatness import logit_spread, temperature
 from jeat.metrics.gradient_masking import gradient_masking, signs_of_masking
 from jeat.metrics.image_statistics import image_statistics
 from jeat.metrics.judge_accuracy import judge_accuracy
@@ -52,10 +53,9 @@ __all__ = [
     "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
     "auto_attack", "axis", "calibration_error", "check_settings", "columns_of", "curvature",
     "energies", "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
-    "image_statistics", "judge_accuracy", "means_over_images", "memorisation", "minimum", "names",
-    "nearest",
-    "out_of_distribution", "outside_of", "plane", "robust_accuracy", "sample_quality", "shared",
-    "signs_of_masking", "zero_gradient",
+    "image_statistics", "judge_accuracy", "logit_spread", "means_over_images", "memorisation",
+    "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane", "robust_accuracy",
+    "sample_quality", "shared", "signs_of_masking", "temperature", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
