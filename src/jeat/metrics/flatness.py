@@ -133,8 +133,9 @@ def measure(
     bend = curvature(E, radius=radius)
     train, labels = spread(train, labels, fitted)
     found = {"logit_spread": logit_spread(_logits(subject.net, subject.x, subject.y))}
+    of_train = _logits(subject.net, train, labels)
     try:
-        found["temperature"] = temperature(_logits(subject.net, train, labels), labels)
+        found["temperature"] = temperature(of_train, labels)
     except NotFiniteError as error:
         warnings.warn(f"calibrated figures are left out: {error}", DoubtWarning, stacklevel=2)
     for name, by in tuple(found.items()):
