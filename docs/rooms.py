@@ -38,6 +38,7 @@ INSIDE = {
         "modes", "spec", "wrap", "layouts", "places", "state_dicts", "foreign",
         "checkpoint", "weights",
     ],
+    "metrics": ["curvature", "fisher_score"],
     "training": [
         "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved", "begin", "loop",
     ],

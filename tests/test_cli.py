@@ -27,6 +27,7 @@ from jeat.metrics import (
 )
 from jeat.nets.places import newest
 from jeat.runs.buffer import load_buffer
+from jeat.samplers import Uniform
 
 from .conftest import DIGITS
 
@@ -223,7 +224,7 @@ def test_samples_are_measured_by_a_judge(run, tmp_path, capsys):
     train = DIGITS.train.floats()[0]
     assert found["figures"]["nearest_l2"] == memorisation(images, x, train)["l2"]
     quality = sample_quality(images, train, net)
-    assert found["figures"]["judge_fid"] == pytest.approx(quality["fid"])
+    assert found["figures"]["judge_kid"] == pytest.approx(quality["kid"])
     fewer = ["--metrics", "nearest", "--samples", file, "--compared", "50", "--out", out]
     assert main(["measure", run, "-n", "9", *fewer]) == 0
     near = json.loads(Path(out).read_text())["figures"]["nearest_l2"]
@@ -317,3 +318,26 @@ def test_tests_and_make_have_waiting_threads_sleep():
         env={k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}, check=False,
     )  # fmt: skip
     assert "\nOMP_WAIT_POLICY = passive\n" in made.stdout
+
+
+def test_test_images_and_starts_of_chains_are_the_ruler_of_samples(run, tmp_path, capsys):
+    out, judge = str(tmp_path / "found.json"), str(tmp_path / "judge")
+    assert main(["train", "normal", "--out", judge, *TINY]) == 0
+    net, (x, y) = jeat.load(judge), DIGITS.test.floats(70)
+    train, trained = DIGITS.train.floats()[0], jeat.load(run)
+    torch.manual_seed(3)
+    start = (getattr(trained, "start", None) or Uniform((1, 8, 8)))(y)
+    for kind, samples, said in (
+        ("test", x, "test images"),
+        ("start", start.clamp(0, 1), "starts of its chains"),
+    ):
+        words = ["--metrics", "judge_accuracy", "sample_quality", "--samples", kind, "--seed", "3"]
+        capsys.readouterr()
+        assert main(["measure", run, "-n", "70", *words, "--judge", judge, "--out", out]) == 0
+        assert f" 70 {said} |" in capsys.readouterr().out
+        found = json.loads(Path(out).read_text())
+        assert (found["samples"], found["drawn_by"], found["drawing"]) == (70, said, None)
+        assert f"--samples {kind}" in found["command"]
+        assert found["figures"]["judge_accuracy"] == judge_accuracy(net, samples, y)
+        quality = sample_quality(samples, train, net)
+        assert found["figures"]["judge_kid"] == pytest.approx(quality["kid"])

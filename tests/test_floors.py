@@ -40,6 +40,7 @@ HOMONYMS = {
     "jobs/measurement.py": {"jeat": (1, "the command")},
     "jobs/sample.py": {"noise": (2, "a setting of chains")},
     "metrics/energies.py": {"accuracy": (1, "a figure of its own")},
+    "metrics/flatness.py": {"curvature": (3, "part of the names of its figures, and a label")},
     "metrics/gradient_masking.py": {"zero_gradient": (1, "part of the name of a sign of masking")},
     "metrics/out_of_distribution.py": {"uniform": (2, "noise, a kind of outside images")},
     "cli/sample.py": {"langevin": (1, "the default of a setting")},

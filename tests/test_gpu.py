@@ -179,7 +179,7 @@ def test_a_net_is_trained_and_measured_in_minutes_and_gone_on_with(tmp_path, cap
     assert record["not reached"] == []
     assert record["stages"].keys() == record["figures"].keys() == {"at", "jeat"}
     for figures in record["figures"].values():
-        assert {"accuracy", "pgd_20", "judge_fid", "apgd-ce", "jfs"} <= figures.keys()
+        assert {"accuracy", "pgd_20", "judge_kid", "apgd-ce", "jfs"} <= figures.keys()
     assert record["stages"]["at"]["iterations"] == 2
     gpu_train.main(words)
     again = json.loads((tmp_path / "gpu-train.json").read_text())

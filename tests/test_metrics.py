@@ -112,6 +112,7 @@ def test_a_metric_measures_finite_floats_in_eval_mode_and_leaves_the_net_as_it_w
     train = torch.rand(9, 1, 8, 8)
     judge = build(Spec("convnet-4", 1, 8, tuple("0123456789")))
     others = {"samples": x, "sample_labels": y, "train": train, "outside": 1 - x, "judge": judge}
+    others["train_labels"] = torch.arange(9)
     given = {field: others[field] for field in constant_of("metrics", name, "needs") or ()}
     found = metrics.find(name)(Subject(net, x[:4], y[:4], **given | {"judge": judge}))
     assert found

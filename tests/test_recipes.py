@@ -92,7 +92,7 @@ def test_the_disk_that_is_asked_for_is_about_what_is_written(out):
 def test_every_number_has_a_command_and_every_seed(results):
     found = {(r["method"], r["column"], r["seed"]) for r in results["records"]}
     for method in METHODS:
-        for column in ("accuracy", "pgd_20", "energy_pgd_20", "jfs", "judge_fid", "nearest_l2"):
+        for column in ("accuracy", "pgd_20", "energy_pgd_20", "jfs", "judge_kid", "nearest_l2"):
             for seed in range(SEEDS):
                 assert (method, column, seed) in found
     for r in results["records"]:

@@ -19,6 +19,9 @@ from .conftest import DIGITS
 
 torch_fidelity = pytest.importorskip("torch_fidelity")
 EXTRACTORS = torch_fidelity.registry.FEATURE_EXTRACTORS_REGISTRY
+OURS = {f"{name}{end}" for name in ("density", "coverage") for end in ("", "_error")} | {
+    "kid_error"
+}
 MEASURED = [name for name in metrics.names() if constant_of("metrics", name, "needs")]
 
 
@@ -156,11 +159,11 @@ def with_features_of(change):
     [
         (lambda layer: layer.bias.fill_(-1e3), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.zero_(), "the judge's 64 features do not vary"),
-        (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid -?inf\).*give another --judge"),
+        (lambda layer: layer.weight.mul_(1e9), r"not finite \(kid -?inf.*give another --judge"),
         (lambda layer: layer.weight.mul_(1e-20), "the judge's 64 features do not vary"),
         (
             lambda layer: (layer.weight.mul_(1e-7), layer.bias.mul_(1e-7)),
-            r"features vary .* by .e-\d+ only, which KID",
+            r"features vary .* by \de-\d+ only, which KID",
         ),
         (lambda layer: layer.bias.fill_(1e5), "the judge's 64 features do not vary"),
         (lambda layer: layer.weight.mul_(torch.inf), r"features are NaN or infinite at \d+ of"),
@@ -230,12 +233,14 @@ def test_samples_that_are_all_alike_are_measured():
         sample_quality(real, real[:1].expand(80, -1, -1, -1), reader(64))
 
 
-@pytest.mark.parametrize(("samples", "train"), [(63, 100), (100, 63)])
-def test_fewer_images_than_features_are_said_once(samples, train, recwarn):
+@pytest.mark.parametrize(("samples", "train"), [(64, 100), (100, 64)])
+def test_fid_is_left_out_with_a_word_where_images_are_no_more_than_features(
+    samples, train, recwarn
+):
     x = DIGITS.train.floats(100)[0]
-    sample_quality(x[:64], x[:64], reader(64))
+    assert {"fid", "fid_error"} < sample_quality(x[:65], x[:65], reader(64)).keys()
     assert not recwarn.list
-    sample_quality(x[:samples], x[:train], reader(64))
+    assert not {"fid", "fid_error"} & sample_quality(x[:samples], x[:train], reader(64)).keys()
     (said,) = recwarn.list
     assert said.category is DoubtWarning
     assert f"{samples} samples and {train} training images in 64 features" in str(said.message)
@@ -286,8 +291,12 @@ def test_figures_are_those_of_torch_fidelity_called_directly(n, shape):
         "fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean",
         "precision": "precision", "recall": "recall",
     }  # fmt: skip
-    assert found == {k: pytest.approx(direct[v], rel=1e-4, abs=1e-7) for k, v in known.items()}
-    assert found["fid"] > 1e-4
+    if n <= 64:
+        del known["fid"]
+    theirs = {k: pytest.approx(direct[v], rel=1e-4, abs=1e-7) for k, v in known.items()}
+    assert {k: v for k, v in found.items() if k in known} == theirs
+    assert found.keys() - known == OURS | ({"fid_error"} if n > 64 else set())
+    assert found["kid"] > 1e-5
 
 
 def test_the_same_images_give_the_same_figures_whatever_the_random_state(subject):
@@ -296,7 +305,7 @@ def test_the_same_images_give_the_same_figures_whatever_the_random_state(subject
     torch.manual_seed(7)
     assert measure(subject) == found
     assert set(found) == {
-        f"judge_{name}" for name in ("is", "is_std", "fid", "kid", "precision", "recall")
+        f"judge_{name}" for name in ("is", "is_std", "kid", "precision", "recall", *OURS)
     }
 
 
@@ -350,8 +359,9 @@ def test_inception_is_read_from_its_file_and_sees_grey_as_rgb(subject, tmp_path,
     weights = {"fc.weight": torch.randn(1008, 192), "fc.bias": torch.zeros(1008)}
     torch.save(weights, tmp_path / "weights.pth")
     found = metrics.find("sample_quality")(subject, inception=str(tmp_path / "weights.pth"))
-    assert set(found) == {"is", "is_std", "fid", "kid", "precision", "recall"}
-    assert found["fid"] == sample_quality(subject.samples, subject.train, reader(64))["fid"]
+    assert set(found) == {"is", "is_std", "kid", "precision", "recall", *OURS}
+    judged = sample_quality(subject.samples, subject.train, reader(64))
+    assert found["kid"] == pytest.approx(judged["kid"], rel=1e-5)
     shown = torch.cat(seen)
     assert shown.dtype == torch.uint8
     assert (shown[:16] == (subject.samples * 255).round()).all()
@@ -382,14 +392,14 @@ def test_the_reference_inception_itself_takes_a_file_of_its_weights(tmp_path):
     blank = type("Blank", (inception,), {"load_state_dict": lambda self, weights: None})
     net = blank("blank", ["2048"], feature_extractor_weights_path=tmp_path / "none.pth")
     torch.save(net.state_dict(), tmp_path / "weights.pth")
-    x, train = (torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8) for n in (4, 5))
+    x, train = (torch.randint(256, (n, 3, 32, 32), dtype=torch.uint8) for n in (6, 7))
     direct = torch_fidelity.calculate_metrics(
-        input1=Stored(x), input2=Stored(train), feature_extractor="inception-v3-compat", fid=True,
+        input1=Stored(x), input2=Stored(train), feature_extractor="inception-v3-compat", kid=True,
         feature_extractor_weights_path=tmp_path / "weights.pth", cuda=False, verbose=False,
-        save_cpu_ram=True,
+        save_cpu_ram=True, kid_subset_size=6,
     )  # fmt: skip
-    found = sample_quality(x / 255, train / 255, tmp_path / "weights.pth")["fid"]
-    assert found == pytest.approx(direct["frechet_inception_distance"], rel=1e-3, abs=1e-12)
+    found = sample_quality(x / 255, train / 255, tmp_path / "weights.pth")["kid"]
+    assert found == pytest.approx(direct["kernel_inception_distance_mean"], rel=1e-3, abs=1e-9)
 
 
 def test_judge_accuracy_is_the_share_taken_for_the_class_asked_for():
@@ -416,8 +426,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(judge, tmp_path):
     torch.save({"fc.bias": torch.zeros(1000)}, tmp_path / "other.pth")
     for samples, train, extractor, said in (
         (x[:0], x, judge, "no image"),
-        (x[:3], x, judge, "at least 4 images"),
-        (x, x[:3], judge, "at least 4 images"),
+        (x[:5], x, judge, "at least 6 images"),
+        (x, x[:5], judge, "at least 6 images"),
         (x, x[:, :, :4], judge, "do not compare"),
         (x / 0, x, judge, "finite"),
         (255 * x, x, judge, "divide uint8 pixels by 255"),

@@ -48,15 +48,15 @@ from .conftest import DIGITS
 HIGHER = {
     "*", "accuracy", "apgd-ce", "apgd-ce+apgd-dlr+fab-t+square", "apgd-ce+fab-t+square",
     "auto_attack", "class_accuracy@*", "corruption_accuracy",
-    *(f"corruption_{kind}" for kind in KINDS), "hop_skip_jump", "hop_skip_jump_distance", "is",
-    "judge_accuracy", "judge_is", "judge_precision", "judge_recall", "ood_auroc_confidence",
-    "ood_auroc_energy", "ood_auroc_gradient", "precision", "recall", "robust_accuracy",
-    "robust_accuracy@*", "robust_class_accuracy@*", "square_attack",
+    *(f"corruption_{kind}" for kind in KINDS), "hop_skip_jump", "hop_skip_jump_distance",
+    "judge_accuracy", "ood_auroc_confidence", "ood_auroc_energy", "ood_auroc_gradient",
+    "robust_accuracy", "robust_accuracy@*", "robust_class_accuracy@*", "square_attack",
 }  # fmt: skip
-LOWER = {
-    "cross_entropy", "ece", "fid", "jfs", "judge_fid", "judge_kid", "kid", "mfs",
-    "targeted_success",
-}  # fmt: skip
+LOWER = {"cross_entropy", "ece", "jfs", "mfs", "targeted_success"}
+for of in ("", "judge_", "lite0_"):
+    HIGHER |= {of + name for name in ("is", "precision", "recall", "density", "coverage")}
+    LOWER |= {of + name for name in ("fid", "kid", "swd")}
+LOWER |= {f"{name}_{scale}" for name in ("jfs", "mfs") for scale in ("calibrated", "unit_spread")}
 
 
 def reading(column):
@@ -79,7 +79,11 @@ HOLES = {
     ("prejeat", "ece"), ("normal", "mfs_trace"), ("jem", "masking_scaled"),
     *(("normal", c.name) for c in columns_of("nearest")),  # a row that is left out
 }  # fmt: skip
-LEFT_OUT = ("kid", "judge_recall")  # columns that nobody has
+LEFT_OUT = (
+    "kid", "judge_recall",
+    *(c.name for c in columns_of("sample_quality") if re.search("0|error|swd", c.name)),
+)  # fmt: skip
+"""Columns that nobody has."""
 CLAIMS = (
     *((column, "at > jem", f"claim on {column}") for column in HELD),
     ("pgd_20_few", "at > jem", "claim on one seed"),

@@ -152,10 +152,12 @@ LOOK = {  # what looks at logits
 SLOW = ("square", "auto_attack l2", "auto_attack fab")  # where there is nothing to refuse
 MEASURED = {
     f"measure {name}": lambda net, x, y, name=name: metrics.find(name)(
-        Subject(net, x, y, samples=x, sample_labels=y, train=x, outside=1 - x, judge=net)
+        Subject(
+            net, x, y, samples=x, sample_labels=y, train=x, outside=1 - x, judge=net, train_labels=y
+        )
     )
     for name in metrics.names()
-    if name not in ("nearest", "sample_quality", "auto_attack")
+    if name not in ("nearest", "sample_quality", "image_statistics", "auto_attack")
 }
 
 

@@ -76,7 +76,8 @@ def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
     """
     n, of = found["counts"][name], "test"
     if name in found["of_samples"]:
-        of = f"drawn by {found['drawn_by']}"
+        by = found["drawn_by"]
+        of = f"drawn by {by}" if found["drawing"] else by
     interval = said(found["intervals"].get(name))
     row: dict[str, object] = {
         "metric": name, "value": f"{value:.4g}", "95 %": interval, "images": f"{n} {of}"
@@ -103,7 +104,8 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=str | None, default=None,
-        help=".safetensors of images that jeat sample drew, best from the net",
+        help=".safetensors of images that jeat sample drew, best from the net; or, as many as test "
+        "images: test, these themselves, or start, where its chains start",
     )  # fmt: skip
     parser.add_argument(
         "--judge", type=str | None, default=None, help="another net, which looks at the samples"

@@ -19,6 +19,7 @@ from jeat._support.words import flags
 from jeat.data import Data, settled
 from jeat.jobs._balls import MASKING, Ball, balls_of, of_several_balls
 from jeat.jobs._founding import Found, of_another_net, read, written
+from jeat.jobs._rulers import RULERS, with_samples
 from jeat.jobs.drawing import drawer, load_images
 from jeat.jobs.inputs import at_another_eps, check_fit, data_of, net_of, seed_all, subject_of
 from jeat.jobs.needs import check_metrics, outside_images
@@ -43,7 +44,9 @@ class Measurement:
         data: data set; None is the one that the net was trained on.
         number: of test images, spread evenly over the test split.
         seed: of attacks and probes; each metric starts from it.
-        samples: file of images that ``jeat sample`` drew, best from the net.
+        samples: file of images that ``jeat sample`` drew, best from the net; or, of the number and
+            labels of the test images, ``"test"``, these themselves, or ``"start"``, the states
+            that its chains start from.
         judge: another net, which looks at the samples.
         outside: the out-of-distribution set: a data set, or a kind of
             :func:`jeat.metrics.outside_of`.
@@ -94,7 +97,7 @@ def measure(
 
     The processes of a launcher share the work; the first has the figures. ``counts`` says on how
     many images each was found, ``intervals`` how far a share of them is known (Wilson, 95 %),
-    ``balls`` in which ball, and ``drawn_by`` which net drew the samples.
+    ``balls`` in which ball, and ``drawn_by`` which net drew the samples, or what else they are.
 
     Args:
         m: what to measure.
@@ -124,7 +127,7 @@ def measure(
     said += of_several_balls(balls) + at_another_eps(m.net, subject.net, balls)
     show("measuring", len(m.metrics), len(m.metrics), "done")
     return _protocol(m, subject, None if drawn is None else drawn[2]["command"]) | {
-        "drawn_by": drew,
+        "drawn_by": RULERS.get(m.samples or "", drew),
         "inputs": inputs,
         "figures": found.figures,
         "masking": masking.figures,
@@ -191,11 +194,12 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
         ValueError: the net that drew the samples as their judge; a file of other samples.
         FileNotFoundError: no such net.
     """
-    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=m.samples and "SAMPLES")
+    file = m.samples if m.samples in RULERS else m.samples and "SAMPLES"
+    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=file)
     found: dict[str, Any] = {"what": named.command(), "net_sha256": digest(m.net)}
     if m.judge is not None:
         found["judge_sha256"] = digest(m.judge)
-    if m.samples is None:
+    if m.samples is None or m.samples in RULERS:
         return found, None
     drawn = load_images(expanded(m.samples))
     found["samples"] = {k: drawn[2][k] for k in ("what", "net_sha256")}
@@ -206,13 +210,11 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
 
 def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None) -> Subject:
     """The subject with samples, training images, judge and outside, where they are asked for."""
-    if drawn is not None:
-        samples, labels, _ = drawn
-        subject = replace(
-            subject, samples=samples.to(subject.x), sample_labels=labels.to(subject.y)
-        )
+    if m.samples is not None:
+        subject = with_samples(subject, m.samples, drawn and drawn[:2], m.seed)
     if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
-        subject = replace(subject, train=data.train.floats(m.compared)[0].to(subject.x))
+        train, labels = data.train.floats(m.compared)
+        subject = replace(subject, train=train.to(subject.x), train_labels=labels.to(subject.y))
     if m.judge is not None:
         judge = net_of(m.judge)
         check_fit(m.judge, judge, data)

@@ -45,8 +45,10 @@ from jeat.metrics.corruptions import corruption_accuracy
 from jeat.metrics.curvature import curvature, minimum
 from jeat.metrics.energies import energies
 from jeat.metrics.fisher_score import fisher_score, fisher_terms
+from jeat.metrics.flatness import logit_spread, temperature
 from jeat.metrics.gradient_masking import gradient_masking, signs_of_masking
 from jeat.metrics.hop_skip_jump import hop_skip_jump
+from jeat.metrics.image_statistics import image_statistics
 from jeat.metrics.judge_accuracy import judge_accuracy
 from jeat.metrics.nearest import memorisation, nearest
 from jeat.metrics.out_of_distribution import out_of_distribution, outside_of
@@ -61,10 +63,10 @@ __all__ = [
     "aimed", "auto_attack", "axis", "calibration_error", "check_settings", "class_accuracy",
     "columns_of", "corruption_accuracy", "counts_of", "curvature", "energies",
     "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
-    "hop_skip_jump", "intervals_of", "judge_accuracy", "means_over_images", "memorisation",
-    "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
-    "robust_accuracy", "robustness_curve", "sample_quality", "shared", "signs_of_masking",
-    "targeted_success", "zero_gradient",
+    "hop_skip_jump", "image_statistics", "intervals_of", "judge_accuracy", "logit_spread",
+    "means_over_images", "memorisation", "minimum", "names", "nearest", "out_of_distribution",
+    "outside_of", "plane", "robust_accuracy", "robustness_curve", "sample_quality", "shared",
+    "signs_of_masking", "targeted_success", "temperature", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

@@ -1,33 +1,16 @@
-"""What torch-fidelity is given, and what its figures are to be trusted by: features that vary."""
+"""What figures of samples are to be trusted by: features that vary."""
 
 import warnings
 
-import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from jeat._support.checks import DoubtWarning
 from jeat._support.tensors import check_finite
 
-__all__ = ["Pixels", "Seen"]
+__all__ = ["Seen"]
 
 LEAST = 1e-3  # of the size of features: of what varies less, squares and cubes are rounding errors
 SMALL = 1e-5  # deviation, whose square of 1e-10 fp64 keeps to 6 digits beside KID's 1
-INCEPTION = 2048  # its features, which are not looked at
-
-
-class Pixels(Dataset[Tensor]):
-    """Images in [0, 1] as torch-fidelity takes them: uint8 (C, H, W)."""
-
-    def __init__(self, x: Tensor, *, rgb: bool) -> None:
-        x = (x * 255).round().to("cpu", torch.uint8)
-        self.x = x.expand(-1, 3, -1, -1) if rgb else x
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, at: int) -> Tensor:
-        return self.x[at]
 
 
 class Seen:
@@ -53,8 +36,8 @@ class Seen:
         _, same = f.unique(dim=0, return_counts=True)
         self.batches.append((len(f), int(same.max()), f.sum(0), f.square().sum(0)))
 
-    def check(self, samples: int, train: int) -> None:
-        """Check that features vary over the real images, and say where images are few.
+    def check(self, samples: int) -> None:
+        """Check that features vary over the real images, those after the first ``samples``.
 
         Raises:
             ValueError: none varies by a thousandth of their size, or nine tenths of the images are
@@ -63,19 +46,15 @@ class Seen:
                 of features of about 1, and rounds such ones away.
 
         Warns:
-            DoubtWarning: fewer images than features; most features do not vary.
+            DoubtWarning: most features do not vary.
         """
-        features = len(self.batches[0][2]) if self.batches else INCEPTION
-        if self.batches:
-            dead = self._dead(samples, features)
-            if dead > features / 2:
-                _doubt(
-                    f"{dead} of the judge's {features} features do not vary over the real images"
-                )
-        if min(samples, train) < features:
-            _doubt(
-                f"{samples} samples and {train} training images in {features} features: with fewer "
-                "images than features a covariance is singular, and FID mostly bias"
+        features = len(self.batches[0][2])
+        dead = self._dead(samples, features)
+        if dead > features / 2:
+            warnings.warn(
+                f"{dead} of the judge's {features} features do not vary over the real images",
+                DoubtWarning,
+                stacklevel=3,
             )
 
     def _dead(self, samples: int, features: int) -> int:
@@ -103,7 +82,3 @@ class Seen:
                 "of about 1"
             )
         return dead
-
-
-def _doubt(said: str) -> None:
-    warnings.warn(said, DoubtWarning, stacklevel=4)

@@ -1,13 +1,13 @@
 """The reference Inception of torch-fidelity: where its weights are, and that they are these."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-__all__ = ["inception_weights", "reference_inception"]
+__all__ = ["by_inception", "check_inception", "reference_inception"]
 
 _HASH = "6726825d"  # with which the SHA-256 of the file begins
 _FILE = f"weights-inception-2015-12-05-{_HASH}.pth"
@@ -15,11 +15,13 @@ _URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{_FIL
 _WANTED = f"give torch-fidelity's {_FILE}"
 
 
-@contextmanager
-def inception_weights(path: Any) -> Iterator[dict[str, Any]]:
-    """Arguments of ``calculate_metrics`` for the reference Inception.
+def check_inception(path: Any) -> None:
+    """Check that a file holds the weights of the reference Inception.
 
-    The file is read here first, as data only: torch-fidelity unpickles whatever it is given.
+    It is read as data only: torch-fidelity unpickles whatever it is given.
+
+    Raises:
+        ValueError: it cannot be read, or holds something else.
     """
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
@@ -27,11 +29,29 @@ def inception_weights(path: Any) -> Iterator[dict[str, Any]]:
         raise ValueError(f"cannot read {path}: {type(error).__name__}; {_WANTED}") from error
     if not isinstance(weights, dict) or getattr(weights.get("fc.bias"), "shape", None) != (1008,):
         raise ValueError(f"{path} holds something else; {_WANTED}")
-    yield {
-        "feature_extractor": "inception-v3-compat",
-        "feature_extractor_weights_path": path,
-        "batch_size": 64,
-    }
+
+
+def by_inception(path: Any, device: torch.device) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """The reference Inception: uint8 images (B, 1 or 3, H, W) -> features, logits.
+
+    Raises:
+        ValueError: as :func:`check_inception`.
+    """
+    from torch_fidelity.utils import (  # type: ignore[import-untyped]
+        create_feature_extractor,
+    )
+
+    check_inception(path)
+    net: Any = create_feature_extractor(
+        "inception-v3-compat", ["2048", "logits_unbiased"], cuda=device.type == "cuda",
+        feature_extractor_weights_path=path, verbose=False,
+    )  # fmt: skip
+
+    def features_and_logits(x: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = net(x.to(device).expand(-1, 3, -1, -1))
+        return features, logits
+
+    return features_and_logits
 
 
 def reference_inception() -> Path:

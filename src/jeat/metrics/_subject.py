@@ -36,7 +36,8 @@ class Subject:
         net: the classifier.
         x, y: test images (N, C, H, W) in [0, 1], and their labels.
         samples, sample_labels: images that the net drew, and the classes it was asked for.
-        train: training images in [0, 1], which samples are compared with.
+        train, train_labels: training images in [0, 1], which samples are compared with, and their
+            labels.
         outside: images of none of the classes, in [0, 1].
         judge: another classifier of the same classes, which looks at the samples.
         classes: their names, in the order of the logits; without, their numbers are their names.
@@ -51,6 +52,7 @@ class Subject:
     outside: Tensor | None = None
     judge: nn.Module | None = None
     classes: tuple[str, ...] | None = None
+    train_labels: Tensor | None = None
 
 
 def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:

@@ -2,14 +2,14 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from jeat._support.tensors import check_finite
 from jeat.metrics._column import Column
 from jeat.metrics._plane import axis, energy_on_plane, plane
 from jeat.metrics._subject import Subject, spread
 
-__all__ = ["curvature", "measure", "minimum"]
+__all__ = ["curvature", "measure", "minimum", "on_random_planes"]
 
 columns = (
     Column("curvature", "curvature", "of E(x, y), per squared pixel L2"),
@@ -66,6 +66,14 @@ def minimum(
     return distances.amin((1, 2)), drop
 
 
+def on_random_planes(
+    net: nn.Module, x: Tensor, y: Tensor, *, radius: float, points: int
+) -> Float[Tensor, "b p p"]:
+    """E(x, y) of :func:`energy_on_plane`, each image with a plane of torch's random state."""
+    directions = plane(x, seed=int(torch.randint(2**31, ())))
+    return energy_on_plane(net, x, y, directions=directions, radius=radius, points=points)
+
+
 def measure(
     subject: Subject, *, radius: float = 2.0, points: int = 11, images: int = 100
 ) -> dict[str, float]:
@@ -82,8 +90,7 @@ def measure(
         images: largest number of test images, spread evenly; each costs points^2 passes.
     """
     x, y = spread(subject.x, subject.y, images)
-    directions = plane(x, seed=int(torch.randint(2**31, ())))
-    E = energy_on_plane(subject.net, x, y, directions=directions, radius=radius, points=points)
+    E = on_random_planes(subject.net, x, y, radius=radius, points=points)
     along, (distance, drop) = curvature(E, radius=radius), minimum(E, radius=radius)
     return {
         "curvature": float(along.mean()),

@@ -23,7 +23,7 @@ from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, finite_energy_of, logits_of, pieces
 from jeat.nets import autocast, evaluating, is_piecewise_linear
 
-__all__ = ["fisher_score", "fisher_terms", "measure"]
+__all__ = ["fisher_score", "fisher_terms", "mean_terms", "measure"]
 
 columns = (
     Column("jfs", "JFS", "joint Fisher score", "lower"),
@@ -167,6 +167,26 @@ def _half_square(g: Tensor) -> Tensor:
     return g.flatten(1).square().sum(1) / 2
 
 
+def mean_terms(
+    net: nn.Module, x: Tensor, y: Tensor, *, probes: int | None
+) -> tuple[dict[str, tuple[float, float]], int]:
+    """Mean terms of the joint (``jfs``) and the marginal score (``mfs``), and how many probes, 0
+    for exact scores; ``probes`` as of :func:`measure`.
+    """
+    with evaluating(net):
+        many = x.shape[1:].numel() > MANY
+        if probes is None and many and not is_piecewise_linear(net, x[:1]):
+            probes = 10
+    found = {}
+    for name, joint in (("jfs", True), ("mfs", False)):
+        terms = [
+            fisher_terms(net, a, b if joint else None, probes=probes) for a, b in pieces(x, y, 100)
+        ]
+        gradient, trace = (float(torch.cat(part).mean()) for part in zip(*terms, strict=True))
+        found[name] = gradient, trace
+    return found, probes or 0
+
+
 def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
     """Mean joint and marginal Fisher score over (image, true label), and their terms.
 
@@ -176,20 +196,8 @@ def measure(subject: Subject, *, probes: int | None = None) -> dict[str, float]:
         probes: Hutchinson probes; null is exact for piecewise linear nets and images of up to 1000
             values, and 10 probes where an exact score would take more products than that.
     """
-    with evaluating(subject.net):
-        if (
-            probes is None
-            and subject.x.shape[1:].numel() > MANY
-            and not is_piecewise_linear(subject.net, subject.x[:1])
-        ):
-            probes = 10
-    figures: dict[str, float] = {"fisher_probes": float(probes or 0)}
-    for name, joint in (("jfs", True), ("mfs", False)):
-        terms = [
-            fisher_terms(subject.net, a, b if joint else None, probes=probes)
-            for a, b in pieces(subject.x, subject.y, 100)
-        ]
-        gradient = float(torch.cat([t[0] for t in terms]).mean())
-        trace = float(torch.cat([t[1] for t in terms]).mean())
+    terms, taken = mean_terms(subject.net, subject.x, subject.y, probes=probes)
+    figures: dict[str, float] = {"fisher_probes": float(taken)}
+    for name, (gradient, trace) in terms.items():
         figures |= {name: gradient - trace, f"{name}_gradient": gradient, f"{name}_trace": trace}
     return figures

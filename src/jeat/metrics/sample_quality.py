@@ -1,48 +1,58 @@
-"""Inception Score, FID, KID, precision and recall of samples, by torch-fidelity."""
+"""How samples compare with real images, in the features of a net that looks at both."""
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, is_fp32
+from jeat._support.checks import DoubtWarning, SettingError, is_fp32, quoted
 from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
-from jeat.metrics._features import Pixels, Seen
-from jeat.metrics._inception import inception_weights, reference_inception
+from jeat.metrics._features import Seen
+from jeat.metrics._inception import by_inception, check_inception, reference_inception
 from jeat.metrics._judge import features_and_logits
+from jeat.metrics._likeness import NEIGHBOUR, density_and_coverage, fid, kid_error, sliced_distance
+from jeat.metrics._lite0 import LITE0, check_lite0, lite0
 from jeat.metrics._subject import Subject, checked, given
 from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "reference_inception", "sample_quality"]
 
-_HIGHER, _LOWER = (partial(Column, better=way, by_count=True) for way in ("higher", "lower"))
-columns = (
-    _HIGHER("is", "IS", "Inception Score"),
-    _LOWER("fid", "FID", "Inception's"),
-    _LOWER("kid", "KID", "Inception's"),
-    _HIGHER("precision", "precision", "in Inception's features"),
-    _HIGHER("recall", "recall", "in Inception's features"),
-    _HIGHER("judge_is", "judge-IS", "in the judge's probabilities"),
-    _LOWER("judge_fid", "judge-FID", "in the judge's features"),
-    _LOWER("judge_kid", "judge-KID", "in the judge's features"),
-    _HIGHER("judge_precision", "judge-precision", "in the judge's features"),
-    _HIGHER("judge_recall", "judge-recall", "in the judge's features"),
+_NAMES = {"": "Inception's", "judge_": "the judge's", "lite0_": "EfficientNet-Lite0's"}
+_LABELS = {"": "", "judge_": "judge-", "lite0_": "Lite0-"}
+_KINDS: tuple[tuple[str, str, str, Literal["higher", "lower", ""]], ...] = (
+    ("is", "IS", "in {} probabilities", "higher"),
+    ("fid", "FID", "in {} features", "lower"),
+    ("fid_error", "FID error", "jackknife over samples", ""),
+    ("kid", "KID", "in {} features", "lower"),
+    ("kid_error", "KID error", "jackknife over samples", ""),
+    ("swd", "SWD", "sliced Wasserstein distance in {} features", "lower"),
+    ("swd_error", "SWD error", "jackknife over samples", ""),
+    ("precision", "precision", "in {} features", "higher"),
+    ("recall", "recall", "in {} features", "higher"),
+    ("density", "density", "in {} features; of real images 1", "higher"),
+    ("density_error", "density error", "jackknife over samples", ""),
+    ("coverage", "coverage", "in {} features", "higher"),
+    ("coverage_error", "coverage error", "jackknife over samples", ""),
+)
+columns = tuple(
+    Column(of + name, _LABELS[of] + label, note.format(_NAMES[of]), better, by_count=True)
+    for of in _NAMES
+    for name, label, note, better in _KINDS
 )
 
 needs = ("samples", "train")
-needs_either = ("judge", "inception")
+needs_either = ("judge", "inception", "features")
 _FIGURES = {
     "is": "inception_score_mean",
     "is_std": "inception_score_std",
-    "fid": "frechet_inception_distance",
     "kid": "kernel_inception_distance_mean",
     "precision": "precision",
     "recall": "recall",
@@ -59,15 +69,23 @@ def sample_quality(
     - ``is``, ``is_std``: Inception Score exp mean KL(p(y|x) || p(y)) (Salimans et al. 2016), mean
       and deviation over 10 splits of the samples, over 1 where there are fewer than 1000.
     - ``fid``: ||m - m'||^2 + tr(S + S' - 2 (S S')^(1/2)), with means m and covariances S of
-      features (Heusel et al. 2017).
+      features (Heusel et al. 2017); left out, with a warning, where samples or real images are no
+      more than features.
     - ``kid``: squared MMD of features under the kernel (<x, x'> / d + 1)^3 of d features
       (Binkowski et al. 2018), mean over 100 subsets of 1000 images, of the smaller set's size where
-      there are fewer; a judge's in fp64. It depends on the features' scale.
+      there are fewer; in fp64. It depends on the features' scale.
+    - ``swd``: sliced Wasserstein distance of features (Bonneel et al. 2015), by 256 directions.
     - ``precision``, ``recall``: the share of samples within the third-neighbour balls of real
       features, and the other way round (Kynkaanniemi et al. 2019).
+    - ``density``, ``coverage``: a fifth of the mean number of fifth-neighbour balls of real
+      features that a sample is in, and the share of balls that a sample is in (Naeem et al. 2020);
+      with as many real images as samples, spread evenly, where there are more.
+    - ``fid_error``, ``kid_error``, ``swd_error``, ``density_error``, ``coverage_error``: standard
+      errors over the samples, by the jackknife; the real images stay what they are.
 
     Pixels are rounded to 8 bits first, as image files would. Splits and subsets are drawn from
-    torch-fidelity's fixed seed, so figures are those of torch-fidelity called with its defaults.
+    torch-fidelity's fixed seed, so the first six are those of torch-fidelity called with its
+    defaults.
 
     Args:
         samples: in [0, 1].
@@ -77,118 +95,141 @@ def sample_quality(
             as RGB. In eval mode, fp32.
 
     Raises:
-        ValueError: fewer than 4 images, images of other shapes or outside of [0, 1], a net that
+        ValueError: fewer than 6 images, images of other shapes or outside of [0, 1], a net that
             does not end in a linear layer, a file that does not hold the weights, features that are
             the same for all real images or vary by less than 1e-5, a figure that is NaN or beyond
             fp32.
 
     Warns:
-        DoubtWarning: there are fewer images than features.
+        DoubtWarning: there are no more images than features; most features do not vary.
     """
-    from torch_fidelity import calculate_metrics  # type: ignore[import-untyped]
-
     samples, train = check_images(samples, train)
-    if min(len(samples), len(train)) < 4:
+    if min(len(samples), len(train)) <= NEIGHBOUR:
         raise ValueError(
-            f"sample_quality takes at least 4 images of each kind, got {len(samples)} samples and "
-            f"{len(train)} training images"
+            f"sample_quality takes at least {NEIGHBOUR + 1} images of each kind, got "
+            f"{len(samples)} samples and {len(train)} training images"
         )
-    inception = not isinstance(extractor, nn.Module)
-    seen = Seen()
-    how_to = inception_weights(extractor) if inception else _judging(extractor, seen)
-    with autocast("fp32", samples.device), how_to as how, np.errstate(all="ignore"):
-        found = calculate_metrics(
-            input1=Pixels(samples, rgb=inception),
-            input2=Pixels(train, rgb=inception),
-            isc=True, fid=True, kid=True, prc=True,
-            isc_splits=10 if len(samples) >= 1000 else 1,
-            kid_subset_size=min(1000, len(samples), len(train)),
-            prc_batch_size=2000,
-            save_cpu_ram=True,  # no worker processes; distances in pieces
-            cuda=inception and samples.is_cuda,
-            verbose=False,
-            **how,
-        )  # fmt: skip
-    seen.check(len(samples), len(train))
-    figures = {name: float(found[key]) for name, key in _FIGURES.items()}
+    judged, seen = isinstance(extractor, nn.Module), Seen()
+    see = _judging(extractor) if judged else by_inception(extractor, samples.device)
+    with autocast("fp32", samples.device), np.errstate(all="ignore"):
+        (f, logits), (g, _) = (_seen(see, x, seen) for x in (samples, train))
+        seen.check(len(samples))
+        figures = _figures(f, g, logits)
     figures = {k: v if is_fp32(v) else math.copysign(math.inf, v) for k, v in figures.items()}
     return checked(figures, "the features are too large; give another --judge")
 
 
-@contextmanager
-def _judging(judge: Any, seen: Seen) -> Iterator[dict[str, Any]]:
-    """Arguments of ``calculate_metrics`` for a judge, registered for as long."""
-    from torch_fidelity import FeatureExtractorBase, register_feature_extractor
-    from torch_fidelity.registry import (  # type: ignore[import-untyped]
-        FEATURE_EXTRACTORS_REGISTRY,
+def _figures(f: Tensor, g: Tensor, logits: Tensor) -> dict[str, float]:
+    """The figures of features (n, d) and logits of samples, and features (m, d) of real images."""
+    from torch_fidelity.metric_isc import (  # type: ignore[import-untyped]
+        isc_features_to_metric,
+    )
+    from torch_fidelity.metric_kid import (  # type: ignore[import-untyped]
+        kid_features_to_metric,
+    )
+    from torch_fidelity.metric_prc import (  # type: ignore[import-untyped]
+        prc_features_to_metric,
     )
 
+    n, m, d = *map(len, (f, g)), f.shape[1]
+    found = isc_features_to_metric(logits, splits=10 if n >= 1000 else 1)
+    found |= kid_features_to_metric(f, g, kid_subset_size=min(1000, n, m), verbose=False)
+    found |= prc_features_to_metric(f, g, prc_batch_size=2000, save_cpu_ram=True, verbose=False)
+    figures = {name: float(found[key]) for name, key in _FIGURES.items()}
+    figures["kid_error"] = kid_error(f, g)
+    figures["swd"], figures["swd_error"] = sliced_distance(f, g)
+    for name, pair in zip(("density", "coverage"), density_and_coverage(f, g), strict=True):
+        figures[name], figures[f"{name}_error"] = pair
+    if min(n, m) > d:
+        figures["fid"], figures["fid_error"] = fid(f, g)
+    else:
+        warnings.warn(
+            f"FID is left out: {n} samples and {m} training images in {d} features, and with no "
+            "more images than features a covariance is singular, and FID mostly bias",
+            DoubtWarning,
+            stacklevel=3,
+        )
+    return figures
+
+
+_See = Callable[[Tensor], tuple[Tensor, Tensor]]  # uint8 images -> features, logits
+
+
+@torch.no_grad()
+def _seen(see: _See, x: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
+    """Features and logits of images in [0, 1], rounded to 8 bits, in fp64 and on the CPU."""
+    features, logits = [], []
+    for part in (x * 255).round().to(torch.uint8).split(250):
+        f, of_classes = see(part)
+        seen.see(f)
+        features.append(f.double().cpu())
+        logits.append(of_classes.double().cpu())
+    found = torch.cat(logits)  # of less than e^-745, a probability is 0, and 0 log 0 nan
+    return torch.cat(features), (found - found.amax(1, keepdim=True)).clamp(min=-700)
+
+
+def _judging(judge: Any) -> _See:
+    """What a judge sees, in eval mode and fp32."""
     both, weight = features_and_logits(judge), next(judge.parameters())
+    casts = getattr(bare(judge), "casts_images", False)
 
-    class Judge(FeatureExtractorBase):  # type: ignore[misc]
-        def __init__(self, name: str, features: list[str], **_: Any) -> None:
-            super().__init__(name, features)
-
-        @staticmethod
-        def get_provided_features_list() -> tuple[str, str]:
-            return "features", "logits"
-
-        @staticmethod
-        def get_default_feature_layer_for_metric(metric: str) -> str:
-            return "logits" if metric == "isc" else "features"
-
-        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-            x = x.to(weight.device).float() / 255
-            x, logits = both(
-                x if getattr(bare(judge), "casts_images", False) else x.to(weight.dtype)
-            )
-            seen.see(x)
-            logits = logits.float()  # of less than e^-745, a probability is 0, and 0 log 0 nan
-            logits = (logits - logits.amax(1, keepdim=True)).clamp(min=-700)
-            found = {"features": x.double(), "logits": logits}  # beside KID's 1 fp32 loses them
-            return tuple(found[name] for name in self.features_list)
-
-    name = f"jeat-judge-{id(judge)}"
-    register_feature_extractor(name, Judge)
-    try:
+    def see(x: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.to(weight.device).float() / 255
         with autocast("fp32", weight.device), evaluating(judge):
-            yield {"feature_extractor": name, "batch_size": 500}
-    finally:
-        del FEATURE_EXTRACTORS_REGISTRY[name]
+            return both(x if casts else x.to(weight.dtype))
+
+    return see
 
 
-def measure(subject: Subject, *, inception: str | None = None) -> dict[str, float]:
-    """Inception Score, FID, KID, precision and recall of samples against training images.
+def measure(
+    subject: Subject,
+    *,
+    inception: str | None = None,
+    features: Literal["efficientnet-lite0"] | None = None,
+) -> dict[str, float]:
+    """Inception Score, FID, KID, precision, recall, density and coverage of samples.
 
-    Figures of the judge are named ``judge_``: they stand in for Inception's, and do not compare
-    with those of another judge.
+    They are compared with training images. Figures of the judge are named ``judge_``, those of
+    EfficientNet-Lite0 ``lite0_``: they stand in for Inception's, and do not compare with those of
+    another net.
 
     Args:
-        inception: file of the reference Inception's weights, or "reference" to fetch it (96 MB);
-            the judge's features without.
+        inception: file of the reference Inception's weights, or "reference" to fetch it (96 MB).
+        features: efficientnet-lite0 is a net of ImageNet, which never saw these data; the judge's
+            without, and without inception.
     """
+    check({"inception": inception, "features": features})
     samples, train = given(subject, "sample_quality", needs)
     if inception is not None:
-        file = reference_inception() if inception == "reference" else inception
-        return sample_quality(samples, train, file)
-    if subject.judge is None:
-        raise SettingError("sample_quality needs --judge, or --sample_quality.inception")
-    figures = sample_quality(samples, train, subject.judge)
-    return {f"judge_{name}": value for name, value in figures.items()}
+        return sample_quality(samples, train, _inception_file(inception))
+    if features is not None:
+        of, judge = "lite0", lite0().to(subject.x.device)
+    else:
+        of, judge = "judge", given(subject, "sample_quality", ("judge",))[0]
+    figures = sample_quality(samples, train, judge)
+    return {f"{of}_{name}": value for name, value in figures.items()}
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raise where the file of Inception's weights that the settings name is not there or not that.
+    """Raise where what the settings name is not there.
 
     Raises:
-        FileNotFoundError: it is not there, or cannot be fetched.
-        ValueError: it holds something else.
+        FileNotFoundError: the file of Inception's weights is not, or cannot be fetched.
+        ValueError: it holds something else; the packages of other features are not installed.
     """
-    inception = settings.get("inception")
-    if inception is None:
-        return
-    file = reference_inception() if inception == "reference" else Path(inception)
-    if not file.is_file():
-        raise FileNotFoundError(f"no file of Inception's weights at {inception}")
-    with inception_weights(str(file)):
-        pass
+    inception, features = settings.get("inception"), settings.get("features")
+    if inception is not None and features is not None:
+        raise SettingError("sample_quality looks with inception or with features: give one of them")
+    if features is not None:
+        if features != LITE0:
+            raise SettingError(f"unknown features {quoted(features)}: use {quoted(LITE0)}")
+        check_lite0()
+    if inception is not None:
+        file = _inception_file(inception)
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"no file of Inception's weights at {inception}")
+        check_inception(file)
+
+
+def _inception_file(inception: str) -> str | Path:
+    return reference_inception() if inception == "reference" else inception
