@@ -59,7 +59,7 @@ def test_the_table_shows_the_ball_of_each_row_where_there_are_two(saved, tmp_pat
     assert main([*words, "--out", str(tmp_path / "x.json")]) == 0
     out, said = capsys.readouterr()
     cells = [[c.strip() for c in line.split("|")] for line in out.splitlines()]
-    rows = {c[1]: c[4:6] for c in cells if len(c) > 5}
+    rows = {c[1]: c[5:7] for c in cells if len(c) > 6}
     assert rows["robust_accuracy"] == rows["masking_pgd"] == ["0.3", "linf"]
     assert rows["square"] == ["0.03137", "linf"]
     assert rows["accuracy"] == ["", ""]
