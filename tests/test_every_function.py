@@ -35,7 +35,7 @@ def generator():
 
 
 X, Y = torch.rand(2, 3, 32, 32, generator=generator()), torch.tensor([1, 3])
-DRAWN, OF = torch.rand(4, 3, 32, 32, generator=generator()), torch.arange(4)
+DRAWN, OF = torch.rand(6, 3, 32, 32, generator=generator()), torch.arange(6) % 4
 
 
 def resnet():
@@ -95,7 +95,7 @@ FUNCTIONS = functions()
 
 def run(name, net):
     """What a function gives, as one tensor."""
-    f, subject = FUNCTIONS[name], Subject(net, X, Y, DRAWN, OF, DRAWN, 1 - X, net)
+    f, subject = FUNCTIONS[name], Subject(net, X, Y, DRAWN, OF, DRAWN, 1 - X, net, OF)
     nets = {"net": net, "judge": net, "subject": subject, "E": energy.energy_of(net)}
     values = NEEDED | nets
     given = {}

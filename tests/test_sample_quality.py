@@ -19,8 +19,8 @@ from .conftest import DIGITS
 
 torch_fidelity = pytest.importorskip("torch_fidelity")
 EXTRACTORS = torch_fidelity.registry.FEATURE_EXTRACTORS_REGISTRY
-OURS = {f"{name}{end}" for name in ("density", "coverage", "swd") for end in ("", "_error")} | {
-    "kid_error"
+OURS = {"kid_error", "swd", "swd_error"} | {
+    f"{name}{end}" for name in ("density", "coverage") for end in ("", "_error")
 }
 MEASURED = [name for name in metrics.names() if constant_of("metrics", name, "needs")]
 
