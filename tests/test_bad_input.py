@@ -906,7 +906,7 @@ CALLS = [
     (lambda: jeat.load_data("single"), "single", "2 classes or more"),
     (lambda: jeat.load_data((X, torch.eye(10)[Y])), "got (4, 10)", "for one-hot ones Y give"),
     (lambda: jeat.load_data([(X[0], torch.eye(10)[0])]), "got (10,)", "give y.argmax()"),
-    (lambda: jeat.load_data([(X[0], 1), (X[1], "a")]), "labels of", "all numbers or all text"),
+    (lambda: jeat.load_data([(X[0], 1), (X[1], "a"), (X[2], 1)]), "labels of", "or all text"),
     (lambda: Plan(3), "method must be text", "got 3"),
     (lambda: Plan("at", data=None), "data must be text", "got None"),
     (lambda: Plan("at", net=32), "net must be text", "got 32"),

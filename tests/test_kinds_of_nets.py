@@ -45,10 +45,12 @@ def on_plane(net, x, y):
 BALL = {"eps": 0.05, "random_start": False}
 FUNCTIONS = {
     "accuracy": metrics.accuracy,
+    "aimed": lambda net, x, y: torch.stack(metrics.aimed(net, x, y, "next")),
     "auto_attack": lambda net, x, y: metrics.auto_attack(
         net, x, y, eps=0.5, norm="l2", attacks=["apgd-ce", "fab-t"], seed=0
     ),
     "calibration_error": metrics.calibration_error,
+    "class_accuracy": metrics.class_accuracy,
     "corruption_accuracy": lambda net, x, y: metrics.corruption_accuracy(
         net, x, y, kinds=["contrast", "pixelate"], severities=[3]
     ),
@@ -70,11 +72,15 @@ FUNCTIONS = {
     "robust_accuracy": lambda net, x, y: metrics.robust_accuracy(
         net, x, y, steps=2, step_size=0.02, **BALL
     ),
+    "robustness_curve": lambda net, x, y: metrics.robustness_curve(net, x, y, radii=[0, 0.05]),
     "sample": lambda net, x, y: jeat.sample(net, y, steps=2, step_size=0.1, noise=0.0, start=start),
+    "targeted_success": lambda net, x, y: metrics.targeted_success(
+        net, x, y, target="next", steps=2, step_size=0.02, eps=0.05
+    ),
     "zero_gradient": metrics.zero_gradient,
 }
 NO_GRADIENT = {
-    "accuracy", "calibration_error", "corruption_accuracy", "energies", "energy_on_plane",
+    "accuracy", "aimed", "calibration_error", "class_accuracy", "corruption_accuracy", "energies", "energy_on_plane",
     "hop_skip_jump", "judge_accuracy",
 }  # fmt: skip
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
