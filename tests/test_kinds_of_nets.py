@@ -80,8 +80,8 @@ FUNCTIONS = {
     "zero_gradient": metrics.zero_gradient,
 }
 NO_GRADIENT = {
-    "accuracy", "aimed", "calibration_error", "class_accuracy", "corruption_accuracy", "energies", "energy_on_plane",
-    "hop_skip_jump", "judge_accuracy",
+    "accuracy", "aimed", "calibration_error", "class_accuracy", "corruption_accuracy", "energies",
+    "energy_on_plane", "hop_skip_jump", "judge_accuracy",
 }  # fmt: skip
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
 with_gradients = pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() - NO_GRADIENT))
