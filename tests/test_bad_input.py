@@ -445,6 +445,8 @@ COMMANDS = [
     ("data nowhere", 1, "nowhere", "give digits, an image folder"),
     ("data digits -n 0", 2, "--number", "at least 1"),
     ("data digits --out grid.jpg", 2, "'grid.jpg'", "not the name of a .png"),
+    ("curve at new.png --norm l2", 2, "radii of linf", "such as 0 0.5 1 2 in l2"),
+    ("measure at --metrics robustness_curve --robustness_curve.norm l1", 2, "of linf", "of l1"),
     ("data mixed", 1, "cat/04.png", "by --size 32"),
     ("data mixed --size 8 --out mixed/grid.png", 2, "read by this command", "name another"),
     (train("--data none.npz"), 1, "(0, 8, 8)", "images must be"),

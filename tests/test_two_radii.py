@@ -1,9 +1,12 @@
 """Figures of different balls do not stand side by side without a word."""
 
 import json
+import warnings
 
 import pytest
+import torch
 
+from jeat import metrics
 from jeat.cli import main
 from jeat.jobs.measurement import Measurement, measure
 from jeat.nets import Spec, build, save_net
@@ -90,3 +93,36 @@ def test_a_net_of_another_eps_than_the_usual_one_is_said_to_be(saved, capsys, pl
     assert (told in capsys.readouterr().err) == said
     assert main(["attack", net, "-n", "3", *(flags and ["--eps", eps])]) == 0
     assert (told in capsys.readouterr().err) == said
+
+
+def test_each_figure_of_a_curve_and_of_classes_has_its_own_radius(saved, tmp_path, capsys):
+    words = ["measure", saved(), "-n", "20", "--metrics", "robustness_curve", "class_accuracy"]
+    words += ["--robustness_curve.eps", "0.2", "--robustness_curve.points", "2"]
+    words += ["--class_accuracy.eps", "0.1", "--class_accuracy.step_size", "0.05"]
+    assert main([*words, "--out", str(tmp_path / "x.json")]) == 0
+    balls = json.loads((tmp_path / "x.json").read_text())["balls"]
+    assert "robust_accuracy@0" not in balls
+    assert balls["robust_accuracy@0.1"]["eps"] == 0.1
+    assert balls["robust_accuracy@0.2"]["eps"] == 0.2
+    clean = [k for k in balls if k.startswith(("class_accuracy", "class_images"))]
+    robust = [ball["eps"] for k, ball in balls.items() if k.startswith("robust_class")]
+    assert not clean
+    assert set(robust) == {0.1}
+
+
+@pytest.mark.parametrize(
+    ("eps", "steps", "step_size", "short"),
+    [(8 / 255, 20, 2 / 255, False), (0.3, 20, 2 / 255, True), (12.0, 20, 2 / 255, True),
+     (0.1, 1, 0.1, False), (0.1, 3, 0.1 / 3, False), (0.0, 1, 0.0, False)],
+)  # fmt: skip
+def test_an_attack_whose_steps_cannot_cross_its_ball_is_doubted(eps, steps, step_size, short):
+    net = build(Spec("convnet-2", 1, 8, ("a", "b")))
+    x, y = torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 0])
+    how = {"eps": eps, "steps": steps, "step_size": step_size, "norm": "l1" if eps > 1 else "linf"}
+    for measured in (metrics.robust_accuracy, metrics.targeted_success):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            measured(net, x, y, **how)
+        said = [str(w.message) for w in caught if "most of which is not searched" in str(w.message)]
+        assert len(said) == short, measured
+        assert not short or f"eps / 4, {eps / 4:.3g}" in said[0]

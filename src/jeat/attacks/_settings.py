@@ -1,11 +1,19 @@
 """What an attack is told: its settings, and which of them are refused."""
 
+import warnings
 from collections.abc import Callable
 from typing import Literal
 
 from torch import Tensor
 
-from jeat._support.checks import MOST_STEPS, SettingError, check_not_negative, is_whole, quoted
+from jeat._support.checks import (
+    MOST_STEPS,
+    DoubtWarning,
+    SettingError,
+    check_not_negative,
+    is_whole,
+    quoted,
+)
 from jeat._support.tensors import check_labels, check_pixels
 from jeat.attacks import balls
 from jeat.energy import cross_entropy, joint_energy
@@ -19,6 +27,7 @@ __all__ = [
     "check_target",
     "checked",
     "descended",
+    "doubt_reach",
 ]
 
 AttackLoss = Literal["ce", "energy"]
@@ -42,6 +51,24 @@ def checked(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> T
             f"steps={quoted(steps)}"
         )
     return x
+
+
+def doubt_reach(eps: float, steps: int, step_size: float) -> None:
+    """Say where an attack's steps together are shorter than the radius of its ball.
+
+    Nothing is said of settings that :func:`checked` refuses.
+
+    Warns:
+        DoubtWarning: they are, so that most of the ball is not searched.
+    """
+    whole = is_whole(steps, 1, MOST_STEPS) and min(eps, step_size) >= 0
+    if whole and steps * step_size < eps * (1 - 1e-6):
+        warnings.warn(
+            f"{steps} steps of {step_size:.3g} go {steps * step_size:.3g} in a ball of radius "
+            f"{eps:.3g}, most of which is not searched: give a step_size of eps / 4, {eps / 4:.3g}",
+            DoubtWarning,
+            stacklevel=3,
+        )
 
 
 def check_choices(norm: str, loss: str | Climbed, grad_at: str, eps: float) -> None:

@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     import torch
 
     from jeat._support.files import whole_file
-    from jeat.attacks import pgd
+    from jeat.attacks import doubt_reach, pgd
     from jeat.jobs.inputs import at_another_eps, subject_of
     from jeat.metrics import intervals_of, signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
@@ -59,6 +59,7 @@ def main(words: Sequence[str]) -> int:
         show("masked gradients", 0, 1)
         masking = measure_masking(s, eps=args.eps, norm=args.norm)
         show("masked gradients", 1, 1)
+    doubt_reach(args.eps, args.steps, args.step_size)
     x_adv = torch.cat(attacked)
     print(table([_row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
     known = intervals_of(part_name(measure_masking, "metrics"), masking, len(s.y))

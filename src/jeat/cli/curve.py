@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
+RADII = [k / 255 for k in (0, 2, 4, 6, 8, 12, 16)]
+
 
 def main(words: Sequence[str]) -> int:
     """Attack at each radius, draw, and print the same in numbers."""
@@ -32,6 +34,8 @@ def main(words: Sequence[str]) -> int:
     parser.check_file(args.out, ".png", given, *args.nets, *(args.config or ()))
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
+    if args.norm != "linf" and args.eps == RADII:
+        parser.error(f"--eps has radii of linf: name those of {args.norm}, such as 0 0.5 1 2 in l2")
 
     from jeat._support.files import whole_file
     from jeat.figures import check_drawing
@@ -116,7 +120,7 @@ def _parser(words: Sequence[str]) -> Parser:
         "-n", "--number", type=int, default=1000, help="number of test images, spread evenly"
     )
     parser.add_argument(
-        "--eps", type=float, nargs="+", default=[k / 255 for k in (0, 2, 4, 6, 8, 12, 16)],
+        "--eps", type=float, nargs="+", default=RADII,
         help="radii, in [0, 1] pixels, from small to large; 0 is no attack",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, default=20, help="gradient steps at each radius")

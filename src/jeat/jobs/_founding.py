@@ -10,7 +10,7 @@ from jeat._support.checks import NotFiniteError, SettingError
 from jeat._support.intervals import Interval
 from jeat._support.plugins import constant_of
 from jeat.jobs._balls import Ball
-from jeat.metrics import Subject, counts_of, intervals_of
+from jeat.metrics import Subject, counts_of, intervals_of, radius_of
 
 __all__ = ["Found", "of_another_net", "read", "written"]
 
@@ -58,7 +58,8 @@ class Found:
         self.counts |= counts_of(metric, figures, len(images))
         self.intervals |= intervals_of(metric, figures, len(images))
         if ball:
-            self.balls |= dict.fromkeys(figures, ball)
+            radii = {name: radius_of(metric, name, ball["eps"]) for name in figures}
+            self.balls |= {name: {**ball, "eps": eps} for name, eps in radii.items() if eps}
 
 
 def of_another_net(net: str, drawer: str, inputs: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,8 @@ of the file say the rest:
   ``norm``.
 - ``counted_in = NAME``: the figure that says on how many images it looked, where that is not all;
   of figures ``...@WHICH``, as one a class, that is ``NAME@WHICH``.
+- ``radius_of(figure, eps)``: the radius of a figure, where not all are found at the ``eps`` that
+  the settings have.
 - ``check(settings)``: a function that raises, before hours of training, where the metric could not
   be measured at their end.
 """
@@ -65,8 +67,8 @@ __all__ = [
     "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
     "hop_skip_jump", "image_statistics", "intervals_of", "judge_accuracy", "logit_spread",
     "means_over_images", "memorisation", "minimum", "names", "nearest", "out_of_distribution",
-    "outside_of", "plane", "robust_accuracy", "robustness_curve", "sample_quality", "shared",
-    "signs_of_masking", "targeted_success", "temperature", "zero_gradient",
+    "outside_of", "plane", "radius_of", "robust_accuracy", "robustness_curve", "sample_quality",
+    "shared", "signs_of_masking", "targeted_success", "temperature", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]
@@ -97,6 +99,12 @@ def check_settings(name: str, settings: Mapping[str, Any]) -> None:
     module = import_module(locate("metrics", name, "metric").module)
     if hasattr(module, "check"):
         module.check(settings)
+
+
+def radius_of(name: str, figure: str, eps: float) -> float:
+    """The radius of a figure of a metric that was measured at ``eps``, by its file's function."""
+    module = import_module(locate("metrics", name, "metric").module)
+    return float(module.radius_of(figure, eps)) if hasattr(module, "radius_of") else eps
 
 
 def means_over_images(name: str) -> bool:

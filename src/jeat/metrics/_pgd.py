@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
-from jeat.attacks import AttackLoss, Norm, pgd
+from jeat.attacks import AttackLoss, Norm, doubt_reach, pgd
 from jeat.metrics._subject import pieces, right
 from jeat.nets import Precision, autocast, evaluating
 
@@ -28,13 +28,18 @@ def left_by_pgd(
     restarts: int = 1,
     precision: Precision = "fp32",
 ) -> Tensor:
-    """Whether each image (B,) stays right, as :func:`jeat.metrics.robust_accuracy` counts."""
+    """Whether each image (B,) stays right, as :func:`jeat.metrics.robust_accuracy` counts.
+
+    Warns:
+        DoubtWarning: the steps together are shorter than eps.
+    """
     _check_restarts(restarts, random_start)
     attack = partial(
         pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
         random_start=random_start,
     )  # fmt: skip
     left = _left(net, x, y, attack, precision)
+    doubt_reach(eps, steps, step_size)
     for _ in range(restarts - 1):
         if not left.any():
             break

@@ -91,3 +91,8 @@ def measure(
         subject.net, subject.x, subject.y, classes=subject.classes, eps=eps, steps=steps,
         step_size=step_size, norm=norm, loss=loss,
     )  # fmt: skip
+
+
+def radius_of(figure: str, eps: float) -> float:
+    """The radius at which a figure was found: ``eps``, or 0 where it is clean."""
+    return eps if figure.startswith("robust") else 0.0

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, is_whole, quoted
+from jeat._support.progress import tell
 from jeat.attacks import AttackLoss, Norm, check_ball
 from jeat.metrics._column import Column
 from jeat.metrics._pgd import left_by_pgd
@@ -21,6 +22,8 @@ columns = (Column("robust_accuracy@*", "PGD at a radius", "of the settings", "hi
 expensive = True
 means_over_images = True
 robustness = True
+
+_LARGEST = 16 / 255
 
 
 def robustness_curve(
@@ -60,12 +63,13 @@ def robustness_curve(
     with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
         left = torch.cat([right(net, a, b) for a, b in pieces(x, y, 500)])
     curve = {}
-    for eps in radii:
+    for i, eps in enumerate(radii):
         if eps and left.any():
             left[left.clone()] = left_by_pgd(
                 net, x[left], y[left], eps=eps, steps=steps, step_size=ratio * eps, norm=norm,
                 loss=loss, precision=precision,
             )  # fmt: skip
+            tell("curve", i + 1, len(radii), f"{int(left.sum())} of {len(y)} images left")
         curve[eps] = int(left.sum()) / len(y)
     return curve
 
@@ -73,7 +77,7 @@ def robustness_curve(
 def measure(
     subject: Subject,
     *,
-    eps: float = 16 / 255,
+    eps: float = _LARGEST,
     points: int = 8,
     steps: int = 20,
     ratio: float = 0.25,
@@ -95,8 +99,15 @@ def measure(
     """
     if not is_whole(points, 1, 1000):
         raise SettingError(f"a curve has 1 to 1000 points, a whole number, got {quoted(points)}")
+    if norm != "linf" and eps == _LARGEST:
+        raise SettingError(f"eps is a radius of linf: give that of {norm}, such as 2 in l2")
     curve = robustness_curve(
         subject.net, subject.x, subject.y, radii=[eps * k / points for k in range(points + 1)],
         steps=steps, ratio=ratio, norm=norm, loss=loss, precision=precision,
     )  # fmt: skip
     return {f"robust_accuracy@{radius:.4g}": value for radius, value in curve.items()}
+
+
+def radius_of(figure: str, eps: float) -> float:
+    """The radius at which a figure was found, where the largest is ``eps``."""
+    return float(figure.partition("@")[2])

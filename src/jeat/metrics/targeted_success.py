@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.attacks import AttackLoss, Norm, pgd
+from jeat.attacks import AttackLoss, Norm, doubt_reach, pgd
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces, right
 from jeat.metrics._target import aimed
@@ -63,6 +63,7 @@ def targeted_success(
             with torch.no_grad():
                 reached += int(right(net, x_adv, t).sum())
             at += len(b)
+    doubt_reach(eps, steps, step_size)
     return {"targeted_success": reached / len(y), "targeted_images": float(len(y))}
 
 
