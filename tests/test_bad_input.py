@@ -628,6 +628,14 @@ COMMANDS = [
     ("curve run run new.png", 2, "twice", "named"),
     ("curve run new.png --eps 0.1 0", 2, "[0.1, 0.0]", "radii that grow"),
     ("curve run new.png --eps 2", 2, "got 2", "eps is in [0, 1]"),
+    (
+        "measure run -n 9 --metrics robustness_curve --robustness_curve.eps 0",
+        2, "eps must be above 0", "got 0",
+    ),
+    ("curve run new.png --eps 0 0x10", 2, "--eps must be a number", "got 0x10"),
+    ("curve run new.png --eps 0 2/0", 2, "--eps", "got 2/0"),
+    ("curve run new.png --ratio -1", 2, "ratio must be above 0", "got -1"),
+    ("curve run new.png --ratio 0", 2, "ratio must be above 0", "got 0"),
     ("curve run new.png --steps 0", 2, "steps=0", "at least 1 step"),
     # landscape
     ("landscape run new.pdf", 2, "new.pdf", ".png file"),
