@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 import torch
 from jaxtyping import Float, Int
@@ -50,11 +51,13 @@ def robustness_curve(
         By radius.
 
     Raises:
-        ValueError: radii that do not grow, or are none of a ball; else as
-            :func:`jeat.metrics.robust_accuracy`.
+        ValueError: radii that do not grow, or are none of a ball, a ratio that is not positive;
+            else as :func:`jeat.metrics.robust_accuracy`.
     """
     for eps in radii:
         check_ball(eps, norm)
+    if not 0 < ratio < inf:
+        raise SettingError(f"ratio must be above 0, such as 0.25, and finite, got {quoted(ratio)}")
     if not radii or any(a >= b for a, b in pairwise(radii)):
         raise SettingError(f"a curve needs radii that grow, such as 0 2/255 4/255, got {[*radii]}")
     with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
@@ -95,6 +98,8 @@ def measure(
     """
     if not is_whole(points, 1, 1000):
         raise SettingError(f"a curve has 1 to 1000 points, a whole number, got {quoted(points)}")
+    if not eps > 0:
+        raise SettingError(f"eps must be above 0, as radii go from 0 to it, got {quoted(eps)}")
     curve = robustness_curve(
         subject.net, subject.x, subject.y, radii=[eps * k / points for k in range(points + 1)],
         steps=steps, ratio=ratio, norm=norm, loss=loss, precision=precision,
