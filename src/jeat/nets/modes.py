@@ -208,7 +208,9 @@ def _is_faster_in_bf16(net: nn.Module, device: torch.device) -> bool:
             with torch.random.fork_rng(), torch.inference_mode(False):
                 fp32, bf16 = seconds_in_both(net, torch.rand(16, *spec.shape, device=device))
         except (RuntimeError, ValueError) as error:  # a net that does not run in one of them
-            LOG.info("%s: fp32, as it could not be timed in both (%s)", spec.name, plain(str(error)))
+            LOG.info(
+                "%s: fp32, as it could not be timed in both (%s)", spec.name, plain(str(error))
+            )
             known[device.type] = False
             return False
         known[device.type] = bf16 < fp32
