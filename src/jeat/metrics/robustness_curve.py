@@ -34,16 +34,17 @@ def robustness_curve(
     ratio: float = 0.25,
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
+    restarts: int = 1,
     precision: Precision = "fp32",
 ) -> dict[float, float]:
     """The share of images that are right under PGD at each of several radii.
 
     An image that falls at one radius has fallen at all larger ones, whose balls hold the attacked
     image, too: only what is left is attacked again. So the curve never rises, whatever the attack's
-    luck. It takes one random start a radius. Net in eval mode.
+    luck. Each radius has its own random starts. Net in eval mode.
 
     Args:
-        net, x, y, steps, norm, loss, precision: as :func:`jeat.metrics.robust_accuracy`.
+        net, x, y, steps, norm, loss, restarts, precision: as :func:`jeat.metrics.robust_accuracy`.
         radii: of the balls, in pixel units, from small to large; 0 is no attack.
         ratio: length of a step in units of the radius.
 
@@ -67,7 +68,7 @@ def robustness_curve(
         if eps and left.any():
             left[left.clone()] = left_by_pgd(
                 net, x[left], y[left], eps=eps, steps=steps, step_size=ratio * eps, norm=norm,
-                loss=loss, precision=precision,
+                loss=loss, restarts=restarts, precision=precision,
             )  # fmt: skip
         curve[eps] = int(left.sum()) / len(y)
     return curve
@@ -82,6 +83,7 @@ def measure(
     ratio: float = 0.25,
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
+    restarts: int = 1,
     precision: Precision = "fp32",
 ) -> dict[str, float]:
     """Accuracy under PGD at radii from 0 to eps, as ``robust_accuracy@RADIUS``.
@@ -93,6 +95,7 @@ def measure(
         ratio: length of a step in units of the radius.
         norm: linf, l1 or l2.
         loss: what the attack climbs, ce or energy.
+        restarts: random starts at each radius, each on the images that are left.
         precision: of the attack's gradients, predictions are in fp32; auto is bf16 where that is
             faster.
     """
@@ -102,6 +105,6 @@ def measure(
         raise SettingError(f"eps must be above 0, as radii go from 0 to it, got {quoted(eps)}")
     curve = robustness_curve(
         subject.net, subject.x, subject.y, radii=[eps * k / points for k in range(points + 1)],
-        steps=steps, ratio=ratio, norm=norm, loss=loss, precision=precision,
+        steps=steps, ratio=ratio, norm=norm, loss=loss, restarts=restarts, precision=precision,
     )  # fmt: skip
     return {f"robust_accuracy@{radius:.4g}": value for radius, value in curve.items()}
