@@ -639,7 +639,10 @@ COMMANDS = [
         "measure run -n 9 --metrics corruptions --corruptions.seed -1",
         2, "seed must be a whole number", "at least 0, got -1",
     ),
-    ("measure run -n 9 --metrics class_accuracy --class_accuracy.steps 0", 2, "steps=0", "at least 1"),
+    (
+        "measure run -n 9 --metrics class_accuracy --class_accuracy.steps 0",
+        2, "steps=0", "at least 1 step",
+    ),
     (
         "measure run -n 9 --metrics class_accuracy --class_accuracy.step_size -1",
         2, "step_size must not be negative", "got -1",

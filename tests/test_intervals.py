@@ -159,6 +159,7 @@ def test_a_column_of_several_figures_is_one_a_figure_in_a_report():
     assert "*" not in shown
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("how", "said"),
     [

@@ -63,7 +63,8 @@ def corrupted(
     The constants are those of the published set whose side is nearest, by ratio: CIFAR-10-C (32
     pixels), Tiny ImageNet-C (64) or ImageNet-C (224). Reaches of blurs are in pixels, so that
     they hit images far below 32 pixels harder; zoom blur goes by factors. Images are
-    rounded to 8 bits first. On the CPU in fp32, whatever the images are on and in; they come back so.
+    rounded to 8 bits first. On the CPU in fp32, whatever the images are on and in;
+    they come back so.
 
     Args:
         x: images.
