@@ -630,6 +630,37 @@ COMMANDS = [
     ("curve run run new.png", 2, "twice", "named"),
     ("curve run new.png --eps 0.1 0", 2, "[0.1, 0.0]", "radii that grow"),
     ("curve run new.png --eps 2", 2, "got 2", "eps is in [0, 1]"),
+    *(
+        (
+            f"measure run -n 9 --metrics {metric} --{metric}.batch_size {size}",
+            2, "batch_size must be at least 1", f"got {size}",
+        )
+        for metric, size in (("square_attack", 0), ("auto_attack", -5))
+    ),
+    (
+        "measure run -n 9 --metrics corruptions --corruptions.seed -1",
+        2, "seed must be a whole number", "at least 0, got -1",
+    ),
+    (
+        "measure run -n 9 --metrics class_accuracy --class_accuracy.steps 0",
+        2, "steps=0", "at least 1 step",
+    ),
+    (
+        "measure run -n 9 --metrics class_accuracy --class_accuracy.step_size -1",
+        2, "step_size must not be negative", "got -1",
+    ),
+    (
+        "measure run -n 9 --metrics hop_skip_jump --hop_skip_jump.eps 3",
+        2, "eps is in [0, 1] pixels", "at most 1, got 3",
+    ),
+    (
+        "measure run -n 9 --metrics robustness_curve --robustness_curve.eps 0",
+        2, "eps must be above 0", "got 0",
+    ),
+    ("curve run new.png --eps 0 0x10", 2, "--eps must be a number", "got 0x10"),
+    ("curve run new.png --eps 0 2/0", 2, "--eps", "got 2/0"),
+    ("curve run new.png --ratio -1", 2, "ratio must be above 0", "got -1"),
+    ("curve run new.png --ratio 0", 2, "ratio must be above 0", "got 0"),
     ("curve run new.png --steps 0", 2, "steps=0", "at least 1 step"),
     # landscape
     ("landscape run new.pdf", 2, "new.pdf", ".png file"),

@@ -170,6 +170,7 @@ class Blind(nn.Module):
         (Half(), {"norm": "l1"}, "unknown norm 'l1'"),
         (Half(), {"steps": 0}, "at least 1 step"),
         (Half(), {"eps": -1.0}, r"eps is in \[0, 1\]"),
+        (Half(), {"eps": 3.0}, "at most 1, got 3"),
         (Half(), {"images": 0}, "at least 1 image"),
     ],
 )

@@ -1,5 +1,7 @@
 """What a flag says reaches the library: images and figures are those of the call it names."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from PIL import Image
 import jeat
 from jeat.attacks import pgd
 from jeat.cli import main
+from jeat.cli.curve import _parser as curve_parser
 from jeat.nets import Spec, build, save_net
 from jeat.samplers import Uniform
 
@@ -92,3 +95,21 @@ def test_the_two_energies_draw_other_images(file, tmp_path):
     joint, _ = drawn(file, tmp_path, steps=20, energy="joint")
     cross_entropy, _ = drawn(file, tmp_path, steps=20, energy="cross-entropy")
     assert not np.array_equal(joint, cross_entropy)
+
+
+FEW = [0.0, 2 / 255, 4 / 255]
+
+
+@pytest.mark.parametrize("words", [["--eps", "0", "2/255", "4/255"], ["--config", "eps.yaml"]])
+def test_every_word_of_a_flag_of_several_numbers_may_be_a_fraction(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("eps.yaml").write_text("eps: [0, 2/255, 4/255]")
+    args = curve_parser([]).parse(["3/4", "c.png", *words])
+    assert (args.nets, args.eps) == (["3/4"], FEW)
+
+
+def test_one_number_in_yaml_is_a_list_of_one(tmp_path):
+    file = tmp_path / "eps.yaml"
+    file.write_text("eps: 8/255")
+    args = curve_parser([]).parse(["run", "c.png", "--config", str(file)])
+    assert args.eps == [8 / 255]

@@ -12,6 +12,7 @@ from scipy import ndimage
 from skimage.color import hsv2rgb, rgb2hsv
 from torch import nn
 
+from jeat._support.progress import listening
 from jeat.data.corruptions import KINDS, SEVERITIES, corrupted, possible_kinds, published_size
 from jeat.metrics import DoubtWarning, Subject, accuracy
 
@@ -405,6 +406,7 @@ weather_photographs = weather.photographs  # before a fixture stands in for it
         ({"kinds": "mist"}, "unknown corruption 'mist'"),
         ({"severities": "0+1"}, "severities are some of 1 to 5, as 1.3.5, got '0.1'"),
         ({"images": 0}, "at least 1 image"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
     ],
 )
 def test_wrong_settings_are_said(settings, said, bright):
@@ -416,3 +418,10 @@ def test_digits_can_be_corrupted(net):
     x, y = DIGITS.test.floats(20)
     found = module.measure(Subject(net, x, y), severities="3")
     assert all(0 <= v <= 1 for k, v in found.items() if k != "corruption_images")
+
+
+def test_the_bar_ends_full(bright):
+    told = []
+    with listening(lambda *now: told.append(now)):
+        module.measure(bright, kinds="brightness+contrast", severities="1")
+    assert [now[1:3] for now in told] == [(0, 2), (1, 2), (2, 2)]

@@ -55,11 +55,11 @@ def test_of_one_radius_it_is_robust_accuracy_of_what_is_right(ten):
 
 
 def test_it_never_rises_where_the_attack_is_left_to_chance(ten):
-    """One step of no length: whether an image falls is up to its random start alone."""
+    """One step of next to no length: whether an image falls is up to its random start alone."""
     net, x, y = ten
     for seed in range(5):
         torch.manual_seed(seed)
-        curve = robustness_curve(net, x, y, radii=RADII, steps=1, ratio=0.0)
+        curve = robustness_curve(net, x, y, radii=RADII, steps=1, ratio=1e-9)
         assert list(curve.values()) == sorted(curve.values(), reverse=True)
 
 
@@ -84,6 +84,8 @@ def test_the_metric_has_a_figure_a_radius(ten, norm):
         ({"radii": [0.1, 2.0]}, r"eps is in \[0, 1\] pixels"),
         ({"radii": [-0.1, 0.1]}, r"eps is in \[0, 1\] pixels"),
         ({"radii": [0.1], "norm": "l0"}, "unknown norm"),
+        ({"radii": [0.1], "ratio": 0}, "ratio must be above 0"),
+        ({"radii": [0.1], "ratio": float("nan")}, "ratio must be above 0"),
     ],
 )
 def test_radii_that_are_none_are_refused(ten, how, said):
@@ -91,6 +93,8 @@ def test_radii_that_are_none_are_refused(ten, how, said):
         robustness_curve(*ten, **how)
     with pytest.raises(ValueError, match="1 to 1000 points"):
         find("robustness_curve")(Subject(*ten), points=0)
+    with pytest.raises(ValueError, match="eps must be above 0"):
+        find("robustness_curve")(Subject(*ten), eps=0.0)
 
 
 CURVES = {

@@ -95,7 +95,7 @@ FUNCTIONS = functions()
 
 def run(name, net):
     """What a function gives, as one tensor."""
-    f, subject = FUNCTIONS[name], Subject(net, X, Y, DRAWN, OF, DRAWN, 1 - X, net, OF)
+    f, subject = FUNCTIONS[name], Subject(net, X, Y, DRAWN, OF, DRAWN, 1 - X, net, train_labels=OF)
     nets = {"net": net, "judge": net, "subject": subject, "E": energy.energy_of(net)}
     values = NEEDED | nets
     given = {}

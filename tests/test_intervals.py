@@ -157,3 +157,26 @@ def test_a_column_of_several_figures_is_one_a_figure_in_a_report():
     shown = markdown([Table("T", "", (column,), ("a",))], summarise(records))
     assert "class_accuracy@cat | class_accuracy@dog" in re.sub(" +", " ", shown)
     assert "*" not in shown
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"steps": 0}, "at least 1 step"),
+        ({"step_size": -1.0}, "step_size must not be negative"),
+        ({"norm": "l0"}, "unknown norm"),
+        ({"loss": "hinge"}, "unknown attack loss"),
+        ({"classes": "abc"}, "10 logits need 10 different names"),
+        ({"classes": "abcdefghia"}, "10 logits need 10 different names"),
+    ],
+)
+def test_settings_are_looked_at_without_an_attack_and_names_are_those_of_the_logits(ten, how, said):
+    with pytest.raises(ValueError, match=said):
+        class_accuracy(*ten, **how)
+
+
+def test_a_label_outside_of_the_classes_is_refused(ten):
+    net, x, y = ten
+    with pytest.raises(ValueError, match="labels"):
+        class_accuracy(net, x, y.where(y != 3, 10))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from jeat.attacks import pgd
-from jeat.metrics import robust_accuracy
+from jeat.metrics import class_accuracy, robust_accuracy, robustness_curve
 from jeat.metrics._pgd import left_by_pgd
 
 from .conftest import DIGITS
@@ -84,3 +84,19 @@ def test_where_none_is_left_there_is_no_further_start(ten):
 def test_restarts_that_mean_nothing_are_refused(ten, how, said):
     with pytest.raises(ValueError, match=said):
         robust_accuracy(*ten, **HOW, **how)
+
+
+def test_a_radius_and_classes_take_the_restarts_of_robust_accuracy(ten):
+    net, x, y = ten
+    right = net(x).argmax(1) == y
+    x, y = x[right], y[right]
+    torch.manual_seed(0)
+    left = left_by_pgd(net, x, y, restarts=3, **HOW)
+    torch.manual_seed(0)
+    curve = robustness_curve(net, x, y, radii=[0.1], steps=3, ratio=0.5, restarts=3)
+    assert curve == {0.1: left.sum() / len(left)}
+    torch.manual_seed(0)
+    of = class_accuracy(net, x, y, restarts=3, **HOW)
+    for k in y.unique().tolist():
+        share = left[y == k].float().mean().item()
+        assert of[f"robust_class_accuracy@{k}"] == pytest.approx(share)

@@ -279,6 +279,20 @@ def test_auto_is_bf16_where_the_machine_is_able_and_the_net_is_faster_in_it(
     assert {f.dtype for f in watched.logits} == {multiplies}
 
 
+def test_a_net_that_cannot_be_timed_is_tried_once_says_so_and_runs_in_fp32(monkeypatch, caplog):
+    def fails(*_):
+        tried.append(1)
+        raise RuntimeError("no such kernel\nin bf16")
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(modes, "seconds_in_both", fails)
+    tried, net = [], build(Spec("wrn-10-1", 1, 8, tuple("abc")))
+    caplog.set_level(logging.INFO, logger="jeat")
+    assert not any(in_bf16("auto", CPU, net) for _ in range(2))
+    assert len(tried) == len(caplog.records) == 1
+    assert "fp32, as it could not be timed in both (no such kernel in bf16)" in caplog.text
+
+
 def test_a_net_is_timed_once_says_so_and_is_left_as_it_was(monkeypatch, caplog):
     monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
     timed, real = [], modes.seconds_in_both

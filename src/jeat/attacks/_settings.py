@@ -23,6 +23,7 @@ __all__ = [
     "AttackLoss",
     "Climbed",
     "GradAt",
+    "check_attack",
     "check_choices",
     "check_target",
     "checked",
@@ -44,13 +45,29 @@ def checked(x: Tensor, y: Tensor, eps: float, steps: int, step_size: float) -> T
     check_labels(y)
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} labels")
+    _check_numbers(eps, steps, step_size)
+    return x
+
+
+def check_attack(
+    *, eps: float, steps: int, step_size: float, norm: str, loss: str | Climbed
+) -> None:
+    """Check the settings of :func:`jeat.attacks.pgd`, where it may not come to run.
+
+    Raises:
+        SettingError: one that it refuses.
+    """
+    _check_numbers(eps, steps, step_size)
+    check_choices(norm, loss, "start", eps)
+
+
+def _check_numbers(eps: float, steps: int, step_size: float) -> None:
     check_not_negative(eps=eps, step_size=step_size)
     if not is_whole(steps, 1, MOST_STEPS):
         raise SettingError(
             f"an attack takes at least 1 step and at most 1e9, a whole number, got "
             f"steps={quoted(steps)}"
         )
-    return x
 
 
 def doubt_reach(eps: float, steps: int, step_size: float) -> None:

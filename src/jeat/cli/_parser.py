@@ -3,7 +3,7 @@
 import os
 import sys
 from argparse import HelpFormatter, RawDescriptionHelpFormatter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
@@ -96,8 +96,7 @@ class Parser(jsonargparse.ArgumentParser):
     def parse(self, words: Sequence[str]) -> jsonargparse.Namespace:
         """Parse the words of a command; a number after a flag may be a fraction."""
         self._several = {action.dest for action in self._actions if action.nargs == "+"}
-        pairs = zip(["", *words], words, strict=False)
-        plain_words = [_plain(*pair, self._long) for pair in pairs]
+        plain_words = [_plain(*pair, self._long) for pair in self._after(words)]
         self._check_decimal(plain_words)
         try:
             args = self.parse_args(plain_words)
@@ -129,16 +128,26 @@ class Parser(jsonargparse.ArgumentParser):
             for option in a.option_strings
         }
 
+    def _after(self, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Each word with the one before it, or with the flag of several words that it is one of."""
+        flag = ""
+        for before, word in zip(["", *words], words, strict=False):
+            if before.startswith("-") or flag[2:].replace("-", "_") not in self._several:
+                flag = before
+            yield flag, word
+
     def _check_decimal(self, words: Sequence[str]) -> None:
         """Refuse numbers that Python and YAML know and people may read as others."""
         numbers = self._numbers()
-        for word, after in zip(words, [*words[1:], ""], strict=False):
+        for before, word in self._after(words):
             flag, _, value = word.partition("=")
             if flag not in numbers and word[:2] in numbers:
                 flag, value = word[:2], word[2:]  # -n7
-            if flag in numbers and is_other_number(value or after):
+            if flag not in numbers:
+                flag, value = before, word
+            if flag in numbers and is_other_number(value):
                 name, kind = numbers[flag]
-                self.error(f"--{name} must be {kind}, got {value or after}")
+                self.error(f"--{name} must be {kind}, got {value}")
 
     def group(self, args: jsonargparse.Namespace, name: str) -> dict[str, Any]:
         """The parsed flags of :meth:`add_flags` with a group; none where it had none."""

@@ -57,6 +57,8 @@ def number(name: str, value: Any) -> Any:
     """The setting ``name``, a float where it was a fraction."""
     if isinstance(value, dict):
         return {key: number(key, v) for key, v in value.items()}
+    if isinstance(value, list):
+        return [number(name, v) for v in value]
     if name in _TEXT or not isinstance(value, str) or not _FRACTION.fullmatch(value):
         return value
     above, below = value.split("/")
@@ -156,9 +158,9 @@ def _listed(flags: Any, several: Set[str]) -> Any:
     if isinstance(flags, dict):
         for name in flags.keys() & several:
             words = flags[name] if isinstance(flags[name], list) else [flags[name]]
-            if not words or not all(isinstance(word, str | int) for word in words):
+            if not words or not all(isinstance(word, str | int | float) for word in words):
                 raise yaml.YAMLError(f"{name} must be a word or a list of words")
-            flags[name] = [str(word) for word in words]
+            flags[name] = [w if isinstance(w, float) else str(w) for w in words]
     return flags
 
 

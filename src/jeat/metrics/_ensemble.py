@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from jeat._support.checks import SettingError, quoted
+from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.passes import normal, repeatable
 from jeat._support.tensors import check_pixels
 from jeat.attacks import Norm, check_ball
@@ -50,8 +50,10 @@ def left_by_ensemble(
             f"that do not fit {x.shape[2]} x {x.shape[3]}: leave it out, by attacks "
             f"{'+'.join(others)}"
         )
-    if queries is not None and queries < 1:
-        raise SettingError(f"square makes at least 1 query, got queries={queries}")
+    if not is_whole(batch_size, 1):
+        raise SettingError(f"batch_size must be at least 1, got {quoted(batch_size)}")
+    if queries is not None and not is_whole(queries, 1):
+        raise SettingError(f"square makes at least 1 query, got queries={quoted(queries)}")
     seed = int(torch.randint(2**31, ())) if seed is None else seed
     run_in: Precision = "bf16" if in_bf16(precision, x.device, net) else "fp32"
     dtype = x.dtype  # the ensemble works in fp32

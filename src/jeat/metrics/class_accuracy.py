@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.attacks import AttackLoss, Norm
+from jeat._support.checks import quoted
+from jeat.attacks import AttackLoss, Norm, check_attack
 from jeat.metrics._column import Column
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject, logits_of, pieces, right
@@ -35,6 +36,7 @@ def class_accuracy(
     step_size: float = 2 / 255,
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
+    restarts: int = 1,
 ) -> dict[str, float]:
     """The share of the images of each class that are right: clean and, with ``eps``, under PGD.
 
@@ -42,7 +44,8 @@ def class_accuracy(
     images has no figure. Net in eval mode, fp32.
 
     Args:
-        net, x, y, eps, steps, step_size, norm, loss: as :func:`jeat.metrics.robust_accuracy`.
+        net, x, y, eps, steps, step_size, norm, loss, restarts: as
+            :func:`jeat.metrics.robust_accuracy`. They are checked where ``eps`` is 0, too.
         classes: names, in the order of the logits; without, numbers from 0.
 
     Returns:
@@ -50,18 +53,24 @@ def class_accuracy(
         ``class_images@NAME``, of how many images.
 
     Raises:
-        ValueError: as :func:`jeat.metrics.robust_accuracy`.
+        ValueError: as :func:`jeat.metrics.robust_accuracy`; names that are not as many as the
+            logits, or the same.
     """
+    check_attack(eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss)
     with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
         parts = pieces(x, y, 500)
         found = {"class_accuracy": torch.cat([right(net, a, b) for a, b in parts])}
         count = logits_of(net, x[:1], y[:1]).shape[1]
+    names = [*map(str, range(count))] if classes is None else [*classes]
+    if len(names) != count or len(set(names)) < count:
+        raise ValueError(f"{count} logits need {count} different names, got {quoted(names)}")
     if eps:
         found["robust_class_accuracy"] = left_by_pgd(
-            net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss
-        )
+            net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
+            restarts=restarts,
+        )  # fmt: skip
     figures: dict[str, float] = {}
-    for k, name in enumerate(classes if classes is not None else map(str, range(count))):
+    for k, name in enumerate(names):
         of = y == k
         if n := int(of.sum()):
             figures |= {f"{what}@{name}": int(v[of].sum()) / n for what, v in found.items()}
@@ -77,6 +86,7 @@ def measure(
     step_size: float = 2 / 255,
     norm: Norm = "linf",
     loss: AttackLoss = "ce",
+    restarts: int = 1,
 ) -> dict[str, float]:
     """Accuracy class by class, and at eps above 0 under PGD, too.
 
@@ -86,10 +96,11 @@ def measure(
         step_size: length of a step.
         norm: linf, l1 or l2.
         loss: what the attack climbs, ce or energy.
+        restarts: random starts, each on the images that are left.
     """
     return class_accuracy(
         subject.net, subject.x, subject.y, classes=subject.classes, eps=eps, steps=steps,
-        step_size=step_size, norm=norm, loss=loss,
+        step_size=step_size, norm=norm, loss=loss, restarts=restarts,
     )  # fmt: skip
 
 

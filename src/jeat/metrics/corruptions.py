@@ -10,7 +10,14 @@ from torch import Tensor, nn
 
 from jeat._support.checks import DoubtWarning, SettingError, quoted
 from jeat._support.progress import tell
-from jeat.data.corruptions import KINDS, SEVERITIES, check_kinds, corrupted, possible_kinds
+from jeat.data.corruptions import (
+    KINDS,
+    SEVERITIES,
+    check_kinds,
+    check_seed,
+    corrupted,
+    possible_kinds,
+)
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, pieces, right, spread
 from jeat.nets import autocast, evaluating
@@ -30,13 +37,14 @@ counted_in = "corruption_images"
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Check which kinds and severities are asked for, before any work.
+    """Check which kinds, severities and seed are asked for, before any work.
 
     Raises:
-        SettingError: unknown ones, or frost without its photographs.
+        SettingError: unknown ones, frost without its photographs, or a seed below 0.
     """
     _kinds(settings.get("kinds"))
     _severities(settings.get("severities", "+".join(map(str, SEVERITIES))))
+    check_seed(settings.get("seed", 0))
 
 
 def corruption_accuracy(
@@ -74,6 +82,7 @@ def corruption_accuracy(
                 for a, b in pieces(corrupted(x, kind, s, seed=seed), y, 500)
             ]
             found[kind] = sum(counts) / (len(y) * len(severities))
+        tell("corruptions", len(kinds), len(kinds))
     return found
 
 

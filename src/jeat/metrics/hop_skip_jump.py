@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from jeat._support.checks import NotFiniteError, SettingError, quoted
 from jeat._support.passes import normal
 from jeat._support.progress import tell
-from jeat.attacks import length
+from jeat.attacks import check_ball, length
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, checked, logits_of, pieces, right, spread
 from jeat.nets import autocast, evaluating
@@ -202,8 +202,7 @@ def measure(
         steps: of the attack; the k-th takes 100 sqrt(k) passes an image, and some 20 besides.
         images: largest number of test images, spread evenly.
     """
-    if not 0 <= eps < math.inf:
-        raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, and finite, got {eps}")
+    check_ball(eps, norm)
     x, y = spread(subject.x, subject.y, images)
     starts = spread(subject.x, subject.y, _STARTS)[0]
     distances, passes = hop_skip_jump(subject.net, x, y, norm=norm, steps=steps, starts=starts)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule
 
 from jeat._support import processes
-from jeat._support.checks import SettingError, quoted
+from jeat._support.checks import SettingError, plain, quoted
 from jeat._support.passes import bare
 from jeat._support.progress import LOG
 
@@ -207,7 +207,11 @@ def _is_faster_in_bf16(net: nn.Module, device: torch.device) -> bool:
         try:
             with torch.random.fork_rng(), torch.inference_mode(False):
                 fp32, bf16 = seconds_in_both(net, torch.rand(16, *spec.shape, device=device))
-        except (RuntimeError, ValueError):  # a net that does not run in one of them
+        except (RuntimeError, ValueError) as error:  # a net that does not run in one of them
+            LOG.info(
+                "%s: fp32, as it could not be timed in both (%s)", spec.name, plain(str(error))
+            )
+            known[device.type] = False
             return False
         known[device.type] = bf16 < fp32
         LOG.info(

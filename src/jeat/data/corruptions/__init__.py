@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._support.checks import SettingError, quoted
+from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.tensors import check_pixels
 from jeat.data.corruptions._filters import eight_bits
 from jeat.data.corruptions._published import PUBLISHED, SIZES
@@ -28,7 +28,15 @@ from jeat.data.corruptions.digital import (
 from jeat.data.corruptions.noise import gaussian_noise, impulse_noise, shot_noise
 from jeat.data.corruptions.weather import brightness, fog, frost, photographs, snow
 
-__all__ = ["KINDS", "SEVERITIES", "check_kinds", "corrupted", "possible_kinds", "published_size"]
+__all__ = [
+    "KINDS",
+    "SEVERITIES",
+    "check_kinds",
+    "check_seed",
+    "corrupted",
+    "possible_kinds",
+    "published_size",
+]
 
 _FUNCTIONS: dict[str, Callable[[Tensor, Any, torch.Generator], Tensor]] = {
     f.__name__: f
@@ -54,8 +62,9 @@ def corrupted(
 
     The constants are those of the published set whose side is nearest, by ratio: CIFAR-10-C (32
     pixels), Tiny ImageNet-C (64) or ImageNet-C (224). Reaches of blurs are in pixels, so that
-    images far below 32 pixels are hit harder. Images are rounded to 8 bits first. On the CPU in
-    fp32, whatever the images are on and in; they come back so.
+    they hit images far below 32 pixels harder; zoom blur goes by factors. Images are
+    rounded to 8 bits first. On the CPU in fp32, whatever the images are on and in;
+    they come back so.
 
     Args:
         x: images.
@@ -64,10 +73,11 @@ def corrupted(
         seed: of what is drawn. The same seed and images give the same result.
 
     Raises:
-        ValueError: an unknown kind or severity, frost without its photographs, images outside of
-            [0, 1], below 8 pixels a side or of other than 1 or 3 channels.
+        ValueError: an unknown kind or severity, a seed below 0, frost without its photographs,
+            images outside of [0, 1], below 8 pixels a side or of other than 1 or 3 channels.
     """
     check_kinds([kind])
+    check_seed(seed)
     if severity not in SEVERITIES:
         raise SettingError(f"severities are 1 to 5, got {quoted(severity)}")
     pixels = check_pixels(x)
@@ -105,6 +115,16 @@ def check_kinds(kinds: Sequence[str]) -> None:
             raise SettingError(f"unknown corruption {quoted(kind)}: they are {', '.join(KINDS)}")
         if kind == frost.__name__:
             photographs()
+
+
+def check_seed(seed: int) -> None:
+    """Check what :func:`corrupted` draws by.
+
+    Raises:
+        SettingError: no whole number of at least 0.
+    """
+    if not is_whole(seed, 0):
+        raise SettingError(f"seed must be a whole number of at least 0, got {quoted(seed)}")
 
 
 def possible_kinds() -> tuple[str, ...]:
