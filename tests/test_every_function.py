@@ -69,7 +69,7 @@ NEEDED = {
 }  # fmt: skip
 SMALL = {
     "steps": 2, "step_size": 0.01, "noise": 0.0, "random_start": False, "probes": 1, "queries": 2,
-    "attacks": ["apgd-ce"], "seed": 0, "ratio": 0.0, "points": 3, "images": 2,
+    "attacks": ["apgd-ce"], "seed": 0, "ratio": 1e-9, "points": 3, "images": 2,
     "eps": 0.3,
 }  # fmt: skip
 TAKES = {"net", "judge", "E", "subject"}
