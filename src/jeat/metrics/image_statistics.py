@@ -27,7 +27,8 @@ def image_statistics(x: Float[Tensor, "b c h w"]) -> dict[str, float]:
 
     - ``contrast``: standard deviation of all pixel values, of all images and channels together.
     - ``saturated``: share of pixel values that are exactly 0 or 1.
-    - ``total_variation``: mean of |x[i + 1, j] - x[i, j]| and of |x[i, j + 1] - x[i, j]|, averaged.
+    - ``total_variation``: mean of ``|x[i + 1, j] - x[i, j]|`` and of ``|x[i, j + 1] - x[i, j]|``,
+      averaged.
 
     Images that chains drove too far have more of the first two than real ones, noise has more of
     the third, blur less. They are as good as real images where they are equal to theirs, at most.
