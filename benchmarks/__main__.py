@@ -72,7 +72,8 @@ def main() -> None:
 
     if images is not None:
         for name in ensembles.NETS:
-            show("peers", peers.trained_net(name, jeat.load(name), *images))
+            few = [t[:: len(t) // 500] for t in images]
+            show("peers", peers.trained_net(name, jeat.load(name), *few))
         show("numerics", numerics.measure(jeat.load(ensembles.NETS[0]), *images))
     else:
         note = f"needs CIFAR-10 in {folder}: give --data"
