@@ -72,7 +72,7 @@ def main() -> None:
 
     if images is not None:
         for name in ensembles.NETS:
-            few = [t[:: len(t) // 500] for t in images]
+            few = [t[:: len(t) // 250] for t in images]
             show("peers", peers.trained_net(name, jeat.load(name), *few))
         show("numerics", numerics.measure(jeat.load(ensembles.NETS[0]), *images))
     else:

@@ -131,7 +131,7 @@ def measure() -> Iterator[Row]:
     Each net has an interpreter of its own, as a script that attacks it would: what a process did
     before changes how its memory is handed out, and so the ratios.
     """
-    for name, steps, rounds in (("wrn-10-2", 20, 5), ("wrn-16-2", 10, 5)):
+    for name, steps, rounds in (("wrn-10-2", 20, 3), ("wrn-16-2", 10, 3)):
         words = [sys.executable, "-m", "benchmarks.peers", name, str(steps), str(rounds)]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:
