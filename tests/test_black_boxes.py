@@ -44,7 +44,7 @@ def half():
     return net, x, (net.side(x) > 0).long()
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", pytest.param("l2", marks=pytest.mark.slow)])
 def test_it_finds_the_distance_to_a_plane(half, norm):
     """From above, as any point found is an upper bound, and within a tenth."""
     net, x, y = half
@@ -54,7 +54,7 @@ def test_it_finds_the_distance_to_a_plane(half, norm):
     assert ((found / true).median() - 1).abs() < 0.1
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", [pytest.param("linf", marks=pytest.mark.slow), "l2"])
 def test_an_image_is_attacked_as_well_in_a_batch_as_alone(half, norm):
     """foolbox scales the estimates of a batch together: with more images it would step less far."""
     net, x, y = half

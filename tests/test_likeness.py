@@ -66,6 +66,7 @@ def test_an_error_is_the_deviation_of_the_figure_over_draws_of_samples(shift):
         assert 0.87 < r < (5**0.5 if name == "coverage" else 1.13), (name, r)
 
 
+@pytest.mark.slow
 def test_an_error_is_not_too_small_where_samples_are_as_real_images():
     """There the first order vanishes, and a jackknife says up to twice the variance."""
     g = torch.randn(2000, 4, dtype=torch.float64)

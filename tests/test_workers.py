@@ -81,7 +81,14 @@ def test_a_picture_lies_beside_every_drawing(shared):
     assert all(file.with_suffix(".png").exists() for file in drawn)
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_no_helper_outlives_the_process_that_began_it(how, tmp_path):
     process = begin(tmp_path / "out")
     try:
