@@ -12,8 +12,8 @@ from jeat._support.words import joined
 from jeat.cli._parser import Parser
 
 __all__ = [
-    "NET", "READING", "add_arch", "add_reading", "add_subject", "data_named", "short_names",
-    "with_arch",
+    "NET", "READING", "add_arch", "add_nets", "add_reading", "add_subject", "data_named",
+    "short_names", "with_arch",
 ]  # fmt: skip
 
 READING = {
@@ -88,6 +88,18 @@ def with_arch(name: str, args: jsonargparse.Namespace) -> str:
 def _one(value: Any) -> Any:
     """A value, where it is alone in a list."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def add_nets(parser: Parser) -> None:
+    """Nets that are shown side by side, the picture, and the data."""
+    parser.add_argument(
+        "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
+    )
+    parser.add_argument("out", type=str, help="PNG to write")
+    parser.add_argument(
+        "--data", type=str | None, default=None, help="data set; by default that of the first net"
+    )
+    add_reading(parser)
 
 
 def add_reading(parser: Parser) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
-from jeat.cli._flags import add_arch, add_reading, data_named, short_names, with_arch
+from jeat.cli._flags import add_arch, add_nets, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -91,14 +91,7 @@ def _energies(
 
 def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat landscape", __doc__)
-    parser.add_argument(
-        "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
-    )
-    parser.add_argument("out", type=str, help="PNG to write")
-    parser.add_argument(
-        "--data", type=str | None, default=None, help="data set; by default that of the first net"
-    )
-    add_reading(parser)
+    add_nets(parser)
     parser.add_argument(
         "--class", type=str | None, default=None, help="class name that the image is taken from"
     )

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from jeat._support.progress import tell
 from jeat._support.tensors import check_finite
 from jeat.attacks import Norm, length, pgd
-from jeat.metrics._subject import logits_of
+from jeat.metrics._subject import logits_of, margin
 from jeat.nets import Precision, autocast, evaluating
 
 __all__ = ["Search", "Step"]
@@ -141,7 +141,7 @@ class Search:
             logits = logits_of(self.net, x_adv.to(self.dtype), y)
         stays = logits.argmax(1) == y
         self.left[at] = stays | ~inside
-        near = fooled | (_margin(logits, y) <= _NEAR * logits.abs().amax(1))
+        near = fooled | (margin(logits, y) <= _NEAR * logits.abs().amax(1))
         return at[stays & inside & near] if precision != "fp32" else at[:0]
 
     def cheap(self, classes: int) -> list[Step]:
@@ -154,11 +154,11 @@ class Search:
             return pgd(self._seen, x, y, early_exit=True, **how)
 
         def towards(k: int, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:
-            def margin(f: Tensor, y: Tensor) -> Tensor:
+            def lead(f: Tensor, y: Tensor) -> Tensor:
                 at = torch.stack((ranked[:, k], y), 1)
                 return f.gather(1, at).diff().squeeze(1).neg()
 
-            return pgd(self._seen, x, y, loss=margin, **how)
+            return pgd(self._seen, x, y, loss=lead, **how)
 
         cost = _CHEAP_STEPS * _GRADIENT
         targets = range(1, min(_CHEAP_TARGETS, classes - 1) + 1)
@@ -188,12 +188,6 @@ def _aimed(name: str, run: Any, cost: int, attack: Any, classes: int) -> list[St
     """A step a target: the next classes by logit, as many as the attack takes and there are."""
     targets = range(1, min(attack.n_target_classes, classes - 1) + 1)
     return [Step(f"{name} {k}", partial(run, k), cost) for k in targets]
-
-
-def _margin(logits: Tensor, y: Tensor) -> Tensor:
-    """f_y less the largest other logit."""
-    label = logits.gather(1, y[:, None])
-    return (label - logits.scatter(1, y[:, None], -torch.inf)).amin(1)
 
 
 def _apgd(attack: Any, k: int | None, x: Tensor, y: Tensor, ranked: Tensor) -> Tensor:

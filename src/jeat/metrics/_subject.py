@@ -20,6 +20,7 @@ __all__ = [
     "finite_energy_of",
     "given",
     "logits_of",
+    "margin",
     "pieces",
     "right",
     "spread",
@@ -95,6 +96,12 @@ def finite_energy_of(net: nn.Module, y: Tensor | None = None) -> Energy:
     if y is None:
         return lambda x: marginal_energy(logits_of(net, x))
     return lambda x: joint_energy(logits_of(net, x, y), y)
+
+
+def margin(logits: Tensor, y: Tensor) -> Tensor:
+    """f(x)[y] less the largest other logit, (B,)."""
+    others = logits.scatter(1, y.long()[:, None], -torch.inf).amax(1)
+    return -joint_energy(logits, y) - others
 
 
 def right(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.passes import repeatable
-from jeat.energy import energy_of, joint_energy, loss_of
+from jeat.energy import energy_of, loss_of
 from jeat.metrics._column import Column
 from jeat.metrics._gradient import zeros_and_faults
-from jeat.metrics._subject import Subject, checked, logits_of, pieces
+from jeat.metrics._subject import Subject, checked, logits_of, margin, pieces
 from jeat.nets import autocast, evaluating
 
 __all__ = ["measure", "zero_gradient"]
@@ -55,13 +55,12 @@ def zero_gradient(
                 logits = logits_of(net, a, b)
             zero, nan = zeros_and_faults(loss_of(net, b), a)
             zero_energy, nan_energy = zeros_and_faults(energy_of(net, b), a)
-            others = logits.scatter(1, b.long()[:, None], -torch.inf).amax(1)
             parts = {
                 "zero_gradient_share": (zero == 1) | nan,
                 "nan_gradient_share": nan,
                 "zero_gradient_pixels": zero,
                 "zero_gradient_share_energy": (zero_energy == 1) | nan_energy,
-                "logit_margin": -joint_energy(logits, b) - others,
+                "logit_margin": margin(logits, b),
             }
             for name, values in parts.items():
                 found.setdefault(name, []).append(values)
