@@ -42,10 +42,11 @@ def scores(classes: int) -> Callable[[], object]:
 def curves() -> dict[str, tuple[float, dict[int, Callable[[], object]]]]:
     """Name: (the slope it should have, run by size)."""
     net = net_of("wrn-10-1")
+    sides = {s: net_of("wrn-10-1", size=s) for s in (16, 32, 64)}
     return {
         "PGD over steps K": (1, {k: attack(net, 32, k) for k in (5, 10, 20, 40)}),
         "PGD over batch": (1, {n: attack(net, n, 5) for n in (16, 32, 64, 128)}),
-        "PGD over image side": (2, {s: attack(net, 32, 5, s) for s in (16, 32, 64)}),
+        "PGD over image side": (2, {s: attack(of, 32, 5, s) for s, of in sides.items()}),
         "PGD over width": (2, {w: attack(net_of(f"wrn-10-{w}"), 16, 3) for w in (1, 2, 4, 8)}),
         "exact JFS and MFS over classes": (1, {c: scores(c) for c in (10, 20, 40, 80)}),
     }

@@ -152,7 +152,7 @@ def folded(rounds: int = 7) -> Iterator[Row]:
     from torchvision.models import resnet18
 
     net = resnet18(num_classes=10).eval()
-    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False).eval(), nn.Identity()
     fast = deepcopy(net)
     for m in fast.modules():
         pairs = [("conv1", "bn1"), ("conv2", "bn2")]

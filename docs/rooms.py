@@ -46,10 +46,11 @@ INSIDE = {
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
     "report": ["summary", "page"],
     "suites": [
-        "suite", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks", "work",
+        "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",
+        "work",
     ],
     "recipes": ["paper"],
-    "recipes/paper": ["numbers", "words", "tables", "figures", "comparison"],
+    "recipes/paper": ["numbers", "words", "tables", "figures", "comparison", "variants", "steps"],
     "figures": ["image_grid"],
     "exports": ["hub_folder", "pretrained"],
 }  # fmt: skip

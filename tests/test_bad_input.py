@@ -508,6 +508,8 @@ COMMANDS = [
     ("attack run --norm l2 --eps .inf", 2, "eps", "infinite"),
     ("attack run --steps 0", 2, "steps=0", "at least 1 step"),
     ("attack run --step_size .nan", 2, "step_size", "must not be negative or infinite"),
+    ("attack run --restarts 0", 2, "--restarts must lie in 1..1000", "got 0"),
+    ("attack run --restarts 2 --random_start false", 2, "--restarts", "1 without a random start"),
     ("attack run --norm l0", 2, "--norm", "must be linf or l1 or l2"),
     ("attack run -n 0", 2, "--number", "at least 1"),
     ("attack run --seed -1", 2, "--seed", "must lie in 0.."),

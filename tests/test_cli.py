@@ -268,6 +268,22 @@ def test_attack_saves_images_inside_the_ball(run, tmp_path, capsys):
     assert "attacked" in capsys.readouterr().out
 
 
+def test_restarts_attack_only_what_is_left(run, tmp_path):
+    """Images that the first start fools stay as they are; further starts fool no fewer."""
+    net, fooled = jeat.load(run), []
+    for starts in ("1", "4"):
+        out = tmp_path / f"{starts}.npz"
+        words = ["-n", "80", "--eps", "0.05", "--step_size", "0.02", "--steps", "2"]
+        assert main(["attack", run, *words, "--restarts", starts, "--out", str(out)]) == 0
+        with np.load(out) as saved:
+            x, y = torch.from_numpy(saved["images"]), torch.from_numpy(saved["labels"])
+        fooled.append((x, net(x).argmax(1) != y))
+    (x, first), (again, more) = fooled
+    assert 0 < int(first.sum()) <= int(more.sum())
+    assert torch.equal(x[first], again[first])
+    assert not torch.equal(x[~first], again[~first])
+
+
 def test_ctrl_c_while_a_library_is_loaded_is_one_line(tmp_path):
     """Libraries catch what interrupts them, and are broken from then on."""
     (tmp_path / "library.py").write_text(

@@ -70,7 +70,7 @@ def test_the_direction_of_a_figure_is_the_one_that_is_better():
         assert columns == known
 
 
-FIG2, FIG3, FIG4, FIG5, FIG6, FIG7 = FIGURES
+FIG2, FIG2_OWN, FIG3, FIG4, FIG5, FIG6, FIG7, CURVES = FIGURES
 COLOURS = {"Fig. A": "red", "Fig. B": "lime", "Fig. C": "blue"}
 METHODS = ("normal", "at", "prejeat", "jem")
 SEEDS = 3
@@ -605,7 +605,8 @@ def shown(place, *methods, data=DIGITS):
     )  # fmt: skip
 
 
-def test_each_panel_of_fig_2_has_the_energies_of_its_net_along_u_and_v(tmp_path, plots):
+@pytest.mark.parametrize("own", [False, True])
+def test_each_panel_of_fig_2_has_the_energies_of_its_net_along_u_and_v(own, tmp_path, plots):
     s, nets = shown(tmp_path, "normal", "at", "jem"), {}
     x, y = DIGITS.test.x[:1].float() / 255, DIGITS.test.y[:1]
     for i, method in enumerate(s.methods):
@@ -615,7 +616,8 @@ def test_each_panel_of_fig_2_has_the_energies_of_its_net_along_u_and_v(tmp_path,
         (tmp_path / method).mkdir()
         save_net(nets[method], None, tmp_path / method / "net.safetensors", about={})
         (tmp_path / method / "eq17.safetensors").touch()
-    assert f"of class {DIGITS.classes[int(y)]}," in FIG2(s).caption
+    made = (FIG2_OWN if own else FIG2)(s)
+    assert f"of class {DIGITS.classes[int(y)]}" in made.caption
     (figure,) = plots
     u, v = plane(x, seed=0)
     t = np.linspace(-s.radius, s.radius, s.points)
@@ -624,7 +626,9 @@ def test_each_panel_of_fig_2_has_the_energies_of_its_net_along_u_and_v(tmp_path,
     for method, ax in panels_of.items():
         E_of = energy_of(nets[method], y)
         E = {(a, b): E_of(x + a * u + b * v).item() for a, b in product(t, t)}
-        assert ax.get_title(loc="right") == f"E = {E[0, 0]:.2f}"
+        (filled,) = (c for c in ax.collections if isinstance(c, QuadContourSet) and c.filled)
+        line = f", a line every {filled.levels[1] - filled.levels[0]:.2g}" if own else ""
+        assert ax.get_title(loc="right") == f"E = {E[0, 0]:.2f}{line}"
         (cross,) = (line for line in ax.lines if line.get_marker() == "X")
         assert (*cross.get_xdata(), *cross.get_ydata()) == pytest.approx(min(E, key=E.get))
         for at in product(t[1:-1], t[1:-1]):
@@ -693,9 +697,9 @@ def rgb(colour):
     return tuple(to_rgba_array(colour)[0])
 
 
-def rendered(name):
+def rendered(name, size=20):
     canvas = Image.new("RGB", (400, 60), "white")
-    ImageDraw.Draw(canvas).text((9, 9), name, fill="black", font=ImageFont.load_default(20))
+    ImageDraw.Draw(canvas).text((9, 9), name, fill="black", font=ImageFont.load_default(size))
     return inked(np.asarray(canvas))
 
 
@@ -738,33 +742,90 @@ def test_the_name_above_a_picture_is_its_own():
         assert np.array_equal(found[name], np.asarray(picture))
 
 
-OWN = {"fig4": FIG4, "fig5": FIG5, "fig6": FIG6}
+OWN = {"fig5": FIG5, "fig6": FIG6}
 PANELS = {
-    "fig4": {"at, Eq. 16": "at/eq16", "at, Eq. 17": "at/eq17", "prejeat, Eq. 17": "prejeat/eq17"},
-    "fig5": {f"noise-{n}": f"noise-{n}/eq17" for n in (8, 16, 24)},
+    "fig5": {f"noise-{n}": f"noise-{n}/eq17" for n in (24, 16, 8)} | {"normal": "normal/eq17"},
     "fig6": {m: f"{m}/eq17" for m in ("at", "prejeat", "jem", "jeat", "mine")},
 }
+METHODS = ("normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat", "mine")
 
 
-@pytest.mark.parametrize("name", PANELS)
-def test_each_panel_of_images_has_those_of_its_method_a_row_a_class(name, tmp_path):
-    """Eleven images of eleven classes, of which ten of ten are shown."""
-    methods = ("normal", "noise-8", "noise-16", "noise-24", "at", "prejeat", "jem", "jeat", "mine")
-    files = [*(f"{m}/eq17" for m in methods), "at/eq16"]
+def named_rows(picture):
+    """The rows of images on white, and what stands before each."""
+    boxes = ndimage.find_objects(ndimage.label((picture != 255).any(2))[0])
+    boxes = [b for b in boxes if min(picture[b].shape[:2]) > 30]  # no letters
+    return [
+        (inked(picture[rows, : columns.start]), picture[rows, columns]) for rows, columns in boxes
+    ]
+
+
+@pytest.fixture
+def coloured(tmp_path):
+    """Eleven images of eleven classes a file, each of its own colour; ten of ten are shown."""
+    files = [*(f"{m}/eq17" for m in METHODS), "at/eq16"]
     step = torch.arange(11, dtype=torch.uint8) * 20 + 10
     colours = {}
     for i, file in enumerate(files):
         first = torch.full((11, 11), 15 + 20 * i, dtype=torch.uint8)
         colours[file] = torch.stack([first, *torch.meshgrid(step, step, indexing="ij")], 2)
         plant(tmp_path / f"{file}.safetensors", colours[file].flatten(0, 1)[:, :, None, None])
-    s = shown(tmp_path, *methods)
+    return colours
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_each_panel_has_the_images_of_its_method_a_row_a_class(name, coloured, tmp_path):
+    s = shown(tmp_path, *METHODS)
     assert OWN[name](s).file == s.place / f"{name}.png"
-    found = panels_under(Image.open(s.place / f"{name}.png"), PANELS[name])
-    assert found.keys() == PANELS[name].keys()
-    for title, file in PANELS[name].items():
-        images = cells(found[title], 10)
-        assert len(images) == 10
-        assert (images == colours[file][:10, :10, None, None].numpy()).all(), title
+    canvas = np.asarray(Image.open(s.place / f"{name}.png"))
+    gap, title = 8, 28
+    down = -(-len(PANELS[name]) // 2)
+    width, height = (canvas.shape[1] - gap) // 2, (canvas.shape[0] - gap) // down
+    for i, (method, file) in enumerate(PANELS[name].items()):
+        top, left = gap + (i // 2) * height, gap + (i % 2) * width
+        panel = canvas[top : top + height - gap, left : left + width - gap]
+        assert np.array_equal(inked(panel[:title]), rendered(method))
+        found = named_rows(panel[title:])
+        assert len(found) == 10
+        for k, (of, row) in enumerate(found):
+            assert np.array_equal(of, rendered(DIGITS.classes[k], 14))
+            assert (cells(row, 10)[0] == coloured[file][k, :10, None, None].numpy()).all()
+            assert cells(row, 10).shape[2] == 64
+
+
+@pytest.mark.parametrize(
+    ("classes", "at"), [(DIGITS.classes, 0), (("cat", "ship", *"cdefghij"), 1)]
+)
+def test_fig_4_has_ten_images_of_one_class_by_both_equations(classes, at, coloured, tmp_path):
+    s = shown(tmp_path, *METHODS, data=Data(DIGITS.train, DIGITS.test, classes))
+    assert f"of class {classes[at]} by each" in FIG4(s).caption
+    found = named_rows(np.asarray(Image.open(s.place / "fig4.png")))
+    files = {"at, Eq. 16": "at/eq16", "at, Eq. 17": "at/eq17", "prejeat, Eq. 17": "prejeat/eq17"}
+    for (of, row), (name, file) in zip(found, files.items(), strict=True):
+        assert np.array_equal(of, rendered(name, 14))
+        assert (cells(row, 10)[0] == coloured[file][at, :10, None, None].numpy()).all()
+
+
+def test_the_curves_are_those_that_were_measured(tmp_path, plots):
+    values = {"normal": [0.9, 0.2, 0.1], "at": [0.7, 0.6, 0.5]}
+    for method, shares in values.items():
+        (tmp_path / method / "figures").mkdir(parents=True)
+        names = [f"robust_accuracy@{eps:.4g}" for eps in (0, 4 / 255, 8 / 255)]
+        kept = {
+            "figures": dict(zip(names, shares, strict=True)), "images": 321,
+            "intervals": {k: [v - 0.05, v + 0.04] for k, v in zip(names, shares, strict=True)},
+        }  # fmt: skip
+        (tmp_path / method / "figures/curve.json").write_text(json.dumps(kept))
+    assert "321 test images" in CURVES(shown(tmp_path, "normal", "at", "jem")).caption
+    (figure,) = plots
+    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    assert lines.keys() == values.keys()
+    for method, line in lines.items():
+        assert line.get_ydata() == pytest.approx(values[method])
+        assert line.get_xdata() == pytest.approx([0, 4, 8], abs=0.01)
+
+
+def test_without_curves_there_is_no_picture_of_them(tmp_path):
+    assert CURVES(shown(tmp_path, "at")) is None
 
 
 def plant(file, images):

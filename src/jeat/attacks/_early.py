@@ -5,6 +5,8 @@ from torch import Tensor
 
 __all__ = ["keep", "not_fooled", "staying"]
 
+_CLEAR = 2**-7  # of the largest logit: as far as rounding to bf16 moves a margin
+
 
 def keep(x_adv: Tensor, left: Tensor, still: Tensor, x: Tensor) -> Tensor:
     """``x`` in the places ``left`` of ``x_adv``, of the images that are ``still`` not fooled."""
@@ -32,6 +34,13 @@ def _plans_by_size(device: torch.device) -> bool:
 
 
 def not_fooled(logits: Tensor, y: Tensor, *, targeted: bool) -> Tensor:
-    """Which images are not known to be classified as no ``y``, or if targeted, as ``y``."""
+    """Which images are not known to be classified as no ``y``, or if targeted, as ``y``.
+
+    Under autocast an image whose two largest logits are nearer than rounding is not known to be.
+    """
     said = logits.argmax(1) == y
-    return (~said if targeted else said) | ~logits.isfinite().all(1)
+    stays = (~said if targeted else said) | ~logits.isfinite().all(1)
+    if torch.is_autocast_enabled(logits.device.type) and logits.shape[1] > 1:
+        first, second = logits.topk(2).values.unbind(1)
+        stays |= first - second < _CLEAR * logits.abs().amax(1)
+    return stays

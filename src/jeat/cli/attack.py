@@ -30,6 +30,10 @@ def main(words: Sequence[str]) -> int:
     """Attack, print a table, and save the adversarial images where asked."""
     parser = _parser(words)
     args = parser.parse(words)
+    if not 1 <= args.restarts <= 1000 or (args.restarts > 1 and not args.random_start):
+        parser.error(
+            f"--restarts must lie in 1..1000, and be 1 without a random start, got {args.restarts}"
+        )
     source = data_named(parser, args)
     parser.check_file(args.out, ".npz", args.net, source, *(args.config or ()))
 
@@ -49,18 +53,22 @@ def main(words: Sequence[str]) -> int:
         pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
         loss=args.loss, random_start=args.random_start,
     )  # fmt: skip
-    attacked: list[torch.Tensor] = []
+    x_adv, total = s.x.clone(), args.restarts * len(s.y)
+    left = torch.ones_like(s.y, dtype=torch.bool)
     with bar() as show:
-        for at in torch.arange(len(s.y), device=s.y.device).split(500):
-            show("attacking", 500 * len(attacked), len(s.y))
-            aim = None if target is None else target[at]
-            attacked.append(attack(s.x[at], s.y[at], target=aim))
-        show("attacking", len(s.y), len(s.y))
+        for start in range(args.restarts):
+            done = start * len(s.y)
+            for at in left.nonzero().squeeze(1).split(500):
+                show("attacking", done, total)
+                aim = None if target is None else target[at]
+                x_adv[at] = attack(s.x[at], s.y[at], target=aim)
+                done += len(at)
+            left = ~_fooled(s, x_adv, target)
+        show("attacking", total, total)
         show("masked gradients", 0, 1)
         masking = measure_masking(s, eps=args.eps, norm=args.norm)
         show("masked gradients", 1, 1)
     doubt_reach(args.eps, args.steps, args.step_size)
-    x_adv = torch.cat(attacked)
     print(table([_row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
     known = intervals_of(part_name(measure_masking, "metrics"), masking, len(s.y))
     print(
@@ -89,6 +97,18 @@ def _towards(s: "Subject", name: str | None) -> "tuple[Subject, Tensor | None]":
     return replace(s, x=s.x[kept], y=s.y[kept]), target
 
 
+def _fooled(s: "Subject", x_adv: "Tensor", target: "Tensor | None") -> "Tensor":
+    """Which images an attack has where it wanted them: the others are attacked once more."""
+    import torch
+
+    from jeat._support.passes import logits_of
+    from jeat.nets import evaluating
+
+    with torch.no_grad(), evaluating(s.net):
+        said = torch.cat([logits_of(s.net, x).argmax(1) for x in x_adv.split(500)])
+    return said != s.y if target is None else said == target
+
+
 def _row(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
     """What the net says of images: figures, and how far shares of images are known."""
     from jeat.metrics import accuracy, energies
@@ -111,6 +131,9 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument("--norm", type=Literal["linf", "l1", "l2"], default="linf", help="ball")
     parser.add_argument("--loss", type=Literal["ce", "energy"], default="ce", help="what to climb")
     parser.add_argument("--random_start", type=bool, default=True, help="start inside the ball")
+    parser.add_argument(
+        "--restarts", type=int, default=1, help="starts, each on the images that are not fooled"
+    )
     parser.add_argument(
         "--target", type=str | None, default=None,
         help="a class to attack towards, by name; least-likely, each image's own; or next, the one "

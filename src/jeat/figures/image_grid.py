@@ -63,13 +63,17 @@ def panels(pictures: Mapping[str, Image.Image], *, columns: int = 3, gap: int = 
     return canvas
 
 
-def rows(images: Mapping[str, Float[Tensor, "_ c h w"]], *, gap: int = 8) -> Image.Image:
+def rows(
+    images: Mapping[str, Float[Tensor, "_ c h w"]], *, gap: int = 8, least: int = 32
+) -> Image.Image:
     """Images in [0, 1] of several names on white: a row a name, which stands before it.
+
+    Small images are enlarged as by :func:`grid`.
 
     Raises:
         ValueError: no image of a name, pixels outside of [0, 1], or NaN.
     """
-    pictures = {name: grid(x, columns=len(x)) for name, x in images.items()}
+    pictures = {name: grid(x, columns=len(x), least=least) for name, x in images.items()}
     font = ImageFont.load_default(14)
     measure = ImageDraw.Draw(Image.new("L", (1, 1))).textlength
     left = gap * 2 + math.ceil(max(measure(name, font=font) for name in pictures))

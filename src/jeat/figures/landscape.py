@@ -16,7 +16,11 @@ __all__ = ["draw"]
 
 
 def draw(
-    energies: Mapping[str, Float[Tensor, "p p"]], *, radius: float, title: str = ""
+    energies: Mapping[str, Float[Tensor, "p p"]],
+    *,
+    radius: float,
+    title: str = "",
+    own_levels: bool = False,
 ) -> "Figure":
     """Contours of E on a plane, a panel a method, as a matplotlib figure to save.
 
@@ -25,11 +29,15 @@ def draw(
     is a panel of few lines. The E above a panel is that at the image. Darker is lower, the star is
     the image, the cross the lowest point of the grid.
 
+    With levels of its own a panel shows the shape of E, and no longer how flat it is beside others:
+    the step from line to line stands above it.
+
     Args:
         energies: of one image under each method, by name, as :func:`jeat.metrics.energy_on_plane`
             gives them.
         radius: that of the grid.
         title: what is seen, such as the image and the seed of the plane.
+        own_levels: whether each panel has its own levels.
 
     Raises:
         ValueError: no energies, or not finite ones.
@@ -44,22 +52,26 @@ def draw(
     heights = {name: (E - centres[name]).cpu() for name, E in energies.items()}
     high = max(float(E.max()) for E in heights.values())
     low = min(float(E.min()) for E in heights.values())
-    levels = MaxNLocator(24, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    locator = MaxNLocator(12 if own_levels else 24, steps=[1, 2, 2.5, 5, 10])
+    shared = locator.tick_values(low, high)
     columns = min(len(heights), 4 if len(heights) == 4 or len(heights) > 6 else 3)
     rows = -(-len(heights) // columns)
     figure = Figure(figsize=(3 * columns + 1, 3.1 * rows + 0.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flatten()
     for i, (ax, (name, E)) in enumerate(zip(axes, heights.items(), strict=False)):
+        levels = locator.tick_values(float(E.min()), float(E.max())) if own_levels else shared
         contours = _panel(ax, E, levels, radius)
         ax.tick_params(labelbottom=i + columns >= len(heights))  # no panel below it
         ax.set_title(name, loc="left", fontsize=10, fontweight="bold")
-        ax.set_title(f"E = {centres[name]:.2f}", loc="right", fontsize=8)
+        step = f", a line every {levels[1] - levels[0]:.2g}" if own_levels else ""
+        ax.set_title(f"E = {centres[name]:.2f}{step}", loc="right", fontsize=8)
     for ax in axes[len(heights) :]:
         ax.remove()
-    bar = figure.colorbar(contours, ax=figure.axes, aspect=30)
-    bar.set_label("E less E at the image", fontsize=9)
-    bar.ax.tick_params(labelsize=8)
+    if not own_levels:
+        bar = figure.colorbar(contours, ax=figure.axes, aspect=30)
+        bar.set_label("E less E at the image", fontsize=9)
+        bar.ax.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=9, wrap=True)
     figure.supxlabel("along u, pixel L2", fontsize=9)
     figure.supylabel("along v, pixel L2", fontsize=9)

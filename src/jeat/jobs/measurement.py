@@ -76,6 +76,11 @@ class Measurement:
                 words += flags(f"{short_name(metric)}.{name}", value)
         return shlex.join(words)
 
+    def what(self) -> str:
+        """The command without the names of files: what is measured, of whatever net."""
+        file = self.samples if self.samples in RULERS else self.samples and "SAMPLES"
+        return replace(self, net="NET", judge=self.judge and "JUDGE", samples=file).command()
+
     def own_settings(self) -> dict[str, dict[str, Any]]:
         """The settings of the metrics that are measured, where they differ from the defaults."""
         own = {}
@@ -194,9 +199,7 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
         ValueError: the net that drew the samples as their judge; a file of other samples.
         FileNotFoundError: no such net.
     """
-    file = m.samples if m.samples in RULERS else m.samples and "SAMPLES"
-    named = replace(m, net="NET", judge=m.judge and "JUDGE", samples=file)
-    found: dict[str, Any] = {"what": named.command(), "net_sha256": digest(m.net)}
+    found: dict[str, Any] = {"what": m.what(), "net_sha256": digest(m.net)}
     if m.judge is not None:
         found["judge_sha256"] = digest(m.judge)
     if m.samples is None or m.samples in RULERS:
@@ -233,6 +236,5 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    found = measure(m, check=False)
-    rewritten(file, written(found))
+    rewritten(file, written(found := measure(m, check=False)))
     return found

@@ -17,7 +17,8 @@ from jeat.samplers import ReplayBuffer, Sampler, last, sampler_of
 
 __all__ = [
     "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "clean", "cross_entropy_at",
-    "energy_difference", "fixed_statistics", "gap", "negatives", "noisy", "report",
+    "energy_difference", "fixed_statistics", "gap", "negatives", "negatives_count", "noisy",
+    "report",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
@@ -108,7 +109,7 @@ def energy_difference(
     net: nn.Module,
     logits: Tensor,
     y: Tensor,
-    x_neg: Tensor,
+    x_neg: Tensor | None,
     *,
     w_clf: float,
     w_px: float,
@@ -117,9 +118,13 @@ def energy_difference(
     """w_clf * mean [E(x, y) - E(x)] + w_px * [mean E(x) - mean E(x_neg)], ``logits`` being of x.
 
     And w_l2 * mean [E(x)^2 + E(x_neg)^2], the penalty of Du and Mordatch (2019) on large energies.
+    Without x_neg the first term is all.
     """
-    E, E_neg = marginal_energy(logits), marginal_energy(net(x_neg))
     clf = cross_entropy(logits, y).mean()
+    if x_neg is None:
+        loss = w_clf * clf
+        return loss, {"loss": loss.detach(), "loss_clf": clf.detach()}
+    E, E_neg = marginal_energy(logits), marginal_energy(net(x_neg))
     px = E.mean() - E_neg.mean()
     loss = w_clf * clf + w_px * px + w_l2 * (E.square() + E_neg.square()).mean()
     parts = {
@@ -153,6 +158,11 @@ def fixed_statistics(net: nn.Module) -> Iterator[None]:
 def noisy(x: Tensor, sigma: float) -> Tensor:
     """x + sigma N(0, I), in the memory format of x."""
     return x + sigma * torch.randn(x.shape, device=x.device, dtype=x.dtype)
+
+
+def negatives_count(w_px: float, w_l2: float) -> bool:
+    """Whether :func:`energy_difference` depends on x_neg, so that chains are worth their cost."""
+    return w_px > 0 or w_l2 > 0
 
 
 def negatives(net: nn.Module, buffer: ReplayBuffer, n: int, sampler: Sampler) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import check_not_negative
 from jeat._support.plugins import Part
-from jeat.attacks import GradAt, pgd
+from jeat.attacks import AttackLoss, GradAt, pgd
 from jeat.data import Batch
 from jeat.nets import evaluating
 from jeat.objectives._parts import (
@@ -22,6 +22,7 @@ from jeat.objectives._parts import (
     fixed_statistics,
     gap,
     negatives,
+    negatives_count,
     report,
 )  # fmt: skip
 from jeat.samplers import ReplayBuffer
@@ -53,7 +54,8 @@ class JEAT(TwoParts):
 
     Args:
         restart: n -> n first states of chains.
-        eps: radius of the linf ball, in [0, 1] pixels.
+        eps: radius of the linf ball, in [0, 1] pixels; 0 trains on the images as they are.
+        attack_loss: what the attack climbs, E(x, y) as in Algorithm 1, or cross-entropy.
         attack_steps: attack steps; 1 in Algorithm 1.
         ratio: length of an attack step in units of eps; 1.0 in Algorithm 1.
         grad_at: first gradient at the random start, or at the clean image as Algorithm 1 prints.
@@ -64,7 +66,7 @@ class JEAT(TwoParts):
         buffer_size: slots of the replay buffer.
         rho: restart probability.
         w_clf: weight of -log p(y|x_adv).
-        w_px: weight of -log p(x_adv).
+        w_px: weight of -log p(x_adv). Where w_l2 is 0, too, no chain is run.
         w_l2: weight of E(x_adv)^2 + E(x_neg)^2, which keeps energies from running away; 0 in
             the paper.
         sampler: of the chains, by the name of a file in ``jeat/samplers`` or
@@ -76,6 +78,7 @@ class JEAT(TwoParts):
         restart: Callable[[int], Tensor],
         *,
         eps: float = 8 / 255,
+        attack_loss: AttackLoss = "energy",
         attack_steps: int = 1,
         ratio: float = 1.0,
         grad_at: GradAt = "start",
@@ -93,7 +96,12 @@ class JEAT(TwoParts):
         super().__init__()
         check_not_negative(w_clf=w_clf, w_px=w_px, w_l2=w_l2)
         self.attack = partial(
-            pgd, eps=eps, steps=attack_steps, step_size=ratio * eps, loss="energy", grad_at=grad_at
+            pgd,
+            eps=eps,
+            steps=attack_steps,
+            step_size=ratio * eps,
+            loss=attack_loss,
+            grad_at=grad_at,
         )
         self.sampler = chains(sampler, steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
@@ -102,7 +110,9 @@ class JEAT(TwoParts):
     def points(self, net: nn.Module, batch: Batch) -> Loss:
         with evaluating(net):
             x_adv = self.attack(net, batch.x, batch.y)
-        x_neg = negatives(net, self.buffer, len(x_adv), self.sampler)
+        x_neg = None
+        if negatives_count(self.w_px, self.w_l2):
+            x_neg = negatives(net, self.buffer, len(x_adv), self.sampler)
 
         def loss_of(net: nn.Module) -> tuple[Tensor, Metrics]:
             metrics = clean(net, batch)
@@ -121,5 +131,6 @@ class JEAT(TwoParts):
     @staticmethod
     def cost(settings: dict[str, Any]) -> Cost:
         """A gradient a step of attack and chains, passes of x_adv and x_neg, a replay buffer."""
-        gradients = settings["attack_steps"] + settings["steps"]
-        return Cost(gradients, 2, settings["buffer_size"])
+        count = negatives_count(settings["w_px"], settings["w_l2"])
+        gradients = settings["attack_steps"] + settings["steps"] * count
+        return Cost(gradients, 1 + count, settings["buffer_size"])

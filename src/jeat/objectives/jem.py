@@ -19,6 +19,7 @@ from jeat.objectives._parts import (
     fixed_statistics,
     gap,
     negatives,
+    negatives_count,
     noisy,
 )  # fmt: skip
 from jeat.samplers import ReplayBuffer
@@ -49,7 +50,7 @@ class JEM(TwoParts):
         rho: restart probability.
         input_noise: standard deviation of the noise added to training images.
         w_clf: weight of cross-entropy.
-        w_px: weight of the energy difference.
+        w_px: weight of the energy difference. Where w_l2 is 0, too, no chain is run.
         w_l2: weight of E(x)^2 + E(x_neg)^2, which keeps energies from running away; 0 in JEM.
         sampler: of the chains, by the name of a file in ``jeat/samplers`` or
             package.module:function.
@@ -80,7 +81,9 @@ class JEM(TwoParts):
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:
         x = noisy(batch.x, self.input_noise)
-        x_neg = negatives(net, self.buffer, len(x), self.sampler)
+        x_neg = None
+        if negatives_count(self.w_px, self.w_l2):
+            x_neg = negatives(net, self.buffer, len(x), self.sampler)
 
         def loss_of(net: nn.Module) -> tuple[Tensor, Metrics]:
             metrics = clean(net, batch)
@@ -96,4 +99,5 @@ class JEM(TwoParts):
     @staticmethod
     def cost(settings: dict[str, Any]) -> Cost:
         """A gradient a step of the chains, passes of images and of negatives, a replay buffer."""
-        return Cost(settings["steps"], 2, settings["buffer_size"])
+        count = negatives_count(settings["w_px"], settings["w_l2"])
+        return Cost(settings["steps"] * count, 1 + count, settings["buffer_size"])

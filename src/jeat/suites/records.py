@@ -2,19 +2,26 @@
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jeat.suites.suite import Suite, drawings, measurements
+from jeat.suites.ended import why_diverged
+from jeat.suites.suite import Suite, drawings, measurements, runs
 
-__all__ = ["measured_in", "minutes", "records"]
+__all__ = ["divergences", "measured_in", "minutes", "records"]
 
 
 def measured_in(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
-    """What each file of a suite's measurements holds, its commands as they are from here."""
+    """What each file of a suite's measurements holds, its commands as they are from here.
+
+    Runs that diverged have none.
+    """
     drawn = {str(f): d.command(str(f)) for f, d in drawings(suite, out, seeds=seeds).items()}
     found = {}
     for file, m in measurements(suite, out, seeds=seeds).items():
+        if why_diverged(file.parents[1]):
+            continue
         here = {"command": m.command(), "net": m.net, "judge": m.judge}
         here["drawing"] = drawn.get(m.samples or "")
         found[file] = json.loads(file.read_text()) | here
@@ -46,9 +53,25 @@ def records(
     return found
 
 
+def divergences(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
+    """Of the runs that may diverge, whether they did: 1 or 0 in the column ``diverged``."""
+    return [
+        {
+            "method": Path(name).name,
+            "seed": plan.optimisation.seed,
+            "column": "diverged",
+            "value": float(why_diverged(out / name) is not None),
+            "command": f"jeat reproduce {suite.title} --seeds {seeds}",
+            "drawing": None,
+            "file": name,
+        }
+        for name, plan in runs(suite, out, seeds=seeds).items()
+        if Path(name).name in suite.may_diverge
+    ]
+
+
 def minutes(run: Path) -> float:
     """How long a run trained, in all its sittings: the log counts seconds anew in each."""
     log = (run / "log.jsonl").read_text().splitlines()
-    seconds: list[float] = [json.loads(line)["seconds"] for line in log]
-    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
-    return sum(ends) / 60
+    seconds: list[float] = [*(json.loads(line)["seconds"] for line in log), 0.0]
+    return sum(a for a, b in pairwise(seconds) if b < a) / 60

@@ -9,6 +9,7 @@ from jeat.data import Data, load_data
 from jeat.jobs import drawing, measurement, needs
 from jeat.runs.asked import check_run
 from jeat.suites.cost import disk
+from jeat.suites.ended import kept
 from jeat.suites.suite import Suite, drawings, measurements, runs
 from jeat.training.plan import Plan
 
@@ -29,7 +30,9 @@ def rehearse(suite: Suite, out: Path, *, seeds: int) -> None:
         ValueError: anything else.
     """
     _check_folder(suite, out, seeds=seeds)
-    _check_runs(runs(suite, out, seeds=seeds), out)
+    gone = kept(suite, out, seeds=seeds)
+    left = {k: plan for k, plan in runs(suite, out, seeds=seeds).items() if k not in gone}
+    _check_runs(left, out)
     suite.comparison.check(suite)
     data = load_data(suite.data)
     _check_data(suite, data)

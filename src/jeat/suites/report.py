@@ -8,7 +8,8 @@ from typing import Any
 
 from jeat.metrics import signs_of_masking
 from jeat.report import Summary, markdown, ordering, page, summarise, write_csv
-from jeat.suites.records import measured_in, minutes, records
+from jeat.suites.ended import why_diverged
+from jeat.suites.records import divergences, measured_in, minutes, records
 from jeat.suites.suite import Suite, runs
 
 __all__ = ["write"]
@@ -17,7 +18,7 @@ __all__ = ["write"]
 def write(suite: Suite, out: Path, *, seeds: int) -> None:
     """``report.html``, ``results.json``, ``tables.csv``, ``.md``, ``figures/*.png`` in ``out``."""
     measured = measured_in(suite, out, seeds=seeds)
-    found = records(suite, measured, out)
+    found = records(suite, measured, out) + divergences(suite, out, seeds=seeds)
     summary = summarise(found)
     tables = suite.comparison.tables(suite, summary)
     claims = {
@@ -30,6 +31,9 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         for file, m in measured.items()
         for sign in dict.fromkeys((*m.get("warnings", ()), *signs_of_masking(m["figures"])))
     ]
+    for name in runs(suite, out, seeds=seeds):
+        if why := why_diverged(out / name):
+            warnings.append(f"{name}: {why}")
     spent = sum(minutes(out / name) for name in runs(suite, out, seeds=seeds))
     how = suite.comparison.words(suite, measured, seeds=seeds)
     how["time"] = f"{spent:.3g} minutes of training in all, with the judge"

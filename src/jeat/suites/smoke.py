@@ -32,7 +32,8 @@ def smoke(suite: Suite) -> Suite:
 
     own = {m: {k: v for k, v in how.items() if k != "steps"} for m, how in suite.chains.items()}
     return replace(
-        suite, title=f"{suite.title}, smoke test", plans=plans, judge=short(suite.judge),
+        suite, title=f"{suite.title}, smoke test", plans=plans,
+        judge=short(suite.judge) if isinstance(suite.judge, Plan) else suite.judge,
         about=f"A few steps of each stage; the figures mean nothing. {suite.about}",
         chain=dict(suite.chain) | {"steps": 2}, chains=own, per_class=1,
         comparison=suite.comparison.smoke(),

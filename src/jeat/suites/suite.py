@@ -47,6 +47,9 @@ class Comparison(Protocol):
     def claims(self, suite: "Suite") -> Sequence[tuple[str, str, str]]:
         """Orderings to test: (column, such as ``"a >= b > c"``, what it is)."""
 
+    def shows(self, seed: int) -> bool:
+        """Whether pictures of the report are made of the nets and images of a seed."""
+
     def figures(self, suite: "Suite", out: Path) -> list[Figure]:
         """The pictures of the report, drawn into ``out/figures``."""
 
@@ -70,7 +73,8 @@ class Suite:
         title, about: of the report.
         data: data set of every run.
         plans: (folder of a seed, seed) -> runs by method, in the order they need each other.
-        judge: the classifier that looks at generated images; its seed is its own.
+        judge: the classifier that looks at generated images, to be trained, with a seed of its own;
+            or a net that is there, by name.
         comparison: how nets are drawn, measured and shown.
         chain: settings of :class:`jeat.jobs.drawing.Drawing` for generated images.
         per_class: generated images of each class.
@@ -78,13 +82,14 @@ class Suite:
         chains: which settings of the chain are different, by method.
         models: the nets of seed 0 are handed on as NAME-METHOD, with a card; "" hands on none.
         licence: of the data, for those cards.
+        may_diverge: runs whose divergence is a result: the others go on, and the report says it.
     """
 
     title: str
     about: str
     data: str
     plans: Callable[[Path, int], dict[str, Plan]]
-    judge: Plan
+    judge: Plan | str
     comparison: Comparison
     chain: Mapping[str, Any]
     per_class: int
@@ -94,6 +99,7 @@ class Suite:
     chains: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: str = ""
     licence: str = ""
+    may_diverge: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_takes(self.plans, f"plans of suite {self.title!r}", "out", "seed")
@@ -131,7 +137,7 @@ class Suite:
 
 def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:
     """Every training run, by its folder in ``out``."""
-    found = {JUDGE: suite.judge}
+    found = {JUDGE: suite.judge} if isinstance(suite.judge, Plan) else {}
     for seed in range(seeds):
         place = out / f"seed{seed}"
         plans = suite.plans_of(place, seed)
@@ -153,7 +159,7 @@ def drawings(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Drawing]:
 
 def measurements(suite: Suite, out: Path, *, seeds: int) -> dict[Path, Measurement]:
     """Every measurement, by the file that holds it."""
-    judge = str(out / JUDGE)
+    judge = str(out / JUDGE) if isinstance(suite.judge, Plan) else suite.judge
     found: dict[Path, Measurement] = {}
     for name, plan in runs(suite, out, seeds=seeds).items():
         own = (

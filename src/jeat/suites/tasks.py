@@ -15,7 +15,9 @@ from jeat.jobs import drawing, measurement
 from jeat.jobs.drawing import Drawing, load_images
 from jeat.jobs.measurement import Measurement
 from jeat.runs.fit import fit
+from jeat.suites.ended import kept, record_divergence, why_diverged
 from jeat.suites.suite import JUDGE, Suite, drawings, measurements, runs
+from jeat.training.health import DivergenceError
 from jeat.training.plan import Plan
 
 __all__ = ["LOCKS", "Progress", "carried_out"]
@@ -101,30 +103,45 @@ def carried_out(
 
 def _tasks(suite: Suite, out: Path, *, seeds: int) -> list[Task]:
     """All there is to do, in the order of one process."""
-    training = runs(suite, out, seeds=seeds)
+    gone = kept(suite, out, seeds=seeds)
+    every = runs(suite, out, seeds=seeds)
+    training = {name: plan for name, plan in every.items() if name not in gone}
     found = []
     drawn = drawings(suite, out, seeds=seeds)
     for name, plan in training.items():
         inits = frozenset(k for k in training if plan.init == str(out / k))
-        found.append(Task("train", name, inits, partial(_train, out, name, plan)))
+        may = Path(name).name in suite.may_diverge
+        found.append(Task("train", name, inits, partial(_train, out, name, plan, may)))
         for file, d in drawn.items():
             if file.parent == out / name:
                 found.append(_drawing(out, file, d, frozenset({name})))
     for file, m in measurements(suite, out, seeds=seeds).items():
         run = file.parents[1]
+        if str(run.relative_to(out)) in gone:
+            continue
         made = {str(f.relative_to(out)) for f in drawn if f.parent == run}
-        needs = frozenset({str(run.relative_to(out)), JUDGE, *made})
+        needs = frozenset({str(run.relative_to(out)), *made, *({JUDGE} & {*training})})
         name = str(file.relative_to(out))
         found.append(Task("measure", name, needs, partial(_measure, name, file, m)))
     return found
 
 
-def _train(out: Path, name: str, plan: Plan) -> Iterator[str]:
-    for log in fit(plan, out / name, resume=True):
-        yield f"{name}: {log.iteration} of {log.total}"
+def _train(out: Path, name: str, plan: Plan, may_diverge: bool) -> Iterator[str]:
+    if may_diverge and why_diverged(out / name):
+        return
+    try:
+        for log in fit(plan, out / name, resume=True):
+            yield f"{name}: {log.iteration} of {log.total}"
+    except DivergenceError as why:
+        if not may_diverge:
+            raise
+        record_divergence(out / name, why)
+        yield f"{name}: {why}"
 
 
 def _measure(name: str, file: Path, m: Measurement) -> Iterator[str]:
+    if why_diverged(file.parents[1]):
+        return
     yield name
     measurement.measure_to(file, m)
 
@@ -133,6 +150,8 @@ def _drawing(out: Path, file: Path, d: Drawing, needs: frozenset[str]) -> Task:
     name = str(file.relative_to(out))
 
     def draw() -> Iterator[str]:
+        if why_diverged(file.parent):
+            return
         yield name
         drawing.draw_to(file, d)
         picture = file.with_suffix(".png")

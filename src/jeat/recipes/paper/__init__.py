@@ -2,6 +2,8 @@
 
 from jeat.recipes.paper.comparison import Paper, inception_settings
 from jeat.recipes.paper.figures import FIGURES, Shown
+from jeat.recipes.paper.steps import Steps
 from jeat.recipes.paper.tables import CLAIMS
+from jeat.recipes.paper.variants import Variants
 
-__all__ = ["CLAIMS", "FIGURES", "Paper", "Shown", "inception_settings"]
+__all__ = ["CLAIMS", "FIGURES", "Paper", "Shown", "Steps", "Variants", "inception_settings"]

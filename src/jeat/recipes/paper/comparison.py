@@ -12,7 +12,7 @@ from jeat.figures import check_drawing
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
 from jeat.metrics import columns_of
-from jeat.recipes.paper.figures import FIGURES, Shown
+from jeat.recipes.paper.figures import CURVE, FIGURES, Shown
 from jeat.recipes.paper.tables import CLAIMS, check_claims, further_tables, tables
 from jeat.recipes.paper.words import words
 from jeat.report import Figure, Summary, Table
@@ -21,6 +21,8 @@ from jeat.suites import Suite
 __all__ = ["Paper", "inception_settings"]
 
 JUDGED = ("judge_accuracy", "sample_quality", "nearest")
+RULERS = {"test": "test images", "start": "starts"}
+LITE0 = {"sample_quality": {"features": "efficientnet-lite0"}}
 EQ_16 = "eq16"
 FURTHER = "further"
 DRAWN = ("at",)
@@ -49,6 +51,9 @@ class Paper:
         printed: whose numbers of the paper stand beside ours.
         eq_16: the methods whose images are drawn by Eq. 16, too (Fig. 4).
         further: metrics beside the paper's, by name; each gets a table of its columns.
+        thorough: whether images are seen by EfficientNet-Lite0, too, and their contrast is
+            measured, beside test images and the starts of chains; and Fisher scores without the
+            scale of logits, and accuracy over the radius of attack.
         claims_tested: (column, order, what it is) to test; of the paper's own, orders of methods
             that a suite lacks are left out.
         pictures: figures of the report, each a function of :class:`Shown`.
@@ -68,6 +73,7 @@ class Paper:
     printed: Literal["cifar10", "cifar100"] = "cifar10"
     eq_16: tuple[str, ...] = DRAWN
     further: tuple[str, ...] = ()
+    thorough: bool = False
     claims_tested: Sequence[tuple[str, str, str]] = CLAIMS
     pictures: Sequence[Callable[[Shown], Figure | None]] = FIGURES
 
@@ -100,11 +106,22 @@ class Paper:
         """What is measured of a net, by the name that figures of an attack take."""
         net = str(folder)
         found = self._of_a_net(net, seed)
-        for equation in self.drawings(suite, method, net, seed):
-            found[equation] = Measurement(
-                net, JUDGED, self.settings, number=self.n_accuracy, seed=seed, judge=judge,
-                samples=str(folder / f"{equation}.safetensors"), compared=self.compared,
+        drawn = self.drawings(suite, method, net, seed)
+        samples = {name: str(folder / f"{name}.safetensors") for name in drawn}
+        if self.thorough and seed == 0 and method == suite.methods()[0]:
+            samples |= {ruler: ruler for ruler in RULERS}
+        for name, file in samples.items():
+            looks = JUDGED if name not in RULERS else JUDGED[:2]
+            looked = Measurement(
+                net, looks + ("image_statistics",) * self.thorough, self.settings,
+                number=self.n_accuracy, seed=seed, judge=judge, samples=file,
+                compared=self.compared,
             )  # fmt: skip
+            found[name] = looked
+            if self.thorough:
+                found[f"{name}_lite0"] = replace(
+                    looked, metrics=("sample_quality",), settings=LITE0, judge=None
+                )
         return found
 
     def measurements_of_judge(self, judge: str) -> dict[str, Measurement]:
@@ -113,7 +130,8 @@ class Paper:
 
     def name(self, method: str, what: str, figure: str) -> tuple[str, str]:
         """Accuracies under PGD are named by the attack; images of Eq. 16 have their own row."""
-        row = f"{method}, Eq. 16" if what == EQ_16 else method
+        source = what.partition("_")[0]
+        row = f"{method}, Eq. 16" if source == EQ_16 else RULERS.get(source, method)
         if what == FURTHER:  # what they do not declare may be a figure of the paper's metrics
             own = [c for metric in self.further for c in columns_of(metric)]
             return row, figure if any(c.takes(figure) for c in own) else f"{what}_{figure}"
@@ -123,11 +141,16 @@ class Paper:
         """The paper's tables, and one of the columns of each further metric."""
         rows = suite.methods()
         drawn = [r for m in rows for r in (m, *([f"{m}, Eq. 16"] if m in self.eq_16 else []))]
+        drawn += [*RULERS.values()]
         return [*tables(self.printed, rows, drawn), *further_tables(self.further, rows)]
 
     def claims(self, suite: Suite) -> Sequence[tuple[str, str, str]]:
         """Those that it was given."""
         return self.claims_tested
+
+    def shows(self, seed: int) -> bool:
+        """Of seed 0."""
+        return seed == 0 and bool(self.pictures)
 
     def figures(self, suite: Suite, out: Path) -> list[Figure]:
         """Draw them into ``out/figures``, of the first seed."""
@@ -197,6 +220,12 @@ class Paper:
             found["auto_attack"] = measurement(
                 "auto_attack", number=self.n_autoattack, auto_attack=how
             )
+        if self.thorough:
+            found["flatness"] = measurement("flatness", number=self.n_scores)
+            found[CURVE] = measurement(
+                "robustness_curve", number=self.n_scores,
+                robustness_curve={"eps": self.eps, "points": 8},
+            )  # fmt: skip
         if self.further:
             found[FURTHER] = measurement(*self.further, number=self.n_accuracy)
         return found

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from jeat._support import processes
 from jeat.data import Data
-from jeat.figures import energy_changes, image_grid, landscape
+from jeat.figures import accuracy_curves, energy_changes, image_grid, landscape
 from jeat.jobs.drawing import load_images
 from jeat.jobs.inputs import net_of
 from jeat.metrics import energy_on_plane, nearest, plane
@@ -21,9 +21,12 @@ from jeat.report import Figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
-__all__ = ["FIGURES", "Shown"]
+__all__ = ["CURVE", "FIGURES", "Shown"]
 
 SHOWN = 10  # classes and images of each in a grid
+CURVE = "curve"  # the measurement of accuracy over radii
+LARGE = 64  # pixels of the shorter side of an image in a grid
+PAPERS_CLASS = "ship"  # that of Fig. 4
 HYBRIDS = ("at", "prejeat", "jem", "jeat")
 UNSELECTED = "A row a class, drawn as the protocol says, seed 0, nothing selected."
 
@@ -68,6 +71,29 @@ class Shown:
 
 def fig2(s: Shown) -> Figure | None:
     """Energy around a test image."""
+    energies, shown = _on_a_plane(s)
+    return s.keep(
+        "fig2", "Fig. 2: energy around a test image",
+        f"E(x, y) less that at {shown}, on a plane of two random directions (seed 0), out to "
+        f"{s.radius:g} in pixel L2, with the same levels in each panel; darker is lower, "
+        "the cross is the lowest point. Its numbers, over many images, are in the table above.",
+        landscape.draw(energies, radius=s.radius),
+    )  # fmt: skip
+
+
+def fig2_own(s: Shown) -> Figure | None:
+    """The same by each panel's own levels."""
+    energies, shown = _on_a_plane(s)
+    return s.keep(
+        "fig2_own", "Fig. 2 by each panel's own levels",
+        f"The same energies around {shown}: their shapes, which the same levels would hide where "
+        "one net is much flatter. How flat they are is not to be read from this.",
+        landscape.draw(energies, radius=s.radius, own_levels=True),
+    )  # fmt: skip
+
+
+def _on_a_plane(s: Shown) -> tuple[dict[str, Tensor], str]:
+    """E(x, y) around the first test image by each method, and what that image is."""
     methods = [*s.images("normal", *HYBRIDS)] or [*s.images(*s.methods)]
     images = s.data.test.to(processes.device())
     x, y = images.x[:1].float() / 255, images.y[:1]
@@ -78,14 +104,7 @@ def fig2(s: Shown) -> Figure | None:
         )[0]
         for m in methods
     }
-    shown = f"test image 0 (star), of class {s.data.classes[int(s.data.test.y[0])]}"
-    return s.keep(
-        "fig2", "Fig. 2: energy around a test image",
-        f"E(x, y) less that at {shown}, on a plane of two random directions (seed 0), out to "
-        f"{s.radius:g} in pixel L2, with the same levels in each panel; darker is lower, "
-        "the cross is the lowest point. Its numbers, over many images, are in the table above.",
-        landscape.draw(energies, radius=s.radius),
-    )  # fmt: skip
+    return energies, f"test image 0 (star), of class {s.data.classes[int(s.data.test.y[0])]}"
 
 
 def fig3(s: Shown) -> Figure | None:
@@ -103,26 +122,55 @@ def fig3(s: Shown) -> Figure | None:
     )  # fmt: skip
 
 
+def curves(s: Shown) -> Figure | None:
+    """Accuracy over the radius of attack, where it was measured."""
+    files = {m: s.runs / m / f"figures/{CURVE}.json" for m in s.methods}
+    found = {m: json.loads(f.read_text()) for m, f in files.items() if f.exists()}
+    if not found:
+        return None
+    lines = {
+        m: {
+            float(name.partition("@")[2]): (value, *kept["intervals"][name])
+            for name, value in kept["figures"].items()
+        }
+        for m, kept in found.items()
+    }
+    n = next(iter(found.values()))["images"]
+    return s.keep(
+        "curves", "Accuracy over the radius of attack (not in the paper)",
+        f"Under PGD-20 in linf, {n} test images, seed 0, with 95 % intervals. A net that is ahead "
+        "at one radius may be behind at another.",
+        accuracy_curves.draw(lines, norm="linf"),
+    )  # fmt: skip
+
+
 def fig4(s: Shown) -> Figure | None:
-    """Eq. 16 against Eq. 17."""
+    """Eq. 16 against Eq. 17, of one class as in the paper."""
     eq_16 = {f"{m}, Eq. 16": f for m, f in s.images(*s.methods, equation="eq16").items()}
     eq_17 = {f"{m}, Eq. 17": file for m, file in s.images("at", "prejeat").items()}
     if not eq_16 or not eq_17:
         return None
+    name = PAPERS_CLASS if PAPERS_CLASS in s.data.classes else s.data.classes[0]
+    images = {
+        of: _of_class(file, s.data.classes.index(name)) for of, file in (eq_16 | eq_17).items()
+    }
     return s.keep(
         "fig4", "Fig. 4: Eq. 16 against Eq. 17",
-        f"Images by both equations begin at the same starts. {UNSELECTED}", grids(eq_16 | eq_17),
+        f"The first {SHOWN} images of class {name} by each. Images by both equations begin at the "
+        "same starts. Drawn as the protocol says, seed 0, nothing selected.",
+        image_grid.rows(images, least=LARGE),
     )  # fmt: skip
 
 
 def fig5(s: Shown) -> Figure | None:
-    """Noise in training."""
+    """Noise in training, beside none."""
     noises = s.images("noise-24", "noise-16", "noise-8")
     if not noises:
         return None
     return s.keep(
         "fig5", "Fig. 5: noise in training",
-        f"Noise of 24, 16 and 8 / 255. {UNSELECTED}", grids(noises),
+        f"Noise of 24, 16, 8 and 0 / 255. {UNSELECTED}",
+        grids(noises | s.images("normal"), s.data.classes, columns=2),
     )  # fmt: skip
 
 
@@ -133,7 +181,7 @@ def fig6(s: Shown) -> Figure | None:
         return None
     return s.keep(
         "fig6", "Fig. 6: robust classifiers and joint energy models", UNSELECTED,
-        grids(files, columns=2),
+        grids(files, s.data.classes, columns=2),
     )  # fmt: skip
 
 
@@ -151,32 +199,36 @@ def fig7(s: Shown) -> Figure | None:
     )  # fmt: skip
 
 
-FIGURES: tuple[Callable[[Shown], Figure | None], ...] = (fig2, fig3, fig4, fig5, fig6, fig7)
+FIGURES: tuple[Callable[[Shown], Figure | None], ...] = (
+    fig2, fig2_own, fig3, fig4, fig5, fig6, fig7, curves,
+)  # fmt: skip
 
 
 def _log(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-def _firsts(file: Path, number: int) -> Tensor:
-    """The first ``number`` images of each of the first classes, class by class."""
+def _of_class(file: Path, label: int) -> Tensor:
+    """The first generated images of a class."""
     images, labels, _ = load_images(file)
-    return torch.cat([images[labels == c][:number] for c in labels.unique()[:SHOWN]])
+    return images[labels == label][:SHOWN]
 
 
-def grids(files: Mapping[str, Path], columns: int = 3) -> Image.Image:
-    """Generated images, a panel a method under its name, a row a class."""
+def grids(files: Mapping[str, Path], classes: Sequence[str], *, columns: int) -> Image.Image:
+    """Generated images, a panel a method under its name, a row a class after its name."""
 
     def rows(file: Path) -> Image.Image:
-        per_class = min(SHOWN, int(load_images(file)[1].bincount().max()))
-        return image_grid.grid(_firsts(file, per_class), columns=per_class)
+        labels = load_images(file)[1].unique()[:SHOWN].tolist()
+        return image_grid.rows({classes[k]: _of_class(file, k) for k in labels}, gap=2, least=LARGE)
 
     return image_grid.panels({name: rows(file) for name, file in files.items()}, columns=columns)
 
 
 def neighbours(file: Path, train: Tensor) -> Image.Image:
     """The first image of each class, each before its nearest training images, by two distances."""
-    images, shown = _firsts(file, 1), min(SHOWN, len(train))
+    images, labels, _ = load_images(file)
+    images = torch.stack([images[labels == k][0] for k in labels.unique()[:SHOWN]])
+    shown = min(SHOWN, len(train))
     blocks = {}
     for name, distance in (("L2", "l2"), ("SSIM", "ssim")):
         _, at = nearest(images, train, k=shown, distance=distance)  # type: ignore[arg-type]

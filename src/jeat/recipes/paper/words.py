@@ -8,7 +8,7 @@ from jeat.nets import net_settings
 from jeat.suites import JUDGE, Suite
 from jeat.training.plan import Plan
 
-__all__ = ["words"]
+__all__ = ["chains_in_words", "judge_in_words", "run_in_words", "words"]
 
 PAPER = {
     "cifar10": "WRN-28-10 on CIFAR-10, eps 8/255",
@@ -23,13 +23,11 @@ def words(
     by_name = {file.stem: m for file, m in measured.items()}
     probes = int(by_name["fisher"]["figures"]["fisher_probes"])
     images = {name: m["images"] for name, m in by_name.items()}
-    judge = next(m for file, m in measured.items() if file.parents[1].name == JUDGE)
     starts = {p.start for p in suite.plans(Path(), 0).values()}
     inception = paper.settings.get("sample_quality", {}).get("inception")
-    activation = net_settings(suite.judge.net, suite.judge.architecture).get("activation", "")
     return {
         "data": suite.data,
-        "training": "; ".join(_run_in_words(m, p) for m, p in suite.plans(Path(), 0).items()),
+        "training": "; ".join(run_in_words(m, p) for m, p in suite.plans(Path(), 0).items()),
         "paper": f"numbers marked paper are of a {PAPER[paper.printed]}",
         "seeds": f"{seeds} (0 to {seeds - 1}): of training, attacks, probes, starts and noise; "
         "means and sample standard deviations over seeds",
@@ -45,24 +43,36 @@ def words(
         "three standard errors is a sign of it",
         "generated images": f"{by_name['eq17']['samples']} a method and seed, "
         f"{suite.per_class} of each class, fresh chains, unselected; "
-        + _chains_in_words(suite)
+        + chains_in_words(suite)
         + f"; start {', '.join(sorted(starts))}; "
         f"compared with {paper.compared or 'all'} training images",
         "extractor": "torch-fidelity's Inception" if inception else "the judge",
-        "judge": f"{suite.judge.net} ({activation}), {suite.judge.method} training on "
-        f"the same data, seed {suite.judge.optimisation.seed}, accuracy "
-        f"{judge['figures']['accuracy']:.4f} on {judge['images']} test images "
-        f"({judge['command']})",
+        "judge": judge_in_words(suite, measured),
     }
 
 
-def _chains_in_words(suite: Suite) -> str:
+def judge_in_words(suite: Suite, measured: Mapping[Path, dict[str, Any]]) -> str:
+    """What judges images, and how accurate it is where the suite trained it."""
+    judge = suite.judge
+    if isinstance(judge, str):
+        return judge
+    activation = net_settings(judge.net, judge.architecture).get("activation", "")
+    found = next(m for file, m in measured.items() if file.parents[1].name == JUDGE)
+    return (
+        f"{judge.net} ({activation}), {judge.method} training on the same data, seed "
+        f"{judge.optimisation.seed}, accuracy {found['figures']['accuracy']:.4f} on "
+        f"{found['images']} test images ({found['command']})"
+    )
+
+
+def chains_in_words(suite: Suite) -> str:
+    """The settings of the chains that draw images, and those that differ by method."""
     told = [", ".join(f"{k} {v}" for k, v in suite.chain.items())]
     told += [f"of {m} {k} {v}" for m, how in suite.chains.items() for k, v in how.items()]
     return ", ".join(told)
 
 
-def _run_in_words(method: str, plan: Plan) -> str:
+def run_in_words(method: str, plan: Plan) -> str:
     """A run in words: what it starts from, how long, with which settings of its own."""
     o = plan.optimisation
     began = f"from the trained {Path(plan.init).name}" if plan.init else "from scratch"

@@ -1,0 +1,69 @@
+"""What of JEAT comes from its start, its attack and its energy term, on CIFAR-10."""
+
+from dataclasses import replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from jeat.recipes._two_cores import ADAM, CHAIN, CHAINS, EPS, NET
+from jeat.recipes.paper import Variants
+from jeat.suites import Suite
+from jeat.training.plan import Plan
+
+__all__ = ["suite"]
+
+STARTS = ("at", "normal")
+ATTACKS: dict[str, dict[str, Any]] = {
+    "none": {"eps": 0.0},
+    "energy": {"eps": EPS, "attack_loss": "energy"},
+    "ce": {"eps": EPS, "attack_loss": "ce"},
+}
+WEIGHTS = (0.0, 0.75)
+# a step and a buffer that the normal start stands, and no penalty, which would be an energy term
+ALIKE = CHAINS | {"ratio": 1.25, "step_size": 0.1, "buffer_size": 1000, "w_l2": 0.0}
+
+
+def plans_of(out: Path, seed: int, *, data: str, parents: str | None) -> dict[str, Plan]:
+    """The runs of a seed, by START-ATTACK-WEIGHT."""
+
+    def plan(start: str, attack: str, w_px: float) -> Plan:
+        init = f"cifar10-{start}" if parents is None else f"{parents}/seed{seed}/{start}"
+        return Plan(
+            "jeat", data=data, init=init, objective=ALIKE | ATTACKS[attack] | {"w_px": w_px},
+            optimisation=replace(ADAM, seed=seed), **NET,
+        )  # fmt: skip
+
+    cells = product(STARTS, ATTACKS, WEIGHTS)
+    return {f"{start}-{attack}-{w:g}": plan(start, attack, w) for start, attack, w in cells}
+
+
+def suite(*, data: str = "uoft-cs/cifar10", parents: str | None = None) -> Suite:
+    """Start x attack x weight of the energy term, all else equal: hours on two cores.
+
+    Each run goes on from a trained net for 0.75 epochs, as JEAT of cifar10-cpu does, with the
+    chain's step and buffer that a normal start stands.
+
+    Args:
+        data: a data set like it, by hub name or path.
+        parents: folder with seedN/at and seedN/normal, as of jeat reproduce cifar10-cpu; the nets
+            of the package for each seed where there is none.
+    """
+    return Suite(
+        title="cifar10-factorial",
+        about="What of JEAT's robustness, flatness and images comes from the net that it starts "
+        "from, from the attack and from the energy term. A run is named START-ATTACK-WEIGHT: it "
+        "goes on from an adversarially trained or a normal net, on images as they are, under an "
+        "attack that climbs E(x, y), or one that climbs cross-entropy, with this weight of "
+        "-log p(x).",
+        data=data,
+        plans=partial(plans_of, data=data, parents=parents),
+        judge="cifar10-judge",
+        comparison=Variants(EPS, attacks="apgd-ce+apgd-t", compared=10_000),
+        chain=CHAIN,
+        per_class=100,
+        shape=(3, 32, 32),
+        classes=10,
+        train_images=50_000,
+        may_diverge=frozenset(plans_of(Path(), 0, data=data, parents=parents)),
+    )  # fmt: skip

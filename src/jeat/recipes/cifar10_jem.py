@@ -1,0 +1,62 @@
+"""Settings of JEM on CIFAR-10, tried beside each other: which gives an accurate one."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jeat.recipes._two_cores import CHAIN, EPS, NET, ROUGH, SLOW
+from jeat.recipes.paper import Variants
+from jeat.suites import Suite
+from jeat.training.plan import Plan
+
+__all__ = ["suite"]
+
+SEED = 1000  # of trials: no table of results has it
+LIGHT = ROUGH | {"w_px": 0.1}
+TRIED: dict[str, tuple[float, dict[str, Any]]] = {
+    "weight-0.3": (2, ROUGH),
+    "weight-0.1": (2, LIGHT),
+    "weight-0.03": (2, ROUGH | {"w_px": 0.03}),
+    "longer": (4, LIGHT),
+    "more-steps": (2, LIGHT | {"steps": 20}),
+    "published-step": (2, LIGHT | {"step_size": 0.25, "noise": 0.005, "buffer_size": 10_000}),
+    "no-penalty": (2, LIGHT | {"w_l2": 0.0}),
+}
+
+
+def plans_of(out: Path, seed: int, *, data: str) -> dict[str, Plan]:
+    """The runs by what is changed."""
+    return {
+        name: Plan(
+            "jem", data=data, init="cifar10-normal", objective=objective,
+            optimisation=replace(SLOW, epochs=epochs, seed=SEED + seed), **NET,
+        )
+        for name, (epochs, objective) in TRIED.items()
+    }  # fmt: skip
+
+
+def suite(*, data: str = "uoft-cs/cifar10") -> Suite:
+    """JEM from the normal net by seven settings: an hour or two on two cores.
+
+    The rule, written down before it ran: of those whose clean accuracy is 0.80 or more, the one
+    with the lowest KID by EfficientNet-Lite0; where there is none, the most accurate.
+
+    Args:
+        data: a data set like it, by hub name or path.
+    """
+    return Suite(
+        title="cifar10-jem",
+        about="JEM from the normal net of the package, with one seed that no table has. The first "
+        "has the settings of cifar10-cpu before this trial; the others have a lighter energy term.",
+        data=data,
+        plans=partial(plans_of, data=data),
+        judge="cifar10-judge",
+        comparison=Variants(EPS, attacks="apgd-ce", compared=10_000),
+        chain=CHAIN | {"step_size": 0.25},
+        per_class=60,
+        shape=(3, 32, 32),
+        classes=10,
+        train_images=50_000,
+        may_diverge=frozenset(TRIED),
+    )  # fmt: skip

@@ -1,0 +1,78 @@
+"""The page of verdicts is what its rule makes of the results."""
+
+import random
+from pathlib import Path
+
+import pytest
+from docs.claims import CLAIMS, LEAST_SEEDS, Claim, of_a_pair, page, values_of, verdict
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_page_is_what_the_results_give():
+    """Written by `python -m docs.claims`."""
+    assert (ROOT / "docs/claims.md").read_text() == page()
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "found"),
+    [
+        ((0.50, 0.52, 0.51), (0.40, 0.41, 0.42), "held"),
+        ((0.40, 0.41, 0.42), (0.50, 0.52, 0.51), "failed"),
+        ((0.50, 0.30, 0.51), (0.40, 0.41, 0.42), "undecided"),
+        ((0.50, 0.52), (0.40, 0.41), "undecided"),
+        ((0.5,) * 3, (0.5,) * 3, "undecided"),
+    ],
+)
+def test_a_pair_is_decided_by_a_paired_test(above, below, found):
+    assert of_a_pair(dict(enumerate(above)), dict(enumerate(below)))[0] == found
+
+
+def test_only_seeds_that_both_have_count():
+    above, below = {0: 0.5, 1: 0.6, 2: 0.7, 7: -9.0}, {0: 0.4, 1: 0.5, 2: 0.6001, 8: 9.0}
+    found, told = of_a_pair(above, below)
+    assert found == "held"
+    assert "3 seeds" in told
+
+
+def test_equal_methods_are_called_apart_as_rarely_as_the_level_says():
+    rng, calls = random.Random(0), 0
+    for _ in range(2000):
+        a, b = ({s: rng.gauss(0, 1) for s in range(LEAST_SEEDS)} for _ in range(2))
+        calls += of_a_pair(a, b)[0] != "undecided"
+    assert abs(calls / 2000 - 0.05) < 4 * (0.05 * 0.95 / 2000) ** 0.5
+
+
+@pytest.mark.parametrize(("middle", "found"), [(5.0, "held"), (20.0, "failed"), (0.9, "undecided")])
+def test_a_claim_is_decided_by_all_of_its_pairs(middle, found):
+    noise = (0.0, 0.3, -0.2)
+    values = {
+        "jfs": {
+            "at": {s: 10 + e for s, e in enumerate(noise)},
+            "jem": {s: middle - e for s, e in enumerate(noise)},
+            "jeat": {s: 1 + e for s, e in enumerate(noise)},
+        }
+    }
+    whole, why = verdict(Claim("", "", "jfs", "at > jem >= jeat"), values)
+    assert whole == found
+    assert "at - jem: " in why
+    assert "jem - jeat: " in why
+
+
+def test_every_claim_names_methods_and_columns_that_its_suite_can_have():
+    from importlib import import_module
+
+    from jeat.recipes.paper.tables import TABLES
+
+    columns = {c for _, _, names in TABLES for c in names}
+    for suite, claims in CLAIMS.values():
+        made = import_module(f"jeat.recipes.{suite.replace('-', '_')}").suite()
+        rows = {*made.methods(), *(f"{m}, Eq. 16" for m in made.methods())}
+        for claim in claims:
+            assert {*claim.order.replace(">=", ">").split(" > ")} <= rows
+            assert claim.column in columns
+
+
+def test_results_that_are_not_there_decide_nothing():
+    assert values_of("nowhere") == {}
+    assert verdict(Claim("", "", "jfs", "at > jeat"), {})[0] == "undecided"
