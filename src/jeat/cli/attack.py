@@ -7,7 +7,7 @@ E(x, y) alone (Eq. 18). --target goes towards a class t, down -log p(t|x) or E(x
 gradient masking are looked for in the same ball.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +19,7 @@ from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
 if TYPE_CHECKING:
+    from jsonargparse import Namespace
     from torch import Tensor
 
     from jeat.metrics import Subject
@@ -38,10 +39,9 @@ def main(words: Sequence[str]) -> int:
     parser.check_file(args.out, ".npz", args.net, source, *(args.config or ()))
 
     import numpy as np
-    import torch
 
     from jeat._support.files import whole_file
-    from jeat.attacks import doubt_reach, pgd
+    from jeat.attacks import doubt_reach
     from jeat.jobs.inputs import at_another_eps, subject_of
     from jeat.metrics import intervals_of, signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
@@ -49,22 +49,8 @@ def main(words: Sequence[str]) -> int:
 
     s, _ = subject_of(with_arch(args.net, args), source, args.number, args.seed)
     s, target = _towards(s, args.target)
-    attack = partial(
-        pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
-        loss=args.loss, random_start=args.random_start,
-    )  # fmt: skip
-    x_adv, total = s.x.clone(), args.restarts * len(s.y)
-    left = torch.ones_like(s.y, dtype=torch.bool)
     with bar() as show:
-        for start in range(args.restarts):
-            done = start * len(s.y)
-            for at in left.nonzero().squeeze(1).split(500):
-                show("attacking", done, total)
-                aim = None if target is None else target[at]
-                x_adv[at] = attack(s.x[at], s.y[at], target=aim)
-                done += len(at)
-            left = ~_fooled(s, x_adv, target)
-        show("attacking", total, total)
+        x_adv = _attacked(s, target, args, show)
         show("masked gradients", 0, 1)
         masking = measure_masking(s, eps=args.eps, norm=args.norm)
         show("masked gradients", 1, 1)
@@ -95,6 +81,32 @@ def _towards(s: "Subject", name: str | None) -> "tuple[Subject, Tensor | None]":
     if out := len(kept) - len(target):
         print(f"{out} of {len(kept)} images are of class {name} already, and are left out")
     return replace(s, x=s.x[kept], y=s.y[kept]), target
+
+
+def _attacked(
+    s: "Subject", target: "Tensor | None", args: "Namespace", show: Callable[..., None]
+) -> "Tensor":
+    """The images after all starts, each of which is on those that no start before it fooled."""
+    import torch
+
+    from jeat.attacks import pgd
+
+    attack = partial(
+        pgd, s.net, eps=args.eps, steps=args.steps, step_size=args.step_size, norm=args.norm,
+        loss=args.loss, random_start=args.random_start,
+    )  # fmt: skip
+    x_adv, total = s.x.clone(), args.restarts * len(s.y)
+    left = torch.ones_like(s.y, dtype=torch.bool)
+    for start in range(args.restarts):
+        done = start * len(s.y)
+        for at in left.nonzero().squeeze(1).split(500):
+            show("attacking", done, total)
+            aim = None if target is None else target[at]
+            x_adv[at] = attack(s.x[at], s.y[at], target=aim)
+            done += len(at)
+        left = ~_fooled(s, x_adv, target)
+    show("attacking", total, total)
+    return x_adv
 
 
 def _fooled(s: "Subject", x_adv: "Tensor", target: "Tensor | None") -> "Tensor":
