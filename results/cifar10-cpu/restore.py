@@ -28,6 +28,9 @@ def main(out: Path) -> None:
         if (name := f"cifar10-{method}") not in shipped() or run.exists():
             continue
         net = jeat.load(name)
+        if net.about["plan"]["optimisation"]["epochs"] != plan.optimisation.epochs:
+            print(f"{run}: left out, as the net was trained by other settings")
+            continue
         place = run / f"checkpoints/{net.about['iteration']:08d}"
         place.mkdir(parents=True)
         shutil.copy(shipped()[name], place / "net.safetensors")

@@ -22,7 +22,7 @@ def plans_of(out: Path, seed: int, *, data: str) -> dict[str, Plan]:
         RUN: Plan(
             "jeat", data=data, objective={"eps": EPS, "grad_at": "clean"},
             optimisation=replace(JEMS, seed=seed), recovery=Recovery(tries=0),
-            **NET | {"norm": "none", "start": "uniform"},
+            **{**NET, "norm": "none", "start": "uniform"},
         )
     }  # fmt: skip
 

@@ -102,7 +102,7 @@ class Variants:
         n = suite.per_class * suite.classes
         for source, samples in sources.items():
             for extractor in EXTRACTORS if self.lite0 else ("judge",):
-                metrics = ("sample_quality",)
+                metrics: tuple[str, ...] = ("sample_quality",)
                 if extractor == "judge":
                     metrics = ("judge_accuracy", "sample_quality", "image_statistics")
                 found[f"{source}_{extractor}"] = replace(
