@@ -59,7 +59,26 @@ def test_only_what_is_left_is_passed_again(ten):
     left_by_pgd(net, x, y, restarts=2, **HOW)
     hook.remove()
     assert sizes[0] == 100
-    assert sizes[HOW["steps"] + 1] == left.sum()
+    assert sizes[1 + HOW["steps"] + 1] == left.sum()  # after the images as they are, and the first
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_image_that_is_wrong_as_it_is_is_not_robust(seed):
+    """A net whose labels change from pixel value to pixel value: any start may mend an image."""
+
+    class Stripes(torch.nn.Module):
+        def forward(self, x):
+            at = (x.flatten(1)[:, 0] * 1000).round() % 2
+            return torch.stack([at, 1 - at], 1) + 0 * x.sum((1, 2, 3))[:, None]
+
+    torch.manual_seed(seed)
+    net, x = Stripes(), torch.rand(200, 1, 4, 4)
+    y = net(x).argmax(1)
+    y[::2] = 1 - y[::2]
+    right = net(x).argmax(1) == y
+    left = left_by_pgd(net, x, y, eps=0.05, steps=1, step_size=0.0125)
+    assert 0.1 < left.float().mean() < 0.4  # half of the right ones: the start decides
+    assert not (left & ~right).any()
 
 
 def test_where_none_is_left_there_is_no_further_start(ten):

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from torch import Tensor
 
 from jeat._support.checks import SettingError
-from jeat._support.plugins import constant_of
+from jeat._support.plugins import constant_of, known_parts
 from jeat._support.signatures import check_takes
 from jeat.data import Data, load_data
 from jeat.metrics import Subject, check_settings, find, outside_of
@@ -33,7 +33,8 @@ def check_metrics(
         given: ``samples``, ``judge`` and ``outside``, by name.
 
     Raises:
-        ValueError: an unknown metric, or one that needs what was not given.
+        ValueError: an unknown metric, one that needs what was not given, or something given that
+            none of them looks at.
         Exception: of a metric's own ``check``, as where a file is not there.
     """
     for metric in metrics:
@@ -47,6 +48,19 @@ def check_metrics(
             flags = [f"--{name}" if name in given else f"--{metric}.{name}" for name in either]
             raise SettingError(f"{metric} needs {', or '.join(flags)}")
         check_settings(metric, own)
+    for name, value in given.items():
+        if value is not None and not any(_looks_at(metric, name) for metric in metrics):
+            looking = [metric for metric in known_parts("metrics") if _looks_at(metric, name)]
+            raise SettingError(
+                f"none of the metrics looks at --{name}: name one that does with --metrics: "
+                f"{', '.join(looking)}"
+            )
+
+
+def _looks_at(metric: str, name: str) -> bool:
+    """Whether a metric declares that it needs ``name``, alone or beside others."""
+    needs = [*(constant_of("metrics", metric, "needs") or ())]
+    return name in [*needs, *(constant_of("metrics", metric, "needs_either") or ())]
 
 
 def check_outside(name: str | None, shape: tuple[int, ...]) -> None:

@@ -38,7 +38,8 @@ def left_by_pgd(
         pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
         random_start=random_start,
     )  # fmt: skip
-    left = _left(net, x, y, attack, precision)
+    left = torch.cat([_right(net, *piece, "fp32") for piece in pieces(x, y, 500)])
+    left &= _left(net, x, y, attack, precision)
     doubt_reach(eps, steps, step_size)
     for _ in range(restarts - 1):
         if not left.any():

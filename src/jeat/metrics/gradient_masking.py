@@ -185,6 +185,9 @@ def signs_of_masking(figures: Mapping[str, float]) -> list[str]:
     def counts(share: float, either: float) -> bool:
         return share > _ALLOWED + _ERRORS * math.sqrt(either / n)
 
+    def said(share: float) -> str:
+        return f"{round(share * n)}"
+
     found = []
     for name, what in _OTHERS.items():
         if f"masking_{name}" not in figures:
@@ -192,15 +195,15 @@ def signs_of_masking(figures: Mapping[str, float]) -> list[str]:
         left, only = figures[f"masking_{name}"], figures[f"masking_{name}_only"]
         ahead = pgd - left
         if counts(ahead, max(only, 2 * only - ahead)):  # b + c, as ahead is b - c
-            found.append(f"{what} leaves {left:.3g} of {n:.0f} images right, PGD-20 {pgd:.3g}")
+            found.append(f"{what} leaves {said(left)} of {n:.0f} images right, PGD-20 {said(pgd)}")
     nan = figures.get("masking_nan_gradient", 0.0)  # measured before there was such a figure
     unbounded, zero = figures["masking_unbounded"], figures["masking_zero_gradient"] - nan
     if counts(unbounded, unbounded):
-        found.append(f"PGD-20 without bound leaves {unbounded:.3g} of {n:.0f} images right")
+        found.append(f"PGD-20 without bound leaves {said(unbounded)} of {n:.0f} images right")
     if counts(zero, zero):
-        found.append(f"the gradient is exactly zero at {zero:.3g} of {n:.0f} images")
+        found.append(f"the gradient is exactly zero at {said(zero)} of {n:.0f} images")
     if nan > 0:
-        found.append(f"the gradient is NaN or infinite at {nan:.3g} of {n:.0f} images")
+        found.append(f"the gradient is NaN or infinite at {said(nan)} of {n:.0f} images")
     return [f"gradients look masked: {sign}" for sign in found]
 
 

@@ -34,11 +34,10 @@ def robust_accuracy(
     """The share of images that :func:`jeat.attacks.pgd` leaves classified as their label.
 
     The defaults are the paper's PGD-20 at 8/255 (Table 3), with the step 2/255, one random start
-    and cross-entropy, which it does not print. An image is not robust if any iterate is classified
-    otherwise: it then leaves the attack. Table 1's attacks are one step from the image itself,
-    ``steps=1, step_size=eps, random_start=False``; the image then counts as an iterate.
-    Where bf16 gradients took an image for fooled and fp32 does not, it is attacked once more, to
-    the end. Net in eval mode.
+    and cross-entropy, which it does not print. An image is not robust if it, or any iterate, is
+    classified otherwise: it then leaves the attack. Table 1's attacks are one step from the image
+    itself, ``steps=1, step_size=eps, random_start=False``. Where bf16 gradients took an image for
+    fooled and fp32 does not, it is attacked once more, to the end. Net in eval mode.
 
     Args:
         net, x, y, eps, steps, step_size, norm, loss, random_start: as :func:`jeat.attacks.pgd`.

@@ -111,11 +111,12 @@ class Paper:
         if self.thorough and seed == 0 and method == suite.methods()[0]:
             samples |= {ruler: ruler for ruler in RULERS}
         for name, file in samples.items():
-            looks = JUDGED if name not in RULERS else JUDGED[:2]
+            looks, number = JUDGED, self.n_accuracy
+            if name in RULERS:  # as many as are drawn
+                looks, number = JUDGED[:2], suite.per_class * suite.classes
             looked = Measurement(
-                net, looks + ("image_statistics",) * self.thorough, self.settings,
-                number=self.n_accuracy, seed=seed, judge=judge, samples=file,
-                compared=self.compared,
+                net, looks + ("image_statistics",) * self.thorough, self.settings, number=number,
+                seed=seed, judge=judge, samples=file, compared=self.compared,
             )  # fmt: skip
             found[name] = looked
             if self.thorough:
