@@ -14,11 +14,11 @@ from jeat.data.images import Data, Images
 
 __all__ = ["as_number", "check_learnable"]
 
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
 
 def as_number(label: str) -> Decimal | None:
-    """The number that a text is, however it is written: 1, 01 and 1.0 are one; None for none."""
+    """The number that a text is: 1, 01, 1.0 and 1e0 are one; None for none."""
     return Decimal(label) if _NUMBER.fullmatch(label) else None
 
 

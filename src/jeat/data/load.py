@@ -23,6 +23,7 @@ from jeat.data.sources import reader_of
 
 __all__ = ["fixed", "load_data", "settled"]
 
+_RULES = 2  # raised where what is read of a source, or said of it, changes
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -147,7 +148,8 @@ def _check_label(source: str, how: Reading, has_columns: bool) -> None:
 
 def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
     """What a reader with a ``key(source, path)`` reads, once for each key and reading."""
-    key = hashlib.sha256(how.of(reader.key(source, path)).encode()).hexdigest()[:24]
+    known_by = f"{_RULES} {how.of(reader.key(source, path))}"
+    key = hashlib.sha256(known_by.encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:

@@ -72,6 +72,8 @@ def train_and_test(
                 "tenth image of a class: add a split 'train', or rename it to that",
                 stacklevel=1,
             )
+        else:
+            _say_held_out(source)
         return names[0], None
     if "train" not in names:
         raise ValueError(f"{source} has no split named 'train', only: {', '.join(names)}")
@@ -86,7 +88,9 @@ def train_and_test(
             f"split {tests[0]!r} of {source} has no labels: {where} holds {holds}; remove the "
             "split, so that a part of 'train' is held out"
         )
-    if labelled and labelled[0] != tests[0]:
+    if not tests:
+        _say_held_out(source)
+    elif labelled[0] != tests[0]:
         warnings.warn(
             f"{source}: split {tests[0]!r} has no labels, so {labelled[0]!r} stands in",
             stacklevel=1,
@@ -103,12 +107,17 @@ def train_and_test(
     return "train", labelled[0] if labelled else None
 
 
+def _say_held_out(source: str) -> None:
+    warnings.warn(
+        f"{source}: there is no test split, so every tenth image of a class is held out",
+        stacklevel=1,
+    )
+
+
 def data_of_parts(
     source: str,
     parts: Mapping[str, Part],
     classes: Sequence[str] | None = None,
-    *,
-    whole: bool = False,
 ) -> Data:
     """The data set of splits that are arrays, whose labels are numbers of classes, or text.
 
@@ -118,7 +127,6 @@ def data_of_parts(
         source: how the user named it.
         parts: by split.
         classes: names.
-        whole: whether there are no splits, but all images. Else a missing test split is warned of.
 
     Raises:
         ValueError: arrays that are no labelled images, splits as :func:`train_and_test`.
@@ -140,11 +148,6 @@ def data_of_parts(
     assert classes is not None
     if test is not None:
         return Data(found[train], found[test], tuple(classes))
-    if train == "train" and not whole:
-        warnings.warn(
-            f"{source}: there is no test split, so every tenth image of a class is held out",
-            stacklevel=1,
-        )
     return Data.held_out(found[train], tuple(classes))
 
 
