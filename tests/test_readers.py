@@ -105,7 +105,7 @@ def test_a_zip_whose_names_are_those_of_windows_is_the_folder_in_it(tmp_path):
     names = ["photos\\" + str(f.relative_to(folder)).replace("/", "\\") for f in files]
     members = [(name, f.read_bytes()) for name, f in zip(names, files, strict=True)]
     archive = zip_of(tmp_path / "a.zip", ("photos\\train\\", b""), *members)
-    assert holds(load_data(archive))
+    assert load_data(archive).digest() == load_data(folder).digest()
 
 
 ARCHIVES = ["a.zip", "a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz"]
