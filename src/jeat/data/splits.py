@@ -83,10 +83,11 @@ def train_and_test(
     found = {name: labels(name) for name in tests}
     labelled = [name for name in tests if not all(map(is_missing, found[name]))]
     if tests and not labelled:
-        holds = found[tests[0]][0] if len(found[tests[0]]) else "nothing"
+        first = found[tests[0]]
+        why = f"has no labels: {where} holds {first[0]}" if len(first) else "holds no images"
         raise ValueError(
-            f"split {tests[0]!r} of {source} has no labels: {where} holds {holds}; remove the "
-            "split, so that a part of 'train' is held out"
+            f"split {tests[0]!r} of {source} {why}; remove the split, so that a part of 'train' is "
+            "held out"
         )
     if not tests:
         _say_held_out(source)
