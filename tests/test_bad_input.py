@@ -405,7 +405,7 @@ COMMANDS = [
     (train("--data half.csv"), 1, "the label in row 0 is '0.5'", "number the classes"),
     (train("--data 'one number.csv'"), 1, "labels '10' and '1e1' are one number", "in one way"),
     (train("--data 'numbers of none.csv'"), 1, "a label is missing in row 0", "-1 stands for none"),
-    (train("--data 'two sizes.npz'"), 1, "differ in size ((8, 8) to train on, but (7, 8)", "--size"),
+    (train("--data 'two sizes.npz'"), 1, "differ in size ((8, 8) to train on, but (7", "--size"),
     (train("--data 'splits alone'"), 1, "no column of labels beside 'split'", "label=split"),
     (train("--data 'splits as labels'"), 1, "column 'label' of", "by label=label"),
     (train("--data 'splits elsewhere'"), 1, "column 'kind' of", "rename it to 'split'"),
