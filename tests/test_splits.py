@@ -570,7 +570,7 @@ def test_what_is_done_with_a_validation_split_is_said(tmp_path, split):
     [
         ({"train": (0, 1, -1)}, "split 'train'|label -1 in row 2|0..1"),
         ({"test": (0, 2)}, "split 'test'|label 2 in row 1|0..1"),
-        ({"side": 5}, "split 'test'|(2, 1, 5, 5)|one shape"),
+        ({"side": 5}, "differ in size|(4, 4) to train on|(5, 5) to test on|--size"),
         ({"kind": torch.float32}, "split 'train'|uint8|float32"),
         ({"train": (0.0, 1.0)}, "split 'train'|int64|float32"),
         ({"test": ()}, "split 'test'|holds no images"),

@@ -17,7 +17,7 @@ from jeat.data.columns import named
 from jeat.data.images import Data, from_arrays
 from jeat.data.pairs import TAKEN, Split, split_of
 from jeat.data.sources.hugging_face import read_splits
-from jeat.data.splits import SPLIT_OF, WORDS, column_of, train_and_test
+from jeat.data.splits import SPLIT_OF, WORDS, column_of, held_out, train_and_test
 
 __all__ = ["data_of_object", "has_columns", "is_named", "name_of_object"]
 
@@ -97,7 +97,7 @@ def _read(name: str, splits: Mapping[str, Any], how: Reading) -> Data:
     try:
         parts = [from_arrays(x, labels[k], classes, axis=-1) for k, (x, _, _) in found.items()]
         if len(parts) == 1:
-            return Data.held_out(parts[0], classes)
+            return held_out(name, next(iter(splits)), parts[0], classes)
         return Data(parts[0], parts[1], classes)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jeat.data.columns import is_missing, named
-from jeat.data.images import Data, from_arrays
+from jeat.data.images import Data, Images, from_arrays
 
 __all__ = [
     "SPLIT_OF",
@@ -16,6 +16,7 @@ __all__ = [
     "Part",
     "column_of",
     "data_of_parts",
+    "held_out",
     "split_named",
     "train_and_test",
 ]
@@ -72,8 +73,6 @@ def train_and_test(
                 "tenth image of a class: add a split 'train', or rename it to that",
                 stacklevel=1,
             )
-        else:
-            _say_held_out(source)
         return names[0], None
     if "train" not in names:
         raise ValueError(f"{source} has no split named 'train', only: {', '.join(names)}")
@@ -89,9 +88,7 @@ def train_and_test(
             f"split {tests[0]!r} of {source} {why}; remove the split, so that a part of 'train' is "
             "held out"
         )
-    if not tests:
-        _say_held_out(source)
-    elif labelled[0] != tests[0]:
+    if labelled and labelled[0] != tests[0]:
         warnings.warn(
             f"{source}: split {tests[0]!r} has no labels, so {labelled[0]!r} stands in",
             stacklevel=1,
@@ -108,11 +105,18 @@ def train_and_test(
     return "train", labelled[0] if labelled else None
 
 
-def _say_held_out(source: str) -> None:
-    warnings.warn(
-        f"{source}: there is no test split, so every tenth image of a class is held out",
-        stacklevel=1,
-    )
+def held_out(source: str, split: str, images: Images, classes: tuple[str, ...]) -> Data:
+    """:meth:`Data.held_out` of the split to train on, which is said; arguments as there.
+
+    Of one to test on, :func:`train_and_test` said it.
+    """
+    data = Data.held_out(images, classes)
+    if split not in ("test", "validation"):
+        warnings.warn(
+            f"{source}: there is no test split, so every tenth image of a class is held out",
+            stacklevel=1,
+        )
+    return data
 
 
 def data_of_parts(
@@ -149,7 +153,7 @@ def data_of_parts(
     assert classes is not None
     if test is not None:
         return Data(found[train], found[test], tuple(classes))
-    return Data.held_out(found[train], tuple(classes))
+    return held_out(source, train, found[train], tuple(classes))
 
 
 def column_of(y: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
 from jeat.data.sources._features import image_column, label_of, split_by_column
 from jeat.data.split_files import check_tables, has_card, images_of
-from jeat.data.splits import split_named, train_and_test
+from jeat.data.splits import held_out, split_named, train_and_test
 
 __all__ = ["key", "read", "read_splits", "reads"]
 
@@ -142,7 +142,9 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
             parts.append(from_arrays(x, y[name], classes, axis=-1))
         except ValueError as error:
             raise ValueError(f"{where(name)}: {error}") from error
-    return Data(parts[0], parts[1], classes) if test else Data.held_out(parts[0], classes)
+    if test is None:
+        return held_out(source, train, parts[0], classes)
+    return Data(parts[0], parts[1], classes)
 
 
 def _check_columns(said: str, part: Any, image: str, label: str, feature: Any) -> None:
