@@ -158,11 +158,12 @@ def _empty(
 
 
 def _say_empty(folder: Path, empty: list[Parts]) -> None:
-    if empty:
+    one = "holds", "it is", "it"
+    hold, they_are, them = one if len(empty) == 1 else ("hold", "they are", "them")
+    if places := [str(Path(*p)) for p in empty]:
         warnings.warn(
-            f"{folder}: there is no PNG, JPEG or other image that is read in "
-            f"{several([str(Path(*p)) for p in empty])}, so that is no class and no split: put "
-            "images there, or remove it",
+            f"{folder}: {several(places)} {hold} no image that can be read, so {they_are} no class "
+            f"and no split: put images there, or remove {them}",
             stacklevel=1,
         )
 
