@@ -31,7 +31,7 @@ INSIDE = {
     ],
     "data": [
         "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
-        "split_columns", "split_files", "folders", "sources", "given", "load",
+        "split_columns", "split_files", "folders", "sources", "pairs", "given", "load",
     ],
     "attacks": ["balls", "pgd"],
     "nets": [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pandas
 import pytest
 import torch
 from PIL import Image
@@ -46,8 +47,8 @@ def floats(image):
     return torch.from_numpy(np.array(image)).movedim(-1, 0) / 255
 
 
-def table(part):
-    kinds = {"bird": datasets.Image(), "name": datasets.ClassLabel(names=list(NAMES))}
+def table(part, names=NAMES):
+    kinds = {"bird": datasets.Image(), "name": datasets.ClassLabel(names=list(names))}
     rows = {"bird": [image for image, _ in Birds(part)], "name": Y[part].tolist()}
     return datasets.Dataset.from_dict(rows, datasets.Features(kinds))
 
@@ -65,9 +66,14 @@ def loader(part, **how):
         (Subset(Birds(slice(0, 45)), range(36)), Subset(Birds(slice(0, 45)), range(36, 45))),
         (loader(TRAIN), loader(TEST)),
         datasets.DatasetDict(train=table(TRAIN), test=table(TEST)),
+        (table(TRAIN), table(TEST)),
+        {"Training": table(TRAIN), "eval": table(TEST)},
     ],
-    ids=["Data", "torchvision", "transforms", "Subset", "DataLoader", "DatasetDict"],
-)
+    ids=[
+        "Data", "torchvision", "transforms", "Subset", "DataLoader", "DatasetDict", "Datasets",
+        "words of splits",
+    ],
+)  # fmt: skip
 def test_the_same_images_are_the_same_data_whatever_holds_them(source):
     assert load_data(source).digest() == EXPECTED.digest()
 
@@ -81,15 +87,46 @@ def test_the_same_images_are_the_same_data_whatever_holds_them(source):
         ((X[TRAIN].movedim(1, -1), Y[TRAIN]), (X[TEST].movedim(1, -1).numpy(), Y[TEST])),
         (TensorDataset(X[TRAIN], Y[TRAIN]), TensorDataset(X[TEST], Y[TEST])),
         (Numbered(TRAIN), Numbered(TEST)),
+        ((X[TRAIN], Y[TRAIN].tolist()), (X[TEST], tuple(Y[TEST].tolist()))),
+        ((X[TRAIN], pandas.Series(Y[TRAIN])), (X[TEST].numpy(), pandas.Series(Y[TEST]))),
     ],
-    ids=["bytes", "floats", "dtypes", "channels last", "TensorDataset", "no names"],
-)
+    ids=[
+        "bytes", "floats", "dtypes", "channels last", "TensorDataset", "no names", "lists",
+        "Series",
+    ],
+)  # fmt: skip
 def test_classes_without_names_are_numbers(source):
     data = load_data(source)
     assert data.classes == ("0", "1", "2")
     assert torch.equal(data.train.x, X[TRAIN])
     assert torch.equal(data.train.y, Y[TRAIN])
     assert (data.test.x.int() - X[TEST].int()).abs().max() <= 1  # bfloat16 has 8 bits
+
+
+@pytest.mark.parametrize(
+    ("of", "kind"),
+    [
+        (Birds, dict), (lambda part: (X[part], Y[part].tolist()), dict), (table, dict),
+        (table, datasets.DatasetDict),
+    ],
+    ids=["torchvision", "lists", "Datasets", "DatasetDict"],
+)  # fmt: skip
+def test_a_split_for_validation_stands_in_or_is_held_out_and_that_is_said(of, kind):
+    more = slice(30, 36)
+    with pytest.warns(UserWarning, match="no split 'test', so 'validation' is tested on"):
+        data = load_data(kind({"train": of(TRAIN), "val": of(TEST)}))
+    assert torch.equal(data.test.x, X[TEST])
+    with pytest.warns(UserWarning, match="split 'validation' is held out"):
+        data = load_data(kind({"train": of(TRAIN), "val": of(more), "test": of(TEST)}))
+    assert torch.equal(data.test.x, X[TEST])
+
+
+@pytest.mark.parametrize("names", [list(NAMES), tuple(NAMES), np.array(NAMES)])
+def test_labels_beside_tensors_may_be_text(names):
+    y = [names[k] for k in Y]
+    data = load_data((X, y))
+    assert data.classes == ("emu", "owl", "tit")
+    assert data.digest() == load_data([*zip(X, map(str, y), strict=True)]).digest()
 
 
 def test_labels_of_text_are_classes_in_order():
@@ -153,14 +190,59 @@ def test_a_column_of_labels_is_chosen_among_several():
     [
         (3, "3 is no data set: give a name"),
         (None, "got None"),
-        ((X, Y[:3]), "as many labels"),
-        ((X, [0] * 45), "as many labels"),
+        ((X, Y[:3]), "split 'train' of .* has 45 images and 3 labels"),
+        ((X, Y.tolist()[:44]), "has 45 images and 44 labels"),
+        (((X, Y), (X, Y[1:])), "split 'test' of .* has 45 images and 44 labels"),
+        ((X, [0] * 45), "images of one class"),
+        ((X, "abc"), "labels are a list, an array or a tensor, one an image, got 'abc'"),
+        ((X, {0: 1}), "labels are a list, .* got {0: 1}"),
+        ((X, None), "labels are a list, .* got None"),
+        ((X, (k for k in Y)), "labels are a list, .* got a generator"),
+        ((X, Y[0]), "labels are a list, .* got a Tensor"),
+        ((X[0, 0, 0, 0], Y), "has 1 number and 45 labels"),
+        ((X, [[k] * 2 for k in Y]), "item 0 of .*one number or text"),
+        ((X[:0], Y[:0]), "split 'train' of .* holds no images"),
+        (((X, Y), (X[:0], Y[:0])), "split 'test' of .* holds no images"),
+        (TensorDataset(X[:0], Y[:0]), "holds no images"),
+        (DataLoader(TensorDataset(X, Y), batch_size=99, drop_last=True), "holds no images"),
+        ([], "holds no images"),
+        (table(slice(0, 0)), "holds no images"),
+        (
+            (table(TRAIN), table(slice(0, 0))),
+            "split 'test' .* no images; remove the split",
+        ),
+        (
+            pandas.DataFrame({"image": [*range(9)], "label": 0}),
+            "DataFrame gives no item 0 .*give",
+        ),
+        ((X.to("meta"), Y), "images of split 'train' .* meta holds no values"),
+        ((X, Y.to("meta")), "labels of split 'train' .* meta holds no values"),
+        (TensorDataset(X.to("meta"), Y), "image 0 of .* meta holds no values"),
+        (TensorDataset(X, Y.to("meta")), "item 0 of .* meta holds no values"),
+        (Data(Images(X.to("meta"), Y), Images(X, Y), NAMES), "'train' of .* meta holds no values"),
+        (Data(Images(X, Y), Images(X, Y.to("meta")), NAMES), "'test' of .* meta holds no values"),
+        (((X / 255).to_sparse(), Y), r"dense, got torch.sparse_coo: call .to_dense\(\)"),
+        ({}, "must be a data set, got {}"),
+        ((None, None), r"must be a data set, got \(None, None\)"),
+        ({"train": table(TRAIN), "test": Birds(TEST)}, "train is a Dataset, test is a Birds: give"),
+        ((Birds(TRAIN), table(TEST)), "train is a Birds, test is a Dataset: give all as one kind"),
+        ((table(TRAIN), table(TEST).remove_columns("name")), "'test' of .* has no column 'name'"),
+        ((table(TRAIN), table(TEST).remove_columns("bird")), "'test' of .* has no column 'bird'"),
+        (
+            (table(TRAIN), table(TEST, NAMES[::-1])),
+            "the classes .*'emu', 'tit'.* another split",
+        ),
+        (
+            {"train": Birds(TRAIN), "val": Birds(TEST), "dev": Birds(TEST)},
+            "val, dev two are one",
+        ),
+        (list(X), r"item 0 is a Tensor: give pairs, such as \[\*zip\(x, y\)\]"),
         ((X[TRAIN].float(), Y[TRAIN]), r"lie in \[0, 1\].*leave a normalisation out"),
         ((X[TRAIN].int(), Y[TRAIN]), "uint8 or floats"),
         ((X[:, :2], Y), "C = 1 or 3"),
         ((X, Y / 2), "whole numbers"),
         ((X, Y - 1), r"lie in 0\.\.1"),
-        ({"training": Birds(TRAIN)}, "splits are train and test, got training"),
+        ({"fold": Birds(TRAIN)}, "splits are train, validation and test, got fold"),
         (TensorDataset(X), r"gives \(image, label\), item 0 is a tuple"),
         ([1, 2, 3], r"gives \(image, label\), item 0 is 1"),
         (DataLoader(TensorDataset(X, Y, Y)), r"batches \(images, labels\)"),

@@ -99,6 +99,15 @@ def packed(folder, file, top=""):
     return file
 
 
+def test_a_zip_whose_names_are_those_of_windows_is_the_folder_in_it(tmp_path):
+    folder = images(tmp_path / "photos")
+    files = [f for f in sorted(folder.rglob("*")) if f.is_file()]
+    names = ["photos\\" + str(f.relative_to(folder)).replace("/", "\\") for f in files]
+    members = [(name, f.read_bytes()) for name, f in zip(names, files, strict=True)]
+    archive = zip_of(tmp_path / "a.zip", ("photos\\train\\", b""), *members)
+    assert load_data(archive).digest() == load_data(folder).digest()
+
+
 ARCHIVES = ["a.zip", "a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz"]
 
 
@@ -199,6 +208,9 @@ def zip_link(name):
         (lambda p: zip_of(p / "a.zip", (zip_link("x.png"), b"/etc")), "'x.png', a link or device"),
         (lambda p: zip_of(p / "a.zip", ("a/x", b""), ("a/x", b"")), "'a/x' twice"),
         (lambda p: zip_of(p / "a.zip", ("a", b""), ("a/x", b"")), "'a/x' twice"),
+        (lambda p: zip_of(p / "a.zip", ("C:\\x.png", b"1")), "which leads out of its folder"),
+        (lambda p: zip_of(p / "a.zip", ("\\x.png", b"1")), "which leads out of its folder"),
+        (lambda p: tar_of(p / "a.tar", ("a\\x.png", b"1")), "may or may not be folders: unpack it"),
         (lambda p: tar_of(p / "a.tar", ("../x.png", b"1")), "'../x.png', which leads out of"),
         (lambda p: tar_of(p / "a.tar", ("/x.png", b"1")), "'/x.png', which leads out of"),
         (lambda p: tar_of(p / "a.tar", (linked(tarfile.SYMTYPE), b"")), "a link or device"),
@@ -310,6 +322,9 @@ def test_a_table_may_have_numbers_images_below_and_columns_of_other_names(tmp_pa
         Image.fromarray(image).save(tmp_path / f"set/deep/{i}.png")
         rows.append((str(100 + i), f"deep/{i}.png", (2, 10)[Y[i]], ("training", "TEST")[i >= 28]))
     file = table(tmp_path / "set", ("id", "where", "kind", "split"), rows=rows, images=False)
+    assert holds(load_data(file, label="kind"), classes=("2", "10"))
+    windows = [(k, where.replace("/", "\\"), *more) for k, where, *more in rows]
+    table(tmp_path / "set", ("id", "where", "kind", "split"), rows=windows, images=False)
     assert holds(load_data(file, label="kind"), classes=("2", "10"))
     refused(file, "column of labels", "id (text), kind (text)", "label=COLUMN")
     refused(file, "every row has a label of its own", label="id")

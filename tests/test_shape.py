@@ -107,6 +107,69 @@ def test_a_data_set_is_brought_to_a_size_as_its_image_files_are(tmp_path):
         load_data(folder)
 
 
+def of_splits(form, folder, train, test):
+    """Two splits, whose images need not be of one kind, as a source of data."""
+    arrays = [s.x.movedim(1, -1).squeeze(-1).numpy() for s in (train, test)]
+    if form == "npz":
+        names = ("x_train", "y_train", "x_test", "y_test")
+        np.savez(
+            folder / "a.npz",
+            **dict(zip(names, (arrays[0], train.y, arrays[1], test.y), strict=True)),
+        )
+        return folder / "a.npz"
+    if form in ("folders", "paths.csv"):
+        lines = ["path,label,split"]
+        for split, x, y in (("train", arrays[0], train.y), ("test", arrays[1], test.y)):
+            for i, image in enumerate(x):
+                file = f"{split}/{y[i]}/{i:02}.png"
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(image).save(folder / file)
+                lines.append(f"{file},{y[i]},{split}")
+        if form == "folders":
+            return folder
+        (folder / form).write_text("\n".join(lines))
+        return folder / form
+    if form == "Data":
+        return Data(train, test, ("0", "1", "2"))
+    return (train.x, train.y), (test.x, test.y)
+
+
+FORMS = ["npz", "folders", "paths.csv", "Data", "tensors"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [(8, 12), (8, 10), (6, 5)])
+def test_two_splits_of_two_sizes_are_refused_unless_one_is_given(form, size, tmp_path):
+    one, other = oblong(shape=(3, 8, 12)), oblong(shape=(3, 8, 10))
+    source = of_splits(form, tmp_path, one.train, other.test)
+    with pytest.raises(
+        ValueError, match=r"differ in size \(\(8, 12\).*\(8, 10\).*by --size 32, or"
+    ):
+        load_data(source)
+    data = load_data(source, size=size)
+    assert sorted_by_class(data.train, resized(one, size).train)
+    assert sorted_by_class(data.test, resized(other, size).test)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("grey", ["train", "test"])
+def test_a_grey_split_beside_one_in_colour_becomes_colour(form, grey, tmp_path):
+    splits = {"train": oblong().train, "test": oblong().test}
+    splits[grey] = getattr(oblong(shape=(1, 8, 12)), grey)
+    data = load_data(of_splits(form, tmp_path, splits["train"], splits["test"]))
+    splits[grey] = Images(splits[grey].x.repeat(1, 3, 1, 1), splits[grey].y)
+    assert sorted_by_class(data.train, splits["train"])
+    assert sorted_by_class(data.test, splits["test"])
+
+
+def sorted_by_class(found, expected):
+    """Whether these are the images and labels, in the order of classes."""
+    at, order = (s.y.argsort(stable=True) for s in (found, expected))
+    return torch.equal(found.x[at], expected.x[order]) and torch.equal(
+        found.y[at], expected.y[order]
+    )
+
+
 @pytest.mark.parametrize("given", ["files", "paths.csv", "objects", "tensors"])
 def test_what_finds_no_room_in_memory_is_refused_once_the_first_image_is_decoded(
     given, tmp_path, monkeypatch

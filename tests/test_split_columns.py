@@ -212,7 +212,9 @@ def test_class_folders_are_classes_though_all_are_words_of_splits(tmp_path):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("pair", [("1", "1.0"), ("1", "01"), ("2", "+2"), ("0", "-0.0")])
+@pytest.mark.parametrize(
+    "pair", [("1", "1.0"), ("1", "01"), ("2", "+2"), ("0", "-0.0"), ("10", "1e1"), (".5", "0.5")]
+)
 def test_a_number_that_is_written_in_two_ways_is_refused(tmp_path, form, pair):
     labels = [*pair, "7", "8"] * (N // 4)
     said = refused(source_of(form, tmp_path, {"label": labels}))
@@ -229,6 +231,39 @@ def test_labels_that_are_likely_missing_are_said(tmp_path, form, odd):
     assert f"2 labels are {odd!r}" in text
     assert "label)" in text or "column 'label'" in text
     assert set(data.classes) == {odd, "cat", "dog"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        (["0.0", "1.0"], ("0", "1")), (["10.0", "9."], ("9", "10")), (["1e1", "2.0"], ("2", "10")),
+        (["1", "2"], ("1", "2")), (["01", "02"], ("01", "02")), (["1.0", "v2"], ("1.0", "v2")),
+        (["1.5", "x"], ("1.5", "x")), (["2.0", "nan"], ("2", "nan")), (["1,5", "2,5"], None),
+    ],
+)  # fmt: skip
+def test_whole_floats_in_text_are_numbers_of_classes_where_all_labels_are(
+    tmp_path, form, values, classes
+):
+    data, _ = loaded(source_of(form, tmp_path, {"label": values * (N // 2)}))
+    assert data.classes == (classes or tuple(values))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        (["1", "0.5"], "row 1 is '0.5': labels are whole numbers or text"),
+        (["0.5", "1.5"], "row 0 is '0.5'"),
+        (["1.0", "2.5e-1"], "row 1 is '2.5e-1'"),
+        (["nan", "0.5"], "row 1 is '0.5'"),
+        (["1.0", "-1.0"], "a label is missing in row 1"),
+    ],
+)
+def test_floats_in_text_that_are_not_whole_or_stand_for_none_are_refused(
+    tmp_path, form, values, word
+):
+    assert word in refused(source_of(form, tmp_path, {"label": values * (N // 2)}))
 
 
 @pytest.mark.parametrize("form", ["parquet", "Dataset"])
@@ -269,6 +304,6 @@ def test_folders_whose_names_are_one_number_are_said(tmp_path):
         (tmp_path / "set" / name).mkdir(parents=True)
         for i in range(10):
             (tmp_path / "set" / name / f"{i}.png").write_bytes(image(10 * k + i))
-    data, (said,) = loaded(tmp_path / "set")
+    data, (_, said) = loaded(tmp_path / "set")
     assert said.endswith("differ in case, accents' spelling or zeros only: '01', '1'")
     assert data.classes == ("01", "1", "2")

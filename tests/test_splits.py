@@ -1,6 +1,8 @@
 """A split is a top folder of a known name; labels that cannot be learnt or scored are named."""
 
 import os
+import re
+import shutil
 import warnings
 
 import datasets
@@ -43,6 +45,7 @@ def loaded(root):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.filterwarnings("ignore", ".*no split 'test', so 'validation' is tested on")
+        warnings.filterwarnings("ignore", ".*no test split, so every tenth image of a class is")
         data = load_data(root)
     places = (torch.bincount(s.x[:, 0, 0, 0].long()).tolist() for s in (data.train, data.test))
     for split in (data.train, data.test):
@@ -233,6 +236,87 @@ def test_a_file_in_a_class_folder_that_is_no_image_is_said(tmp_path, file, capsy
     assert said == [f"jeat: warning: {root}: 1 file is left out, such as {file}"]
 
 
+EMPTY = {
+    "a class": (["train/c"], "train/c"),
+    "a class and its test": (["train/c", "test/c"], "test/c and train/c"),
+    "a class of other files": (["train/c/notes.txt"], "train/c"),
+    "classes in several": (["train/c", "train/d", "test/d"], r"test/d and train/c \(and 1 more\)"),
+    "a class of the test alone": (["test/b"], None),
+    "a folder beside splits": (["docs", "src/a"], None),
+    "a folder in a class": (["train/a/more"], None),
+    "hidden": (["train/.c", "train/__c__"], None),
+    "a split": (["val"], "val"),
+    "a split of classes": (["val/a", "val/b"], "val"),
+}
+
+
+def planted(root, *names):
+    """Empty folders, and files that are no images."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("?") if "." in name[-4:] else (root / name).mkdir(exist_ok=True)
+    return root
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_folder_without_images_that_may_be_a_class_or_split_is_said(tmp_path, form, kind):
+    names, named = EMPTY[kind]
+    root = planted(tree(tmp_path / "set", "train/a", "train/b", "test/a"), *names)
+    if form != "folder":
+        root = shutil.make_archive(tmp_path / "all", form, root)
+    for _ in range(2):  # the second is cached
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            assert load_data(root).classes == ("a", "b")
+        said = [str(w.message) for w in caught if "no image that can" in str(w.message)]
+        assert len(said) == (named is not None)
+        for text in said:
+            assert re.search(f": {named} holds? no image .* no class and no split", text)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "names", "named"),
+    [
+        (["a", "b"], ["c", "test"], "c and test"),
+        (["in/a", "in/b"], ["in/c"], "in/c"),
+        (["x/a", "x/b"], ["y"], "y"),
+        (["train/a", "train/b"], ["test/a", "test/b"], "test"),
+        (["train/a", "train/b"], ["test"], "test"),
+        (["test/a", "test/b"], ["train"], "train"),
+    ],
+)
+def test_a_split_that_is_empty_is_said_and_what_is_tested_on_in_its_place(
+    tmp_path, leaves, names, named
+):
+    root = planted(tree(tmp_path / "set", *leaves), *names)
+    with pytest.warns(UserWarning, match="every tenth image of a class") as caught:
+        data = load_data(root)
+    assert (len(data.train), len(data.test)) == (18, 2)
+    assert any(f": {named} hold" in str(w.message) for w in caught)
+
+
+@pytest.mark.parametrize(
+    "kind", ["folders", "one split", "csv", "csv of a split", "parquet", "zip"]
+)
+def test_that_every_tenth_image_is_held_out_is_said_of_every_source(tmp_path, kind):
+    root = tree(tmp_path / "set", *("train/a", "train/b") if kind == "one split" else ("a", "b"))
+    if kind.startswith("csv"):
+        rows = [f"{k}/{i}.png,{k},train" for k in "ab" for i in range(10)]
+        (root / "set.csv").write_text("\n".join(["path,label,split", *rows]))
+        if kind == "csv":
+            (root / "set.csv").write_text((root / "set.csv").read_text().replace("split", "more"))
+        source = (root / "set.csv", "label")
+    elif kind == "parquet":
+        source = (parquet(tmp_path / "p", {"train": [0, 1] * 10}, {"label": label("a", "b")}), None)
+    else:
+        source = (shutil.make_archive(root, "zip", root) if kind == "zip" else root, None)
+    for _ in range(2):  # the second is cached
+        with pytest.warns(UserWarning, match="there is no test split, so every tenth image"):
+            data = load_data(source[0], label=source[1])
+        assert (len(data.train), len(data.test)) == (18, 2)
+
+
 def label(*names):
     return datasets.ClassLabel(names=list(names))
 
@@ -336,7 +420,8 @@ def test_tables_of_other_names_that_are_read_as_one_split_are_said(tmp_path, kin
         data = load_data(root)
     assert len(data.train) + len(data.test) == 40
     named = f"{names[0]}.parquet and {names[1]}.parquet are read as one split"
-    assert [named in str(w.message) for w in said] == [True] * is_said
+    texts = [str(w.message) for w in said if "no test split" not in str(w.message)]
+    assert [named in text for text in texts] == [True] * is_said
 
 
 def test_two_tables_to_test_on_are_said(tmp_path):
@@ -485,7 +570,7 @@ def test_what_is_done_with_a_validation_split_is_said(tmp_path, split):
     [
         ({"train": (0, 1, -1)}, "split 'train'|label -1 in row 2|0..1"),
         ({"test": (0, 2)}, "split 'test'|label 2 in row 1|0..1"),
-        ({"side": 5}, "split 'test'|(2, 1, 5, 5)|one shape"),
+        ({"side": 5}, "differ in size|(4, 4) to train on|(5, 5) to test on|--size"),
         ({"kind": torch.float32}, "split 'train'|uint8|float32"),
         ({"train": (0.0, 1.0)}, "split 'train'|int64|float32"),
         ({"test": ()}, "split 'test'|holds no images"),

@@ -11,13 +11,25 @@ from torch import Tensor, nn
 from jeat._support.checks import NotFiniteError, quoted
 
 __all__ = [
-    "check_finite", "check_images", "check_labels", "check_logits", "check_pixels", "known_labels",
-    "pixel_fault", "weights_of",
+    "check_dense", "check_finite", "check_images", "check_labels", "check_logits", "check_pixels",
+    "known_labels", "pixel_fault", "weights_of",
 ]  # fmt: skip
 
 _KNOWN: ContextVar[bool] = ContextVar("known", default=False)
 
 TOLERANCE = 1e-6  # of pixels outside of [0, 1]: fp32 rounds so when they are normalised and back
+
+
+def check_dense(t: object, said: str) -> None:
+    """Check that a tensor holds values, and each of them; what is none is not looked at.
+
+    Raises:
+        ValueError: it is of the device ``meta``, or sparse.
+    """
+    if isinstance(t, Tensor) and t.is_meta:
+        raise ValueError(f"{said}: a tensor of the device meta holds no values: give one that does")
+    if isinstance(t, Tensor) and t.layout is not torch.strided:
+        raise ValueError(f"{said}: tensors must be dense, got {t.layout}: call .to_dense()")
 
 
 def check_logits(logits: Tensor) -> None:

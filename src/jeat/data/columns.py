@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def say_others(source: str, what: str, chosen: str, others: Sequence[str]) -> No
 
 def is_missing(label: object) -> bool:
     """Whether it stands for no label: null, NaN, nothing, or -1, as a number or in text."""
-    return label in (None, "", -1, "-1") or label != label
+    return label in (None, "", -1) or label != label or as_number(str(label)) == -1
 
 
 def named(
@@ -93,7 +94,8 @@ def named(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Labels by split as numbers, and the classes: all values, sorted, numbers by their size.
 
-    Text that may stand for a missing label, such as ``nan``, is a class, and warned of.
+    Text that may stand for a missing label, such as ``nan``, is a class, and warned of. Where all
+    other labels are numbers, text such as ``1.0`` is one, as a float is.
 
     Args:
         columns: split -> numbers or text.
@@ -104,19 +106,16 @@ def named(
             number is written in several ways.
     """
     texts = {split: _texts(values, where(split)) for split, values in columns.items()}
-    found = {k for values in texts.values() for k in values}
-    rows, first = sum(map(len, texts.values())), where(next(iter(texts)))
+    found, first = {k for values in texts.values() for k in values}, where(next(iter(texts)))
+    _check_once(found, first)
+    if all(as_number(k) is not None or _is_nothing(k) for k in found):
+        texts = {split: _whole(values, where(split)) for split, values in texts.items()}
+        found = {k for values in texts.values() for k in values}
+    rows = sum(map(len, texts.values()))
     if rows > 2 and len(found) == rows:
         raise ValueError(
             f"{first}: every row has a label of its own: name the column of classes by label=COLUMN"
         )
-    one: dict[object, str] = {}
-    for text in sorted(found, key=lambda k: (len(k), k)):
-        number = as_number(text)
-        if number is not None and (other := one.setdefault(number, text)) != text:
-            raise ValueError(
-                f"{first}: labels {other!r} and {text!r} are one number: write it in one way"
-            )
     for split, values in texts.items():
         _say_nothing(values, where(split))
     numbers = all(map(_NUMBER.fullmatch, found))
@@ -140,19 +139,52 @@ def _texts(labels: Sequence[Any], where: str) -> list[str]:
                 f"{where}: a label is missing in row {i}: give it one, or remove the row; -1 "
                 "stands for none"
             )
-        whole = not isinstance(label, float) or label.is_integer()
-        if not whole:
-            raise ValueError(
-                f"{where}: the label in row {i} is {quoted(label)}: labels are whole numbers or "
-                "text"
-            )
+        if isinstance(label, float) and not label.is_integer():
+            raise ValueError(_not_whole(label, i, where))
         found.append(str(int(label) if isinstance(label, float) else label))
     return found
 
 
+def _whole(labels: Sequence[str], where: str) -> list[str]:
+    """Numbers as text, those such as ``1.0`` and ``1e1`` without point and exponent.
+
+    Raises:
+        ValueError: one is not whole.
+    """
+    found = []
+    for i, label in enumerate(labels):
+        number = None if label.lstrip("+-").isdigit() else as_number(label)
+        if number is not None and number != number.to_integral_value():
+            raise ValueError(_not_whole(label, i, where))
+        found.append(label if number is None else str(int(number)))
+    return found
+
+
+def _not_whole(label: object, row: int, where: str) -> str:
+    return (
+        f"{where}: the label in row {row} is {quoted(label)}: labels are whole numbers or text; "
+        "number the classes from 0, or name them"
+    )
+
+
+def _check_once(labels: Iterable[str], where: str) -> None:
+    """Refuse one number that is written in several ways."""
+    one: dict[Decimal, str] = {}
+    for text in sorted(labels, key=lambda k: (len(k), k)):
+        number = as_number(text)
+        if number is not None and (other := one.setdefault(number, text)) != text:
+            raise ValueError(
+                f"{where}: labels {other!r} and {text!r} are one number: write it in one way"
+            )
+
+
+def _is_nothing(label: str) -> bool:
+    return label.strip().casefold() in _NOTHING
+
+
 def _say_nothing(labels: Sequence[str], where: str) -> None:
     """Warn of text that may stand for a missing label."""
-    if odd := [k for k in labels if k.strip().casefold() in _NOTHING]:
+    if odd := [k for k in labels if _is_nothing(k)]:
         listed = ", ".join(map(repr, dict.fromkeys(odd)))
         warnings.warn(
             f"{where}: {len(odd)} label{'s are' if odd[1:] else ' is'} {listed}, likely missing: "

@@ -64,6 +64,9 @@ def splits_of(folder: Path, files: Sequence[Path], *, say: bool = True) -> dict[
     used = [
         p for p in images if any(p[: len(name)] == name and len(p) > len(name) for name in read)
     ]
+    if say:
+        folders = [f.relative_to(folder).parts for f in files if f.is_dir()]
+        _say_empty(folder, _empty(folders, images, used, read, top))
     for name in read:
         below = [p[len(name) :] for p in used if p[: len(name)] == name]
         _check_nested(folder.joinpath(*name), below)
@@ -127,6 +130,42 @@ def _splits(folder: Path, images: list[Parts]) -> dict[str, Parts]:
                 f"{_RENAME}"
             )
     return found
+
+
+def _empty(
+    folders: Sequence[Parts], images: list[Parts], used: list[Parts], read: Set[Parts], top: Parts
+) -> list[Parts]:
+    """Folders without images that may be meant as a class or a split.
+
+    Args:
+        folders: all of a data set.
+        images: all of it.
+        used: those that are read.
+        read: the folders of splits, or ``top`` alone.
+        top: the folder that holds the splits or classes.
+    """
+    holds = {p[:n] for p in images for n in range(len(p))}
+    above, names = holds - {p[:-1] for p in used}, {p[-2] for p in used if p[1:]}
+    found = []
+    for p in sorted(folders):
+        hidden = any(word.startswith((".", "__")) for word in p)
+        if hidden or p in holds or p[:-1] not in above or p[-1] in names:
+            continue
+        is_class = read == {top} or any(p[: len(name)] == name for name in read)
+        if is_class or (p[:-1] == top and is_split(p[-1])):
+            found.append(p)
+    return found
+
+
+def _say_empty(folder: Path, empty: list[Parts]) -> None:
+    one = "holds", "it is", "it"
+    hold, they_are, them = one if len(empty) == 1 else ("hold", "they are", "them")
+    if places := [str(Path(*p)) for p in empty]:
+        warnings.warn(
+            f"{folder}: {several(places)} {hold} no image that can be read, so {they_are} no class "
+            f"and no split: put images there, or remove {them}",
+            stacklevel=1,
+        )
 
 
 def _check_nested(folder: Path, images: list[Parts]) -> None:

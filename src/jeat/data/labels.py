@@ -10,28 +10,32 @@ from decimal import Decimal
 import torch
 
 from jeat._support.checks import quoted
+from jeat._support.tensors import check_dense
 from jeat.data.images import Data, Images
 
-__all__ = ["as_number", "check_learnable"]
+__all__ = ["as_number", "check_learnable", "check_splits"]
 
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 
 
 def as_number(label: str) -> Decimal | None:
-    """The number that a text is, however it is written: 1, 01 and 1.0 are one; None for none."""
+    """The number that a text is: 1, 01, 1.0 and 1e0 are one; None for none."""
     return Decimal(label) if _NUMBER.fullmatch(label) else None
 
 
 def check_learnable(data: Data, source: str) -> None:
-    """Check images and labels of both splits; classes that can hardly be told are warned of.
+    """Check splits that :func:`check_splits` passed; classes that can hardly be told are warned of.
 
     Raises:
-        ValueError: images that are no uint8 tensors, of other channels than 1 or 3, or
-            whose shape differs between the splits; a split without images; classes that are no
-            names, or two of one name; a label that is no class; fewer than 2 classes to train on;
+        ValueError: images that differ in size between the splits; fewer than 2 classes to train on;
             a class to test on only.
     """
-    _check_splits(data, source)
+    sizes = [tuple(s.x.shape[2:]) for s in (data.train, data.test)]
+    if sizes[0] != sizes[1]:
+        raise ValueError(
+            f"images of {source} differ in size ({sizes[0]} to train on, but {sizes[1]} to test "
+            "on): bring them to one by --size 32, or size=32 in Python"
+        )
     train, test = (
         torch.bincount(s.y, minlength=len(data.classes)).tolist() for s in (data.train, data.test)
     )
@@ -61,8 +65,13 @@ def check_learnable(data: Data, source: str) -> None:
     _warn(source, "differ in case, accents' spelling or zeros only", sorted(alike))
 
 
-def _check_splits(data: Data, source: str) -> None:
-    """Refuse splits that are no labelled images of these classes."""
+def check_splits(data: Data, source: str) -> None:
+    """Check images, labels and classes of both splits.
+
+    Raises:
+        ValueError: images that are no uint8 tensors, or of other channels than 1 or 3; a split
+            without images; classes that are no names, or two of one name; a label that is no class.
+    """
     _check_classes(data.classes, source)
     for split, images in (("train", data.train), ("test", data.test)):
         said = f"split {split!r} of {source}"
@@ -74,10 +83,11 @@ def _check_splits(data: Data, source: str) -> None:
                 f"{said} must hold torch tensors, got a {type(other[0]).__name__}: "
                 "jeat.data.from_arrays makes Images of numpy arrays"
             )
-        if x.dtype != torch.uint8 or x.dim() != 4 or x.shape[1:] != data.train.x.shape[1:]:
+        for t in (x, y):
+            check_dense(t, said)
+        if x.dtype != torch.uint8 or x.dim() != 4:
             raise ValueError(
-                f"{said} must hold uint8 images (N, C, H, W), of one shape in both splits, got "
-                f"{x.dtype} {tuple(x.shape)}"
+                f"{said} must hold uint8 images (N, C, H, W), got {x.dtype} {tuple(x.shape)}"
             )
         if not len(x):
             raise ValueError(f"{said} holds no images")

@@ -17,12 +17,13 @@ from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat.data.given import data_of_object, has_columns, is_named, name_of_object
 from jeat.data.images import SOURCES, Data, Images
-from jeat.data.labels import check_learnable
-from jeat.data.sizes import resized
+from jeat.data.labels import check_learnable, check_splits
+from jeat.data.sizes import coloured_alike, resized
 from jeat.data.sources import reader_of
 
 __all__ = ["fixed", "load_data", "settled"]
 
+_RULES = 2  # raised where what is read of a source, or said of it, changes
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -45,25 +46,23 @@ def load_data(
     - an image folder with one folder a class, or a zip or tar archive of one;
     - a ``.csv`` or ``.tsv`` of paths below its folder, and labels;
     - a ``.parquet`` file, or a folder of them, with images and class names, numbers or texts;
-    - an ``.npz`` of ``images`` and ``labels`` (``test_images``, ``test_labels``), of ``x_train``
-      and ``y_train`` (``x_test``, ``y_test``), of ``train_images`` and ``train_labels``, or of
-      ``x`` and ``y``; ``classes`` may name the classes;
-    - a folder of idx files, plain or ``.gz``, or one of them, as MNIST comes;
-    - ``cifar-10-batches-py``, ``cifar-100-python`` or their ``.tar.gz``; nothing in them is run;
+    - an ``.npz`` of ``images`` and ``labels``, of ``x_train`` and ``y_train``, of ``train_images``
+      and ``train_labels``, or of ``x`` and ``y``; ``classes`` may name the classes;
+    - a folder of idx files, as MNIST comes, plain or ``.gz``, or one of them; of CIFAR's batches,
+      or their ``.tar.gz``: nothing in them is run;
     - ``package.module:function``, a function of one's own that returns a :class:`Data`.
 
     A program may give what it holds, too: a :class:`Data`; tensors or arrays ``(x, y)`` or ``((x,
     y), (x_test, y_test))``; a data set of (image, label), as those of torchvision, alone or with
     one to test on, as a pair or as ``{"train": ..., "test": ...}``; a ``DataLoader``; a ``Dataset``
-    or ``DatasetDict`` of ``datasets``. Images are read once, so that a transform which draws at
+    of ``datasets``, or several. Images are read once, so that a transform which draws at
     random is frozen: ``Optimisation(pad=, flip=)`` augment.
 
     A split of an image folder is a top folder of a known name, such as ``train``, ``val`` and
-    ``test``; what is left out is named in a warning. The test split is ``test``, else
-    ``validation``, which is said; a source with one split gives every tenth image of each class
-    to the test. Where both are there, ``validation`` is held out, which is said, too. Of a table, a
-    column ``split``, or of another usual name, whose values all are such words, names the split of
-    each row; one that may do so is refused, or said where it has truth or numbers.
+    ``test``; what is left out or empty is named in a warning. Where there is no ``test``,
+    ``validation`` or else every tenth image of each class stands in; beside it, ``validation`` is
+    held out; both are said. Of a table, a column ``split``, or of another usual name, whose values
+    are such words, names the split of each row; one that may do so is refused or said.
 
     Decoded pixels of image files are cached in ``$JEAT_CACHE`` (default ``~/.cache/jeat``), under a
     key that changes with local files; a hub data set is decoded once under its name and commit. A
@@ -81,8 +80,8 @@ def load_data(
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
         ValueError: images that differ in size where none is given, have NaN or other pixels than
-            [0, 1] floats or uint8; labels that are missing, several an image, one number written
-            in two ways, or do not fit; no image or label column, one that may name splits;
+            [0, 1] floats or uint8; labels that are missing, no whole number, several an image, one
+            number in two ways, or do not fit; no image or label column, one that may name splits;
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
             classes to train on, a class to test on only.
     """
@@ -99,16 +98,20 @@ def load_data(
     name = _settled(name)
     path = _place(name)
     own = not path.exists() and (_OUTSIDE.fullmatch(name) or name in brought_parts("data/sources"))
-    data = resized(_own(name, how) if own else _read(name, path, how), how.size)
-    check_learnable(data, name)
-    return data
+    return _ready(_own(name, how) if own else _read(name, path, how), name, how)
 
 
 def _given(source: object, how: Reading) -> Data:
     """Data that a program holds."""
     name = name_of_object(source)
     _check_label(name, how, has_columns(source))
-    data = resized(data_of_object(source, how), how.size)
+    return _ready(data_of_object(source, how), name, how)
+
+
+def _ready(data: Data, name: str, how: Reading) -> Data:
+    """Checked, of one size and colour."""
+    check_splits(data, name)
+    data = resized(coloured_alike(data), how.size)
     check_learnable(data, name)
     return data
 
@@ -147,7 +150,8 @@ def _check_label(source: str, how: Reading, has_columns: bool) -> None:
 
 def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
     """What a reader with a ``key(source, path)`` reads, once for each key and reading."""
-    key = hashlib.sha256(how.of(reader.key(source, path)).encode()).hexdigest()[:24]
+    rules = f"{_RULES} {how.of(reader.key(source, path))}"
+    key = hashlib.sha256(rules.encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:

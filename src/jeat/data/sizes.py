@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jeat.data.images import Data
 
-__all__ = ["check_room", "fitted", "resized"]
+__all__ = ["check_room", "coloured_alike", "fitted", "resized"]
 
 
 def check_room(images: int, pixels: int) -> None:
@@ -52,13 +52,23 @@ def fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
+def coloured_alike(data: Data) -> Data:
+    """A grey split as colour, where the other is in colour."""
+    most = max(s.x.shape[1] for s in (data.train, data.test))
+    train, test = (
+        s if s.x.shape[1] == most else replace(s, x=s.x.repeat(1, most, 1, 1))
+        for s in (data.train, data.test)
+    )
+    return replace(data, train=train, test=test)
+
+
 def resized(data: Data, size: tuple[int, int] | None) -> Data:
     """Both splits with images of (H, W) pixels, by :func:`fitted`; as they are where it is None.
 
     Raises:
         ValueError: as :func:`check_room`.
     """
-    if size is None or data.shape[1:] == size:
+    if size is None or all(s.x.shape[2:] == size for s in (data.train, data.test)):
         return data
     check_room(len(data.train) + len(data.test), data.shape[0] * size[0] * size[1])
     train, test = (replace(s, x=_fitted(s.x, size)) for s in (data.train, data.test))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jeat.data.columns import is_missing, named
-from jeat.data.images import Data, from_arrays
+from jeat.data.images import Data, Images, from_arrays
 
 __all__ = [
     "SPLIT_OF",
@@ -16,6 +16,7 @@ __all__ = [
     "Part",
     "column_of",
     "data_of_parts",
+    "held_out",
     "split_named",
     "train_and_test",
 ]
@@ -81,10 +82,11 @@ def train_and_test(
     found = {name: labels(name) for name in tests}
     labelled = [name for name in tests if not all(map(is_missing, found[name]))]
     if tests and not labelled:
-        holds = found[tests[0]][0] if len(found[tests[0]]) else "nothing"
+        first = found[tests[0]]
+        why = f"has no labels: {where} holds {first[0]}" if len(first) else "holds no images"
         raise ValueError(
-            f"split {tests[0]!r} of {source} has no labels: {where} holds {holds}; remove the "
-            "split, so that a part of 'train' is held out"
+            f"split {tests[0]!r} of {source} {why}; remove the split, so that a part of 'train' is "
+            "held out"
         )
     if labelled and labelled[0] != tests[0]:
         warnings.warn(
@@ -103,12 +105,24 @@ def train_and_test(
     return "train", labelled[0] if labelled else None
 
 
+def held_out(source: str, split: str, images: Images, classes: tuple[str, ...]) -> Data:
+    """:meth:`Data.held_out` of the split to train on, which is said; arguments as there.
+
+    Of one to test on, :func:`train_and_test` said it.
+    """
+    data = Data.held_out(images, classes)
+    if split not in ("test", "validation"):
+        warnings.warn(
+            f"{source}: there is no test split, so every tenth image of a class is held out",
+            stacklevel=1,
+        )
+    return data
+
+
 def data_of_parts(
     source: str,
     parts: Mapping[str, Part],
     classes: Sequence[str] | None = None,
-    *,
-    whole: bool = False,
 ) -> Data:
     """The data set of splits that are arrays, whose labels are numbers of classes, or text.
 
@@ -118,7 +132,6 @@ def data_of_parts(
         source: how the user named it.
         parts: by split.
         classes: names.
-        whole: whether there are no splits, but all images. Else a missing test split is warned of.
 
     Raises:
         ValueError: arrays that are no labelled images, splits as :func:`train_and_test`.
@@ -140,12 +153,7 @@ def data_of_parts(
     assert classes is not None
     if test is not None:
         return Data(found[train], found[test], tuple(classes))
-    if train == "train" and not whole:
-        warnings.warn(
-            f"{source}: there is no test split, so every tenth image of a class is held out",
-            stacklevel=1,
-        )
-    return Data.held_out(found[train], tuple(classes))
+    return held_out(source, train, found[train], tuple(classes))
 
 
 def column_of(y: np.ndarray) -> np.ndarray:

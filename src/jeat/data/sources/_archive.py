@@ -38,12 +38,12 @@ class UnsafeError(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """A file of an archive.
+    """A file or folder of an archive.
 
     Attributes:
         name: within it, relative.
         size: in bytes, unpacked.
-        content: to read from before the next member is taken.
+        content: to read from before the next member is taken; None of a folder.
     """
 
     name: PurePosixPath
@@ -75,7 +75,9 @@ def first_name(file: Path) -> str:
 
 
 def members(file: Path) -> Iterator[Member]:
-    """The files of a zip or tar archive, one after the other.
+    """The files and folders of a zip or tar archive, one after the other.
+
+    Backslashes in the names of a zip, as of Windows, are taken for slashes.
 
     Raises:
         ValueError: an absolute name, or one with ``..``; a link, or what is no file else; a name
@@ -91,7 +93,7 @@ def members(file: Path) -> Iterator[Member]:
             check_size(file, total)
             if len(seen) >= _MOST_FILES:
                 raise UnsafeError(f"{file} holds more than {_MOST_FILES:,} files: {_YOURSELF}")
-            if path in seen:
+            if path in seen and content is not None:
                 raise UnsafeError(f"{file} holds {quoted(name)} twice: make it anew")
             seen.add(path)
             yield Member(path, size, content)
@@ -127,7 +129,12 @@ def explained(file: Path) -> Iterator[None]:
 def _safe(file: Path, name: str) -> PurePosixPath:
     """A name that stays in the folder that an archive is unpacked into."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or {*name} & {"\\", "\0"} or name[1:2] == ":":
+    if "\\" in name:
+        raise UnsafeError(
+            f"{file} holds {quoted(name)}, whose backslashes may or may not be folders: unpack it "
+            "and give the folder"
+        )
+    if path.is_absolute() or ".." in path.parts or "\0" in name or name[1:2] == ":":
         raise UnsafeError(
             f"{file} holds {quoted(name)}, which leads out of its folder: nothing of it is unpacked"
         )
@@ -137,15 +144,15 @@ def _safe(file: Path, name: str) -> PurePosixPath:
 def _zipped(file: Path) -> Iterator[tuple[str, int, Any]]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            _check_plain(file, info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+            name, kind = info.filename.replace("\\", "/"), stat.S_IFMT(info.external_attr >> 16)
+            _check_plain(file, name, kind in (0, stat.S_IFREG, stat.S_IFDIR))
             if info.flag_bits & 1:
                 raise UnsafeError(f"{file} is encrypted: unpack it and give the folder")
-            if info.is_dir():
-                _safe(file, info.filename)
+            if name.endswith("/"):
+                yield name, 0, None
                 continue
             with archive.open(info) as content:
-                yield info.filename, info.file_size, content
+                yield name, info.file_size, content
 
 
 def _tarred(file: Path) -> Iterator[tuple[str, int, Any]]:
@@ -154,7 +161,7 @@ def _tarred(file: Path) -> Iterator[tuple[str, int, Any]]:
             archive.members.clear()  # type: ignore[attr-defined]  # else of all there are
             _check_plain(file, info.name, info.isreg() or info.isdir())
             if info.isdir():
-                _safe(file, info.name)
+                yield info.name, 0, None
                 continue
             content = archive.extractfile(info)
             assert content is not None

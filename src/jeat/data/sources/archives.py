@@ -55,13 +55,16 @@ def read(source: str, path: Path, how: Reading) -> Data:
 
 
 def _unpack(file: Path, folder: Path) -> None:
-    """Every file of an archive, in a new folder."""
+    """Every file and folder of an archive, in a new folder."""
     folder.mkdir()
     for member in members(file):
         place = folder / member.name
         if shutil.disk_usage(folder).free < member.size:
             raise OSError(errno.ENOSPC, f"no room to unpack {file}: set TMPDIR to a larger folder")
         try:
+            if member.content is None:
+                place.mkdir(parents=True, exist_ok=True)
+                continue
             place.parent.mkdir(parents=True, exist_ok=True)
             with explained(file), place.open("xb") as out:
                 shutil.copyfileobj(member.content, out)

@@ -166,7 +166,8 @@ def _packed(path: Path) -> dict[str, bytes]:
     known = {name for one in _LAYOUTS for name in (*one.train, one.test, one.meta)}
     files = {}
     for member in members(path):
-        if member.name.name in known and member.name.parent.name in FOLDERS:
+        named = member.name.name in known and member.name.parent.name in FOLDERS
+        if named and member.content is not None:
             _check_size(path / member.name, member.size)
             with explained(path):
                 files[member.name.name] = member.content.read()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jeat._support.checks import quoted
 from jeat._support.files import expanded, stamp
 from jeat._support.hub import hub_data
 from jeat._support.kinds import kind_of
@@ -18,7 +19,7 @@ from jeat.data.folders import splits_of
 from jeat.data.images import SOURCES, Data, from_arrays
 from jeat.data.sources._features import image_column, label_of, split_by_column
 from jeat.data.split_files import check_tables, has_card, images_of
-from jeat.data.splits import split_named, train_and_test
+from jeat.data.splits import held_out, split_named, train_and_test
 
 __all__ = ["key", "read", "read_splits", "reads"]
 
@@ -110,15 +111,20 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
     image = image_column(source, features)
     splits, split = split_by_column(source, splits, image, how)
     label = label_of(source, {k: f for k, f in features.items() if k != split}, how, split)
-    train, test = train_and_test(
-        source, [str(k) for k in splits], lambda k: splits[k][label], f"column {label!r}"
-    )
+
+    def labels_of(name: str) -> Any:
+        _check_columns(f"split {name!r} of {source}", splits[name], image, label, features[label])
+        return splits[name][label]
+
+    train, test = train_and_test(source, [str(k) for k in splits], labels_of, f"column {label!r}")
     names = [name for name in (train, test) if name]
+    labels = {name: list(labels_of(name)) for name in names}
+    if empty := [name for name in names if not labels[name]]:
+        raise ValueError(f"split {empty[0]!r} of {source} holds no images: give some")
 
     def where(name: str) -> str:
         return f"split {name!r} of {source} (columns {image}, {label})"
 
-    labels = {name: list(splits[name][label]) for name in names}
     if isinstance(features[label], datasets.ClassLabel):
         classes = tuple(features[label].names)
         y = {name: np.array(values) for name, values in labels.items()}
@@ -136,7 +142,21 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
             parts.append(from_arrays(x, y[name], classes, axis=-1))
         except ValueError as error:
             raise ValueError(f"{where(name)}: {error}") from error
-    return Data(parts[0], parts[1], classes) if test else Data.held_out(parts[0], classes)
+    if test is None:
+        return held_out(source, train, parts[0], classes)
+    return Data(parts[0], parts[1], classes)
+
+
+def _check_columns(said: str, part: Any, image: str, label: str, feature: Any) -> None:
+    """Refuse a split of other columns or classes than the first has."""
+    if missing := [k for k in (image, label) if k not in part.features]:
+        raise ValueError(f"{said} has no column {missing[0]!r}, as another split has: name it so")
+    names, expected = (getattr(f, "names", None) for f in (part.features[label], feature))
+    if names != expected:
+        raise ValueError(
+            f"{said} has the classes {quoted(names)} in column {label!r}, another split has "
+            f"{quoted(expected)}: give both the same"
+        )
 
 
 def _splits(source: str, path: Path, copy: str | None = None) -> Any:

@@ -76,9 +76,8 @@ def read(source: str, path: Path, how: Reading) -> Data:
         if there:
             parts[split] = Part(arrays[pair[0]], arrays[pair[1]], " and ".join(pair))
     names = next((arrays[k] for k in _NAMES if k in arrays), None)
-    whole = layout["train"][0] in ("images", "x")
     classes = None if names is None else _classes(path, names)
-    return data_of_parts(source, parts, classes, whole=whole)
+    return data_of_parts(source, parts, classes)
 
 
 def _arrays(path: Path) -> tuple[Mapping[str, Pair], dict[str, np.ndarray], list[str]]:

@@ -100,7 +100,7 @@ def read(source: str, path: Path, how: Reading) -> Data:
         )
         for (name, at), x in zip(rows.items(), pixels, strict=True)
     }
-    return data_of_parts(source, parts, whole=split is None)
+    return data_of_parts(source, parts)
 
 
 def _table(path: Path) -> _Table:
@@ -149,7 +149,7 @@ def _paths(path: Path, table: _Table) -> str:
         raise ValueError(f"{path} has no header: {_FORM}")
     usual = [k for k in table.header if k.lower() in _PATHS]
     first = dict(zip(table.header, table.rows[0], strict=True))
-    found = usual or [k for k, cell in first.items() if cell and (path.parent / cell).is_file()]
+    found = usual or [k for k, cell in first.items() if cell and _place(path, cell).is_file()]
     if len(found) == 1:
         return found[0]
     said = "columns of paths " + ", ".join(found) if found else f"columns {', '.join(table.header)}"
@@ -183,10 +183,17 @@ def _file(table: Path, cell: str, at: int) -> dict[str, Any]:
     """
     folder, said = table.parent, f"{cell!r} in line {at} of {table}"
     try:
-        if not (folder / cell).resolve().is_relative_to(folder.resolve()):
+        place = _place(table, cell)
+        if not place.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"{said} does not lie beneath {folder}: put it there, and name it so")
-        if not cell or not (folder / cell).is_file():
+        if not cell or not place.is_file():
             raise ValueError(f"{said} is no file: paths are from {folder}")
     except OSError as error:  # no name of a file
         raise ValueError(f"{said} is no file: {line(error)}") from error
-    return {"bytes": None, "path": str(folder / cell)}
+    return {"bytes": None, "path": str(place)}
+
+
+def _place(table: Path, cell: str) -> Path:
+    """Where a cell's file lies; backslashes, as of Windows, are slashes where none is named so."""
+    place = table.parent / cell
+    return place if place.is_file() else table.parent / cell.replace("\\", "/")
