@@ -111,11 +111,15 @@ class Paper:
         if self.thorough and seed == 0 and method == suite.methods()[0]:
             samples |= {ruler: ruler for ruler in RULERS}
         for name, file in samples.items():
-            looks, number = JUDGED, self.n_accuracy
-            if name in RULERS:  # as many as are drawn
-                looks, number = JUDGED[:2], suite.per_class * suite.classes
+            looks = JUDGED + ("image_statistics",) * self.thorough
+            number = self.n_accuracy
+            if (
+                name in RULERS
+            ):  # as many as are drawn; how near they lie to training images is known
+                looks = tuple(metric for metric in looks if metric != "nearest")
+                number = suite.per_class * suite.classes
             looked = Measurement(
-                net, looks + ("image_statistics",) * self.thorough, self.settings, number=number,
+                net, looks, self.settings, number=number,
                 seed=seed, judge=judge, samples=file, compared=self.compared,
             )  # fmt: skip
             found[name] = looked
