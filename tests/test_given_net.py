@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import jeat
+from jeat._support.plugins import NAMED
 from jeat.cli import main
 from jeat.data import Data
 from jeat.nets import Spec, build, checkpoint, save_net, spec_of, wrap
@@ -186,6 +187,7 @@ def test_the_command_line_trains_what_a_file_of_code_makes(tmp_path, capsys):
     words = ["train", "normal", "--net", name, "--out", out, "--epochs", "0.2", "--std", "0.5"]
     assert main(words) == 0
     assert main([*words, "--resume"]) == 0
+    NAMED.discard(str((tmp_path / "own.py").resolve()))  # as in a process of its own
     assert main(["measure", out, "--metrics", "accuracy", "-n", "9"]) == 1
     assert f"--arch {name}" in capsys.readouterr().err
     assert main(["measure", out, "--metrics", "accuracy", "-n", "9", "--arch", name]) == 0

@@ -39,7 +39,7 @@ _WORDS = {
 }  # fmt: skip
 
 NAMED: set[str] = set()
-"""Modules that the user named, by JEAT_PLUGINS, a flag or a call."""
+"""Modules that the user named, by JEAT_PLUGINS, a flag or a call, and the files of these."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def find_in_file(file: str, name: str) -> Any:
     except Exception as error:  # whatever one's own file raises
         kind = type(error).__name__
         raise SettingError(f"{file} cannot be imported: {kind}: {error}") from error
-    NAMED.add(path.stem)
+    NAMED.update((path.stem, str(path.resolve())))
     if not hasattr(module, name):
         raise SettingError(f"{file} has no {name}")
     return getattr(module, name)

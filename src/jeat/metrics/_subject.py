@@ -128,6 +128,7 @@ def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """
     if most < 1:
         raise SettingError(f"a metric needs at least 1 image, got images={most}")
+    x = check_pixels(x)
     pieces(x, y, len(x))
     at = evenly(y, min(most, len(x)))
     return x[at.to(x.device)], y[at]
