@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jeat._support.brought import KINDS, Brought, brought, look_here
-from jeat._support.checks import SettingError, quoted
+from jeat._support.checks import SettingError, check_not_made, quoted
 from jeat._support.files import expanded
 from jeat._support.source import assigned, defines, literal
 
@@ -128,6 +128,7 @@ def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
     if not hasattr(module, place.name):
         raise SettingError(f"{place.module} has no {place.name}: no such {what}")
     found = getattr(module, place.name)
+    check_not_made(found, f"{what} {name!r}")
     try:
         inspect.signature(found)
     except (TypeError, ValueError) as error:
@@ -159,7 +160,9 @@ def find_in_file(file: str, name: str) -> Any:
     NAMED.update((path.stem, str(path.resolve())))
     if not hasattr(module, name):
         raise SettingError(f"{file} has no {name}")
-    return getattr(module, name)
+    found = getattr(module, name)
+    check_not_made(found, f"{file}:{name}")
+    return found
 
 
 def constant_of(folder: str, name: str, constant: str) -> Any:

@@ -16,7 +16,7 @@ from jeat._support.words import is_digits
 from jeat.nets._layers import Size
 from jeat.nets._libraries import check_library, module_of
 
-__all__ = ["called", "check_makes", "chosen", "factory_of", "made", "name_alike"]
+__all__ = ["called", "chosen", "factory_of", "made", "name_alike"]
 
 
 def made(make: Part, channels: int, size: Size, classes: int) -> nn.Module:
@@ -44,25 +44,10 @@ def factory_of(name: str) -> Callable[..., Any]:
     """
     place, _, inside = name.rpartition(":")
     found = find_in_file(place, inside) if place.endswith(".py") else find("nets", name, "net")
-    check_makes(found, name)
-    factory: Callable[..., Any] = found
-    return factory
-
-
-def check_makes(found: object, name: str) -> None:
-    """Check that what a name names can make a net.
-
-    Raises:
-        SettingError: it is a net itself, or no function.
-    """
-    if isinstance(found, nn.Module):
-        _, _, inside = name.rpartition(":")
-        raise SettingError(
-            f"{name} is a net, and no function that returns one: write 'def make(): return "
-            f"{inside}' beside it, and name make"
-        )
     if not callable(found):
         raise SettingError(f"{name} must be a function that returns a net, got {quoted(found)}")
+    factory: Callable[..., Any] = found
+    return factory
 
 
 def called(

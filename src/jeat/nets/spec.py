@@ -15,7 +15,6 @@ from jeat._support.passes import bare
 from jeat._support.plugins import find
 from jeat._support.signatures import GIVEN, check_takes, complete
 from jeat.nets._layers import Size, sides
-from jeat.nets._modules import check_makes
 
 __all__ = ["Spec", "build", "net_settings", "spec_of"]
 
@@ -135,7 +134,6 @@ def _architecture(name: str, *, by_file: bool) -> tuple[type[nn.Module], list[in
     """The class of a net's name, and the numbers in it."""
     stem, *numbers = name.split("-")
     make: Any = find("nets", stem, "net", by_file=by_file)
-    check_makes(make, stem)
     takes = inspect.signature(make).parameters.values()
     names = [p.name for p in takes if p.kind is p.POSITIONAL_OR_KEYWORD]
     if numbers and not names:

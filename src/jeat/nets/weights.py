@@ -38,7 +38,7 @@ def load_first_weights(net: nn.Module, name: str) -> None:
         load_weights(net, load(name))
         return
     try:
-        put(net, tensors, Path(place).name)
+        put(_innermost(net), tensors, Path(place).name)
     except ValueError as misfit:
         try:
             source = load(name)
