@@ -115,6 +115,8 @@ def program(*, any_batch):
         (lambda: Says(lambda f: (f, f)), {"output": "5"}, "without '5'"),
         (lambda: Says(lambda f: f), {"classes": 4}, "3 logits for 4 classes"),
         (lambda: Says(lambda f: f), {"images": (3, 9, 9)}, "does not take images of"),
+        (lambda: Says(lambda f: f[:, :, 0]), {}, "does not take images of .* too many indices"),
+        (lambda: nn.Bilinear(2, 2, 3), {}, "does not take images of .* missing 1 required"),
         (lambda: Says(lambda f: f), {"images": (3, 8)}, "images are"),
         (lambda: Says(lambda f: f / 0), {}, "NaN or infinite"),
         (lambda: Says(lambda f: f), {"mean": [0.5, 0.5]}, "mean takes 1 number or 3"),

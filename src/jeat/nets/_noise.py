@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from jeat._support.checks import DoubtWarning
+from jeat._support.checks import DoubtWarning, plain
 from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import name_of
@@ -51,8 +51,9 @@ def check_logits_of(net: nn.Module, *, remedy: str = "") -> None:
     with _passes(net):
         try:
             logits = net(x)
-        except RuntimeError as error:
-            raise ValueError(f"the net does not take images of {shape}: {error}{remedy}") from error
+        except (RuntimeError, IndexError, TypeError) as error:  # as modules say it
+            why = plain(str(error))
+            raise ValueError(f"the net does not take images of {shape}: {why}{remedy}") from error
         check_logits(logits)
         if logits.shape[1] != classes:
             raise ValueError(f"the net gives {logits.shape[1]} logits for {classes} classes")
