@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from jeat._support.checks import NotFiniteError, SettingError, quoted
 from jeat._support.passes import normal
 from jeat._support.progress import tell
-from jeat._support.tensors import check_pixels
 from jeat.attacks import check_ball, length
 from jeat.metrics._column import Column
 from jeat.metrics._subject import Subject, checked, logits_of, pieces, right, spread
@@ -115,8 +114,7 @@ def hop_skip_jump(
         raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
     if steps < 1:
         raise SettingError(f"HopSkipJump takes at least 1 step, got steps={quoted(steps)}")
-    x = check_pixels(x)
-    ((x, y),) = pieces(x, y, len(x))
+    ((x, y),) = pieces(x, y)
     x32, y = normal(x).float().contiguous(), normal(y).long()
     labels = Labels(net, x)
     distances = torch.zeros(len(x), device=x.device)
