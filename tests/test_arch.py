@@ -194,6 +194,7 @@ def test_yaml_says_it_too(tmp_path):
         ({"name": "convnet-4", "images": "1x8x8"}, "images are C H W"),
         ({"name": "convnet-4", "classes": ["a", "a"]}, "names that differ"),
         ({"name": "convnet-4", "mean": "dark"}, "mean is a number"),
+        ({"name": "convnet-4", "mean": [0.1, 0.2], "images": (1, 8, 8)}, "1 number for images"),
         ({"name": "timm:nothing"}, "timm has no 'nothing'"),
         ({"name": "timm:resnet18", "pretrained": True}, "pretrained is no setting"),
         ({"name": "timm:resnet18", "checkpoint_path": "x"}, "checkpoint_path is no setting"),
@@ -305,6 +306,12 @@ def test_only_what_nobody_says_is_said_to_be_unsaid(arch, said, beside, tmp_path
     told = [str(w.message) for w in found if "it is read as" in str(w.message)]
     assert len(told) == bool(said)
     assert all(re.search(said, text) for text in told)
+
+
+def test_a_layout_of_colours_takes_no_grey_images(tmp_path):
+    file = saved(models.resnet18(num_classes=3).state_dict(), tmp_path / "net.pt")
+    with pytest.raises(ValueError, match="images of C=3, and C=1 is said, as by --images"):
+        jeat.load(file, arch={"images": (1, 8, 8)})
 
 
 def test_a_doubt_is_a_line_of_the_command_whoever_is_told_of_it(tmp_path, monkeypatch, capsys):

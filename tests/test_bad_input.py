@@ -136,6 +136,11 @@ def write_state_dicts(folder):
     own = "from torch import nn\ndef net(): return nn.Sequential(nn.Flatten(), nn.Linear(64, {}))\n"
     for name, classes in (("own_net", 10), ("own_other", 9)):
         (folder / f"{name}.py").write_text(own.format(classes))
+    (folder / "own_made.py").write_text(f"{own.format(10)}made = net()\n")
+    wrapped = "def whole(): return jeat.wrap(net(), images=(1, 8, 8), classes=10)\n"
+    (folder / "own_whole.py").write_text(f"import jeat\n{own.format(10)}{wrapped}")
+    flat = {"1.weight": torch.ones(10, 64), "1.bias": torch.ones(10)}
+    torch.save(flat, folder / "flat.pt")
     given = jeat.wrap(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), (1, 8, 8), DIGITS.classes)
     save_net(given, None, folder / "given.safetensors", about={"plan": {"data": "digits"}})
 
@@ -581,6 +586,12 @@ COMMANDS = [
         2, "zero_init_residual of torchvision:resnet18", "must be true or false",
     ),
     ("measure stages.pt --data digits", 1, "a ResNet of CIFAR of 3 stages", "--arch FILE.py:FUNC"),
+    ("measure own_made.py:made", 2, "is a Sequential that is made already", "or a function"),
+    (train("--net own_made.py:made"), 2, "is a Sequential that is made already", "or a function"),
+    (train("--init own_made.py:made"), 2, "is a Sequential that is made already", "or a function"),
+    (train("--init own_net.py:net"), 2, "own_net.py:net must return a net", "jeat.wrap"),
+    (train("--init own_whole.py:whole"), 1, "wrap and not convnet-4", "--net own_whole.py:whole"),
+    ("measure flat.pt --arch own_net.py:net --data digits", 1, "(3, 32, 32)", "--images C H W"),
     ("measure given.safetensors", 1, "its module was given", "FILE.py:FACTORY"),
     (
         "measure given.safetensors --arch own_other.py:net", 1,
@@ -691,6 +702,8 @@ COMMANDS = [
     ("landscape run cut.safetensors new.png", 1, "cut.safetensors", "not a jeat checkpoint"),
     # export
     ("export at", 2, "out", "jeat export --help"),
+    ("export given.safetensors new.ts", 1, "its module was given", "--arch FILE.py:FACTORY"),
+    ("export at new.ts --arch convnet-4", 2, "itself which net it is", "leave arch"),
     ("export nowhere new.ts", 1, "nowhere", "shipped nets: "),
     ("export at new.xyz", 2, "'new.xyz' is no name", ".onnx, .py, .pt2, .ts, "),
     ("export at ''", 2, "OUT must name a file or a folder", "jeat export --help"),

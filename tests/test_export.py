@@ -17,6 +17,7 @@ from safetensors import safe_open
 from torch import nn
 
 import jeat
+from jeat._support.plugins import NAMED
 from jeat.cli import main
 from jeat.energy import joint_energy, marginal_energy
 from jeat.exports import export, torchscript
@@ -394,3 +395,32 @@ def test_code_that_decides_by_values_is_refused_in_one_line_and_nothing_else(
     assert not any(tmp_path.iterdir())
     assert capfd.readouterr() == ("", "")
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+OWN = """
+from torch import nn
+def layers(classes, channels, size):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, classes))
+"""
+
+
+def test_a_net_that_code_of_ones_own_makes_is_exported_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN)
+    net, name = wrap({"name": "own.py:layers"}, (3, 8, 8), 4), "own.py:layers"
+    save_net(net, None, "net.safetensors")
+
+    def words(out, *more):
+        NAMED.discard(str(Path("own.py").resolve()))  # as in a process of its own
+        return main(["export", "net.safetensors", out, *more])
+
+    assert words("net.ts") == 1
+    assert f"--arch {name}" in capsys.readouterr().err
+    assert [words(out, "--arch", name) for out in ("net.ts", "net.pt2", "hub/")] == [0, 0, 0]
+    for again in (jeat.load("hub", arch=name), torch.jit.load("net.ts")):
+        torch.testing.assert_close(again(X), net(X))
+    given = jeat.load("net.safetensors", net=nn.Sequential(nn.Flatten(), nn.Linear(192, 4)))
+    NAMED.discard(str(Path("own.py").resolve()))
+    with pytest.raises(ValueError, match=r"other/model.safetensors does not .* arch='own.py:lay"):
+        export(given, "other/")
+    assert not Path("other").exists()

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import jeat
+from jeat._support.plugins import NAMED
 from jeat.cli import main
 from jeat.data import Data
 from jeat.nets import Spec, build, checkpoint, save_net, spec_of, wrap
@@ -186,10 +187,69 @@ def test_the_command_line_trains_what_a_file_of_code_makes(tmp_path, capsys):
     words = ["train", "normal", "--net", name, "--out", out, "--epochs", "0.2", "--std", "0.5"]
     assert main(words) == 0
     assert main([*words, "--resume"]) == 0
+    NAMED.discard(str((tmp_path / "own.py").resolve()))  # as in a process of its own
     assert main(["measure", out, "--metrics", "accuracy", "-n", "9"]) == 1
     assert f"--arch {name}" in capsys.readouterr().err
     assert main(["measure", out, "--metrics", "accuracy", "-n", "9", "--arch", name]) == 0
     assert spec_of(jeat.load(out, arch=name)).settings["std"] == 0.5
+
+
+OWN = """
+import jeat
+from torch import nn
+def layers(classes, size):
+    return nn.Sequential(nn.Flatten(), nn.Linear(size**2, classes))
+def net():
+    return jeat.wrap(layers(10, 8), images=(1, 8, 8), classes=10, mean=0.25)
+"""
+
+
+def test_a_training_begins_from_what_code_of_ones_own_makes_and_its_runs(tmp_path, monkeypatch):
+    """Whether the code returns a module or a net of jeat.wrap, and whoever ran it before."""
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text(OWN)
+    few = ["--epochs", "0.09", "--lr", "1e-9"]
+
+    def run(out, net, *init):
+        NAMED.discard(str(Path("own.py").resolve()))  # as in a process of its own
+        words = ["train", "normal", "--out", out, "--net", f"own.py:{net}", *few]
+        assert main([*words, *(w for i in init for w in ("--init", i))]) == 0
+        return jeat.load(out, arch=f"own.py:{net}").state_dict()
+
+    for name in ("net", "layers"):
+        first = run(name, name)
+        for i, init in enumerate((name, f"{name}?arch=own.py:{name}")):
+            again = run(f"{name}{i}", name, init)
+            torch.testing.assert_close(again, first, rtol=0, atol=1e-6)
+    run("made", "net", "own.py:net")
+    torch.save(module_of(jeat.load("net", arch="own.py:net")).state_dict(), "bare.pt")
+    bare = run("from a state dict", "net", "bare.pt")
+    torch.testing.assert_close(bare, run("again", "net", "net"), rtol=0, atol=1e-6)
+
+
+def module_of(net):
+    """The module within the nets of jeat.wrap."""
+    while hasattr(net, "net"):
+        net = net.net
+    return net
+
+
+@pytest.mark.filterwarnings("ignore:.*(torch.jit|deprecated)")
+@pytest.mark.parametrize(
+    "made",
+    [
+        torch.jit.script,
+        lambda net: torch.jit.trace(net, X[:2]),
+        lambda net: torch.export.export(net, (X[:2],)).module(),
+    ],
+    ids=["scripted", "traced", "exported"],
+)
+def test_what_is_no_code_any_more_is_not_trained(made, tmp_path):
+    fixed = made(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)).eval())
+    for net in (fixed, nn.Sequential(fixed), wrap(fixed, (1, 8, 8), 10)):
+        with pytest.raises(ValueError, match="train the module that it was made of"):
+            next(jeat.fit(plan(), tmp_path / "run", net=net))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_training_begins_from_a_state_dict_that_fits(tmp_path, capsys):

@@ -339,6 +339,23 @@ def test_an_empty_batch_is_refused_or_gives_an_empty_one(name):
         run(name, smooth(), X[:0], Y[:0])
 
 
+@every_function
+@pytest.mark.parametrize("x", [X.numpy(), X.tolist(), None], ids=["array", "list", "none"])
+def test_images_that_are_no_tensor_are_refused(name, x):
+    if name in ("out_of_distribution", "sample"):  # the table makes images of them, or takes none
+        return
+    with pytest.raises(ValueError, match=r"(images must be|starts from) a tensor"):
+        run(name, smooth(), x, Y)
+
+
+def test_images_that_are_no_tensor_are_refused_by_what_takes_other_images():
+    for x, outside in ((X.numpy(), X), (X, X.numpy())):
+        with pytest.raises(ValueError, match="images must be a tensor"):
+            metrics.out_of_distribution(smooth(), x, outside)
+    with pytest.raises(ValueError, match="a chain starts from a tensor"):
+        jeat.sample(smooth(), Y, steps=1, start=lambda y: start(y).numpy())
+
+
 @pytest.mark.parametrize(
     "call",
     [

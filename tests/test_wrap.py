@@ -101,6 +101,13 @@ def test_logits_are_found_where_they_are_said_to_be(form, output):
     assert torch.equal(wrap(Says(form), (3, 8, 8), 3, output=output)(x), logits)
 
 
+def program(*, any_batch):
+    """A net of torch.export, for batches of any size, or of 4."""
+    dims = ({0: torch.export.Dim("b", min=1, max=4096)},) if any_batch else None
+    net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 3)).eval()
+    return torch.export.export(net, (torch.rand(4, 3, 8, 8),), dynamic_shapes=dims)
+
+
 @pytest.mark.parametrize(
     ("net", "how", "said"),
     [
@@ -108,12 +115,28 @@ def test_logits_are_found_where_they_are_said_to_be(form, output):
         (lambda: Says(lambda f: (f, f)), {"output": "5"}, "without '5'"),
         (lambda: Says(lambda f: f), {"classes": 4}, "3 logits for 4 classes"),
         (lambda: Says(lambda f: f), {"images": (3, 9, 9)}, "does not take images of"),
+        (lambda: Says(lambda f: f[:, :, 0]), {}, "does not take images of .* too many indices"),
+        (lambda: nn.Bilinear(2, 2, 3), {}, "does not take images of .* missing 1 required"),
         (lambda: Says(lambda f: f), {"images": (3, 8)}, "images are"),
         (lambda: Says(lambda f: f / 0), {}, "NaN or infinite"),
         (lambda: Says(lambda f: f), {"mean": [0.5, 0.5]}, "mean takes 1 number or 3"),
         (lambda: Says(lambda f: f), {"mean": [125.3, 123.0, 113.9]}, "pixels in 0..255 by 255"),
         (lambda: Says(lambda f: f), {"std": 63.0}, "pixels in 0..255 by 255"),
         (lambda: Says(lambda f: f), {"mean": float("nan")}, "must be a finite number"),
+        (lambda: Says(lambda f: f), {"mean": "dark"}, "mean is a number, or one a channel"),
+        (lambda: Says(lambda f: f), {"std": None}, "std is a number, or one a channel"),
+        (lambda: Says(lambda f: f), {"images": 8}, r"images are \(C, H, W\), .* got 8"),
+        (lambda: Says(lambda f: f), {"images": (3.0, 8, 8)}, r"images are \(C, H, W\)"),
+        (lambda: Says(lambda f: f), {"classes": None}, "classes are names, .* or how many"),
+        (lambda: Says(lambda f: f), {"classes": "cat"}, "classes are names, .* or how many"),
+        (lambda: Says(lambda f: f), {"classes": 3.0}, "classes are names, .* or how many"),
+        (lambda: Says(lambda f: f), {"output": 1}, "output is a text, such as 'logits' or '1'"),
+        (lambda: Says(lambda f: f), {"prepare": 5}, "prepare is a function of images"),
+        (lambda: Says, {}, r"the class Says: give a net of it, as Says\(\.\.\.\)"),
+        (lambda: lambda x: x, {}, "a function: call it in the forward of a module"),
+        (lambda: nn.Linear(2, 2).state_dict(), {}, "load a state dict into its module"),
+        (lambda: program(any_batch=True), {}, r"torch.export: give its \.module\(\)"),
+        (lambda: program(any_batch=False).module(), {}, "one size, 4: export it with dynamic_sh"),
         (lambda: 3, {}, "Module or a name"),
         (lambda: "timm:nothing", {}, "timm"),
         (lambda: "torchvision:nothing", {}, "torchvision has no 'nothing'"),
@@ -123,6 +146,24 @@ def test_what_cannot_be_wrapped_is_said(net, how, said, unchecked):
     settings = {"images": (3, 8, 8), "classes": 3} | how
     with pytest.raises(ValueError, match=said):
         wrap(net(), **settings)
+
+
+@pytest.mark.filterwarnings("error::jeat.metrics.DoubtWarning")
+def test_an_exported_net_has_one_mode_and_nothing_is_said_of_it():
+    x, y = torch.rand(6, 3, 8, 8), torch.arange(6) % 3
+    bare = program(any_batch=True).module()
+    for net in (bare, wrap(bare, (3, 8, 8), 3)):
+        jeat.attacks.pgd(net, x, y, eps=0.1, steps=2, step_size=0.05)
+        jeat.metrics.robust_accuracy(net, x, y, eps=0.1, steps=2, step_size=0.05)
+        jeat.metrics.zero_gradient(net, x, y)
+    jeat.sample(net, y, steps=2)
+    beside = nn.Sequential(bare, nn.Dropout(0.5))
+    assert jeat.metrics.energies(beside, x, y) == jeat.metrics.energies(beside, x, y)
+
+
+@pytest.mark.filterwarnings("error::jeat.metrics.DoubtWarning")
+def test_a_net_that_is_0_has_no_sigmoid():
+    wrap(Says(lambda f: 0 * f), (3, 8, 8), 3)
 
 
 def test_the_number_of_classes_may_be_of_numpy():

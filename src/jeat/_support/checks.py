@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = [
     "LARGEST", "MOST_STEPS", "DoubtWarning", "NotFiniteError", "SettingError", "check_kind",
-    "check_not_negative", "doubts", "is_finite", "is_fp32", "is_whole", "plain", "plainly",
-    "quoted",
+    "check_not_made", "check_not_negative", "doubts", "is_finite", "is_fp32", "is_whole", "plain",
+    "plainly", "quoted",
 ]  # fmt: skip
 
 LARGEST = 2**63 - 1  # of whole numbers, whatever they count
@@ -121,6 +121,19 @@ def _matches(value: object, kind: Any) -> tuple[bool, str]:
     if first is float:
         return is_finite(value) and isinstance(value, int | float), "a finite number"
     return isinstance(value, first), "text" if first is str else f"a {first.__name__}"
+
+
+def check_not_made(found: object, named: str) -> None:
+    """Check that what a name names is no module that is made already, where its maker is meant.
+
+    Raises:
+        SettingError: it is one.
+    """
+    if hasattr(found, "forward") and not isinstance(found, type):
+        raise SettingError(
+            f"{named} is a {type(found).__name__} that is made already: name its class, or a "
+            "function that returns one"
+        )
 
 
 def check_not_negative(**settings: float) -> None:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from torch import nn
+from torch.fx import GraphModule
 
 from jeat._support.checks import DoubtWarning
 
-__all__ = ["is_learning", "learning", "warn_in_train_mode"]
+__all__ = ["is_exported", "is_learning", "learning", "warn_in_train_mode"]
 
 _LEARNING: ContextVar[bool] = ContextVar("learning", default=False)
 
@@ -32,11 +33,23 @@ def is_learning() -> bool:
     return _LEARNING.get()
 
 
+def is_exported(m: nn.Module) -> bool:
+    """Whether it is a module of torch.export, which has one mode, and refuses another."""
+    return isinstance(m, GraphModule) and "train" in vars(m)
+
+
+def _in_train_mode(m: nn.Module) -> bool:
+    """Whether a module, or a part of it that has modes, is in train mode; frozen code has none."""
+    if is_exported(m):
+        return False
+    return getattr(m, "training", False) or any(map(_in_train_mode, m.children()))
+
+
 def warn_in_train_mode(net: nn.Module) -> None:
     """Say that a net is in train mode, where the caller does not switch modes itself."""
     if is_learning() or not isinstance(net, nn.Module):
         return
-    if any(getattr(m, "training", False) for m in net.modules()):  # frozen code has no mode
+    if _in_train_mode(net):
         warnings.warn(
             "the net, or a part of it, is in train mode, in which layers such as dropout and batch "
             "normalisation act otherwise: call net.eval() first, unless this is wanted",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from jeat._support.brought import brought, look_here
 from jeat._support.checks import SettingError
+from jeat._support.files import expanded
 from jeat._support.plugins import NAMED
 
-__all__ = ["import_plugins", "place_in_own_code"]
+__all__ = ["import_plugins", "is_named", "place_in_own_code"]
 
 
 def import_plugins() -> None:
@@ -25,6 +26,11 @@ def import_plugins() -> None:
             kind = type(error).__name__
             raise SettingError(f"JEAT_PLUGINS names {module!r}, but: {kind}: {error}") from error
         NAMED.add(module)
+
+
+def is_named(name: str) -> bool:
+    """Whether the user named the file of ``FILE.py:NAME``, so that its code may be run."""
+    return str(expanded(name.rpartition(":")[0]).resolve()) in NAMED
 
 
 def place_in_own_code(error: BaseException) -> str | None:

@@ -13,8 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 from jeat._support.tensors import check_logits
 
 __all__ = [
-    "bare", "differentiable", "leaf", "logits_of", "normal", "repeatable", "twice_differentiable",
-    "unwrapped_once",
+    "bare", "differentiable", "leaf", "logits_of", "meant", "normal", "repeatable",
+    "twice_differentiable", "unwrapped_once",
 ]  # fmt: skip
 
 _WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel)
@@ -37,6 +37,9 @@ _SAID = {  # what autograd and exported nets say, and what to do
     "net's logits do not depend on its images: there is no gradient",
     r"Can't call numpy\(\)": "the net leaves PyTorch by .numpy(), where autograd cannot follow it: "
     "there is no gradient",
+    r"(?:Guard failed: .*size\(\)\[0\] ==|Expected input.* shape\[0\] to be equal to) (\d+)": "the "
+    "net was exported for batches of one size, {}: export it with dynamic_shapes for the first "
+    "dimension",
     r"Guard failed: .*size\(\)\[0\]|Expected input.* shape\[0\]": "the net was exported for "
     "batches of one size: export it with dynamic_shapes for the first dimension",
 }
@@ -84,7 +87,13 @@ def normal(t: Tensor) -> Tensor:
 
 
 def leaf(x: Tensor) -> Tensor:
-    """Images of which gradients can be taken, in :func:`differentiable`."""
+    """Images of which gradients can be taken, in :func:`differentiable`.
+
+    Raises:
+        ValueError: they are no tensor.
+    """
+    if not isinstance(x, Tensor):
+        raise ValueError(f"images must be a tensor (B, C, H, W), got a {type(x).__name__}")
     return normal(x).detach().requires_grad_()
 
 
@@ -99,14 +108,21 @@ def differentiable() -> Iterator[None]:
         yield
 
 
+def meant(error: Exception) -> str | None:
+    """What an error of autograd or of an exported net means, and what to do, where it is known."""
+    for pattern, said in _SAID.items():
+        if found := re.search(pattern, str(error)):
+            return said.format(*found.groups())
+    return None
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        for pattern, said in _SAID.items():
-            if found := re.search(pattern, str(error)):
-                raise ValueError(said.format(*found.groups())) from error
+        if said := meant(error):
+            raise ValueError(said) from error
         raise
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jeat._support.brought import KINDS, Brought, brought, look_here
-from jeat._support.checks import SettingError, quoted
+from jeat._support.checks import SettingError, check_not_made, quoted
 from jeat._support.files import expanded
 from jeat._support.source import assigned, defines, literal
 
@@ -39,7 +39,7 @@ _WORDS = {
 }  # fmt: skip
 
 NAMED: set[str] = set()
-"""Modules that the user named, by JEAT_PLUGINS, a flag or a call."""
+"""Modules that the user named, by JEAT_PLUGINS, a flag or a call, and the files of these."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ def find(folder: str, name: str, what: str, *, by_file: bool = False) -> Any:
     if not hasattr(module, place.name):
         raise SettingError(f"{place.module} has no {place.name}: no such {what}")
     found = getattr(module, place.name)
+    check_not_made(found, f"{what} {name!r}")
     try:
         inspect.signature(found)
     except (TypeError, ValueError) as error:
@@ -156,10 +157,12 @@ def find_in_file(file: str, name: str) -> Any:
     except Exception as error:  # whatever one's own file raises
         kind = type(error).__name__
         raise SettingError(f"{file} cannot be imported: {kind}: {error}") from error
-    NAMED.add(path.stem)
+    NAMED.update((path.stem, str(path.resolve())))
     if not hasattr(module, name):
         raise SettingError(f"{file} has no {name}")
-    return getattr(module, name)
+    found = getattr(module, name)
+    check_not_made(found, f"{file}:{name}")
+    return found
 
 
 def constant_of(folder: str, name: str, constant: str) -> Any:

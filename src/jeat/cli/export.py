@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from jeat._support.checks import plain
 from jeat._support.files import check_not_home, expanded
-from jeat.cli._flags import NET
+from jeat.cli._flags import NET, add_arch, with_arch
 from jeat.cli._parser import Parser
 
 __all__ = ["main"]
@@ -27,6 +27,7 @@ def main(words: Sequence[str]) -> int:
         "--push", type=str | None, default=None,
         help="OWNER/NAME of the Hugging Face hub, which a folder is uploaded to",
     )  # fmt: skip
+    add_arch(parser, words)
     args = parser.parse(words)
     _check_out(parser, args.out, args.net, args.push)
 
@@ -35,7 +36,7 @@ def main(words: Sequence[str]) -> int:
     from jeat.report import table
 
     format_of(args.out)  # refuses before anything is loaded
-    net = load(args.net)
+    net = load(with_arch(args.net, args))
     card = {"card": _card(args.net)} if _is_folder(args.out) else {}
     found = export(net, args.out, **card)
     print(table([{"output": k, "largest difference": f"{v:.2g}"} for k, v in found.items()]))
@@ -78,10 +79,11 @@ def _is_folder(out: str) -> bool:
 
 def _card(net: str) -> str:
     """The card that lies beside the file of a net, as those of this package and of a suite's."""
+    from jeat._support.words import parted
     from jeat.nets.places import file_of
 
     try:
-        beside = file_of(net).with_suffix(".md")
+        beside = file_of(parted(net)[0]).with_suffix(".md")
     except FileNotFoundError:  # it was made by a name, and not read from a file
         return ""
     return beside.read_text() if beside.is_file() else ""

@@ -69,7 +69,7 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
         except Exception as error:  # exporters have no one error for what they cannot do
             if isinstance(error, SettingError) or system_number(error) is not None:
                 raise
-            why = " ".join(str(error).split())
+            why = " ".join(str(error).replace(str(place), str(expanded(out))).split())
             said = plain(_explained(why) or why or type(error).__name__)[:300]
             raise ValueError(f"{out} cannot hold this {spec.name}: {said}") from error
 

@@ -56,8 +56,9 @@ class Subject:
     train_labels: Tensor | None = None
 
 
-def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
-    """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N.
+def pieces(x: Tensor, y: Tensor, size: int | None = None) -> list[tuple[Tensor, Tensor]]:
+    """(x, y) cut into pieces of at most ``size`` images, so that memory does not grow with N;
+    without, in one piece.
 
     Raises:
         ValueError: no image, not as many labels as images, images that are not floats in [0, 1],
@@ -71,7 +72,8 @@ def pieces(x: Tensor, y: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
             f"a metric needs images, and as many labels as images, got {len(x)} and {len(y)}"
         )
     x = check_pixels(x)
-    return list(zip(torch.split(x, size), torch.split(y, size), strict=True))
+    parts = (torch.split(t, size or len(x)) for t in (x, y))
+    return list(zip(*parts, strict=True))
 
 
 def logits_of(net: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -128,7 +130,7 @@ def spread(x: Tensor, y: Tensor, most: int) -> tuple[Tensor, Tensor]:
     """
     if most < 1:
         raise SettingError(f"a metric needs at least 1 image, got images={most}")
-    pieces(x, y, len(x))
+    pieces(x, y)
     at = evenly(y, min(most, len(x)))
     return x[at.to(x.device)], y[at]
 

@@ -31,8 +31,9 @@ def aimed(
         SettingError: no such class.
         ValueError: all images are of that class, or they and their labels do not fit.
     """
+    parts = pieces(x, y, 500)
     with autocast("fp32", x.device), evaluating(net):
-        logits = torch.cat([logits_of(net, a, b) for a, b in pieces(x, y, 500)])
+        logits = torch.cat([logits_of(net, a, b) for a, b in parts])
     y, every = normal(y).long(), torch.ones(len(y), dtype=torch.bool, device=y.device)
     if target == "least-likely":
         return every, logits.scatter(1, y[:, None], torch.inf).argmin(1)

@@ -57,8 +57,8 @@ def class_accuracy(
             logits, or the same.
     """
     check_attack(eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss)
+    parts = pieces(x, y, 500)
     with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
-        parts = pieces(x, y, 500)
         found = {"class_accuracy": torch.cat([right(net, a, b) for a, b in parts])}
         count = logits_of(net, x[:1], y[:1]).shape[1]
     names = [*map(str, range(count))] if classes is None else [*classes]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import DoubtWarning, SettingError, quoted
 from jeat._support.progress import tell
+from jeat._support.tensors import check_pixels
 from jeat.data.corruptions import (
     KINDS,
     SEVERITIES,
@@ -72,7 +73,7 @@ def corruption_accuracy(
     """
     kinds = possible_kinds() if kinds is None else kinds
     check_kinds(kinds)
-    found = {}
+    x, found = check_pixels(x), {}
     with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
         for i, kind in enumerate(kinds):
             tell("corruptions", i, len(kinds), kind)

@@ -28,8 +28,9 @@ def energies(net: nn.Module, x: Float[Tensor, "b c h w"], y: Int[Tensor, " b"]) 
         ValueError: no image, images outside of [0, 1], labels that do not fit, logits that are NaN
             or infinite.
     """
+    parts = pieces(x, y, 500)
     with autocast("fp32", x.device), evaluating(net):
-        logits = torch.cat([logits_of(net, a, b) for a, b in pieces(x, y, 500)])
+        logits = torch.cat([logits_of(net, a, b) for a, b in parts])
     E_y, E = float(joint_energy(logits, y).mean()), float(marginal_energy(logits).mean())
     figures = {
         "accuracy": int((logits.argmax(1) == y).sum()) / len(y),

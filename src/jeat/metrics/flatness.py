@@ -102,8 +102,9 @@ def logit_spread(logits: Float[Tensor, "b k"]) -> float:
 
 @torch.no_grad()
 def _logits(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    parts = pieces(x, y, 500)
     with autocast("fp32", x.device), evaluating(net):
-        return torch.cat([logits_of(net, a, b) for a, b in pieces(x, y, 500)])
+        return torch.cat([logits_of(net, a, b) for a, b in parts])
 
 
 def measure(

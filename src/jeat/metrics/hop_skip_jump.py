@@ -114,7 +114,7 @@ def hop_skip_jump(
         raise SettingError(f"unknown norm {quoted(norm)}: use 'linf' or 'l2'")
     if steps < 1:
         raise SettingError(f"HopSkipJump takes at least 1 step, got steps={quoted(steps)}")
-    ((x, y),) = pieces(x, y, len(x))
+    ((x, y),) = pieces(x, y)
     x32, y = normal(x).float().contiguous(), normal(y).long()
     labels = Labels(net, x)
     distances = torch.zeros(len(x), device=x.device)

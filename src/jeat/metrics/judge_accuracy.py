@@ -35,8 +35,9 @@ def judge_accuracy(
         ValueError: images outside of [0, 1], labels that do not fit, logits that are NaN or
             infinite, or the same for all images.
     """
+    parts = pieces(samples, labels, 500)
     with autocast("fp32", samples.device), evaluating(judge):
-        logits = torch.cat([logits_of(judge, a, b) for a, b in pieces(samples, labels, 500)])
+        logits = torch.cat([logits_of(judge, a, b) for a, b in parts])
     if len(logits) > 1 and (logits == logits[0]).all() and len(samples.unique(dim=0)) > 1:
         raise ValueError(
             "the judge gives all images the same logits: it cannot tell them apart, give another"

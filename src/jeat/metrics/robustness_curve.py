@@ -64,8 +64,9 @@ def robustness_curve(
         raise SettingError(f"ratio must be above 0, such as 0.25, and finite, got {quoted(ratio)}")
     if not radii or any(a >= b for a, b in pairwise(radii)):
         raise SettingError(f"a curve needs radii that grow, such as 0 2/255 4/255, got {[*radii]}")
+    parts = pieces(x, y, 500)
     with torch.no_grad(), autocast("fp32", x.device), evaluating(net):
-        left = torch.cat([right(net, a, b) for a, b in pieces(x, y, 500)])
+        left = torch.cat([right(net, a, b) for a, b in parts])
     curve = {}
     for i, eps in enumerate(radii):
         if eps and left.any():

@@ -49,8 +49,9 @@ def zero_gradient(
             or infinite.
     """
     found: dict[str, list[Tensor]] = {}
+    cut = pieces(x, y, 250)
     with autocast("fp32", x.device), evaluating(net), repeatable():
-        for a, b in pieces(x, y, 250):
+        for a, b in cut:
             with torch.no_grad():
                 logits = logits_of(net, a, b)
             zero, nan = zeros_and_faults(loss_of(net, b), a)

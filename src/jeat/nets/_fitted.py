@@ -16,7 +16,7 @@ from jeat.nets._layers import by_name
 from jeat.nets._libraries import check_library, usual_of
 from jeat.nets._modules import called, factory_of
 from jeat.nets._noise import check_logits_of
-from jeat.nets._said import Said
+from jeat.nets._said import Said, remedy_of
 from jeat.nets.spec import Spec, build, spec_of
 from jeat.nets.wrap import NAME, around
 
@@ -64,7 +64,7 @@ def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> nn.Module:
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     with torch.inference_mode(False):
         whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
-    check_logits_of(whole)
+    check_logits_of(whole, remedy=remedy_of(said))
     return whole
 
 
@@ -75,7 +75,7 @@ def put(net: nn.Module, tensors: Mapping[str, Tensor], file: str) -> None:
         ValueError: they do not fit.
     """
     spec, whole = spec_of(net), bare(net)
-    inner: Any = whole.net if spec.name == NAME else whole
+    inner: Any = bare(whole.get_submodule("net")) if spec.name == NAME else whole
     make = name_of(spec.settings["make"]) if spec.name == NAME else ""
     inner.load_state_dict(_matching(inner, tensors, file, make or spec.name, normalised=True))
 

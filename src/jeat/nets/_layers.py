@@ -46,8 +46,11 @@ class Normalize(nn.Module):
     def __init__(self, mean: PerChannel, std: PerChannel, channels: int) -> None:
         super().__init__()
         for name, value in {"mean": mean, "std": std}.items():
-            if isinstance(value, list) and not len(value) == channels:
-                raise SettingError(f"{name} takes 1 number or {channels}, got {len(value)}")
+            if isinstance(value, list) and len(value) != channels:
+                numbers = "1 number" if channels == 1 else f"1 number or {channels}"
+                raise SettingError(
+                    f"{name} takes {numbers} for images of C={channels}, got {len(value)}"
+                )
             least = 1e-3 if name == "std" else -_MOST
             values = value if isinstance(value, list) else [value]
             if not all(least <= v <= _MOST for v in values):

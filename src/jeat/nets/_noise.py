@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from jeat._support.checks import DoubtWarning
+from jeat._support.checks import DoubtWarning, plain
 from jeat._support.libraries import LIBRARIES
 from jeat._support.passes import bare
 from jeat._support.plugins import name_of
@@ -31,8 +31,12 @@ FINE, COARSE = 1e-3, 5e-2  # rounding of logits, by weights of 4 bytes and of fe
 _NEEDS_A_BATCH = "more than 1 value per channel"  # of batch normalisation by the batch alone
 
 
-def check_logits_of(net: nn.Module) -> None:
+def check_logits_of(net: nn.Module, *, remedy: str = "") -> None:
     """Check what a net gives for two images of noise.
+
+    Args:
+        net: is looked at.
+        remedy: what to do, where it does not take them.
 
     Raises:
         ValueError: it does not take them, or gives something else than a finite logit a class.
@@ -47,8 +51,9 @@ def check_logits_of(net: nn.Module) -> None:
     with _passes(net):
         try:
             logits = net(x)
-        except RuntimeError as error:
-            raise ValueError(f"the net does not take images of {shape}: {error}") from error
+        except (RuntimeError, IndexError, TypeError) as error:  # as modules say it
+            why = plain(str(error))
+            raise ValueError(f"the net does not take images of {shape}: {why}{remedy}") from error
         check_logits(logits)
         if logits.shape[1] != classes:
             raise ValueError(f"the net gives {logits.shape[1]} logits for {classes} classes")
@@ -73,7 +78,7 @@ def _look_like(logits: Tensor, rounds: float) -> str:
             "the net's outputs are logarithms of probabilities, so that E(x) is 0 for every image: "
             "leave its log_softmax out, as energies are of logits"
         )
-    if (logits >= 0).all() and (logits <= 1).all():
+    if (logits >= 0).all() and (logits <= 1).all() and logits.any():
         return SIGMOID
     return ""
 

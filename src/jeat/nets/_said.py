@@ -8,7 +8,7 @@ from jeat._support.checks import SettingError, is_finite, is_whole, quoted
 from jeat._support.plugins import Part, name_of, settings_of
 from jeat._support.words import is_decimal, is_digits
 
-__all__ = ["SAID", "Said", "said_of", "with_config"]
+__all__ = ["SAID", "Said", "remedy_of", "said_of", "with_config"]
 
 SAID = ("images", "classes", "mean", "std", "output")
 """What may be said of a net of whatever architecture."""
@@ -61,6 +61,11 @@ def said_of(arch: Part | None) -> Said:
         str(own.pop("output", "")),
         own,
     )
+
+
+def remedy_of(said: Said) -> str:
+    """What to do about images that a net does not take; "" where they are said."""
+    return "" if said.images else "; its file does not say which: give them, as --images C H W"
 
 
 def _words(value: Any) -> list[Any]:

@@ -146,7 +146,7 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         spec, about = _spec(header), dict(header["about"])
         chain = _chain(header["chain"]) if "chain" in header else None
         weights = {k.removeprefix("net."): v for k, v in tensors.items() if k.startswith("net.")}
-        if net is None:
+        if net is None and ".py:" not in str(spec.settings.get("make")):
             _check_size(spec, weights)
         made: Any = build(spec, by_file=True) if net is None else around(net, spec)
         _check_weights(made, weights)
@@ -214,7 +214,7 @@ def _start(header: Mapping[str, Any], tensors: Mapping[str, Tensor], spec: Spec)
 
 def _check_size(spec: Spec, weights: dict[str, Tensor]) -> None:
     """Refuse a header that asks for another net than its weights are of: for more, perhaps, than
-    there is memory. A few nets of libraries cannot be looked at before they are made.
+    there is memory. A few nets of libraries, and code of one's own, are made before they are seen.
     """
     try:
         with torch.device("meta"):

@@ -19,7 +19,7 @@ from jeat.nets._fitted import fitted, put_layers
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
 from jeat.nets._noise import check_logits_of
-from jeat.nets._said import SAID, Said, said_of, with_config
+from jeat.nets._said import SAID, Said, remedy_of, said_of, with_config
 from jeat.nets.layouts import Found, recognised
 from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
@@ -137,7 +137,7 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
         warnings.warn(f"{file.name}: {doubt}", DoubtWarning, stacklevel=3)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
-    check_logits_of(whole)
+    check_logits_of(whole, remedy=remedy_of(said))
     return whole
 
 
@@ -173,7 +173,7 @@ def _spec(found: Found, said: Said) -> Spec:
     """The spec of a layout's net, with what is said of it.
 
     Raises:
-        SettingError: another number of classes.
+        SettingError: another number of classes or channels.
     """
     names = said.classes or found.names or tuple(map(str, range(found.classes)))
     if len(names) != found.classes:
@@ -181,6 +181,11 @@ def _spec(found: Found, said: Said) -> Spec:
     own = {"mean": said.mean, "std": said.std, "output": said.output or None}
     settings = found.settings | {k: v for k, v in own.items() if v is not None}
     images = said.images or (found.channels, found.size, found.size)
+    if images[0] != found.channels:
+        raise SettingError(
+            f"its first layer takes images of C={found.channels}, and C={images[0]} is said, as by "
+            "--images: give data of the former, or another net"
+        )
     return Spec(found.name, images[0], images[1:], names, settings)
 
 

@@ -102,6 +102,8 @@ def to_eval(net: nn.Module) -> None:
     except NotImplementedError as error:
         if any(map(_trains, net.modules())):
             raise ValueError("the net was exported in train mode: export net.eval()") from error
+        for m in net.modules():  # what is beside it has modes
+            m.training = False
 
 
 def _trains(m: nn.Module) -> bool:

@@ -7,12 +7,20 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
 from jeat._support.checks import SettingError
 from jeat._support.libraries import LIBRARIES
-from jeat._support.passes import bare
+from jeat._support.own_code import is_named
+from jeat._support.passes import bare, meant
 from jeat._support.plugins import Part, check_named_by_file, name_of
+from jeat.nets._given import (
+    check_has_weights,
+    check_how,
+    classes_of,
+    plain_numbers,
+    shape_of,
+    why_not,
+)
 from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._modules import chosen, made, name_alike
 from jeat.nets._noise import check_logits_of
@@ -92,6 +100,8 @@ class Net(nn.Module):
         try:
             found = self.net(x)
         except AssertionError as error:  # as nets of libraries look at their images
+            if said := meant(error):
+                raise ValueError(said) from error
             shape = tuple(x.shape[1:])
             raise ValueError(
                 f"the module does not take images of {shape}: {error}; where it is made for one "
@@ -114,9 +124,11 @@ class Net(nn.Module):
                 "FILE.py:FACTORY, or in Python jeat.load(..., net=MODULE)"
             )
         if ".py:" in name:
+            if is_named(name):
+                return
             raise NoModuleError(
                 f"its module is made by {name}, code that no file may have run: give it, as --arch "
-                f"{name}, or in Python jeat.load(..., net=MODULE)"
+                f"{name}, or in Python jeat.load(..., arch={name!r})"
             )
         if name.partition(":")[0] not in LIBRARIES:
             check_named_by_file(name, "net", called=True)
@@ -151,29 +163,27 @@ def wrap(
         A net in eval mode with a ``spec``.
 
     Raises:
+        SettingError: an argument of another kind than these.
         ValueError: images that it does not take, or something else than a finite logit a class.
 
     Warns:
         DoubtWarning: its outputs look like probabilities or their logarithms, which are no logits,
             are random, or depend on the other images of a batch.
     """
-    shape = tuple(images)
-    if len(shape) != 3:
-        raise SettingError(f"images are (C, H, W), such as (3, 32, 48), got {shape}")
-    channels, size = shape[0], shape[1:]
-    many = range(classes) if isinstance(classes, int | np.integer) else classes
-    names = tuple(map(str, many))
-    own: dict[str, Any] = {"mean": _plain(mean), "std": _plain(std), "output": output}
-    if isinstance(net, str | dict):
-        wrapped: Any = build(Spec(NAME, channels, size, names, own | {"make": net}))
+    channels, *size = shape_of(images)
+    check_how(output, prepare)
+    own = {"mean": plain_numbers("mean", mean), "std": plain_numbers("std", std), "output": output}
+    spec = Spec(NAME, channels, size, classes_of(classes), own)
+    if isinstance(net, str) or (isinstance(net, dict) and "name" in net):
+        wrapped: Any = build(Spec(NAME, channels, size, spec.classes, own | {"make": net}))
     elif isinstance(bare(net) if isinstance(net, nn.Module) else None, Net):
         raise SettingError(
             "wrap was given a net of jeat.wrap: use it as it stands, or wrap its module, net.net"
         )
     elif isinstance(net, nn.Module):
-        wrapped = around(net, Spec(NAME, channels, size, names, own))
+        wrapped = around(net, spec)
     else:
-        raise SettingError(f"wrap takes a torch.nn.Module or a name, got a {type(net).__name__}")
+        raise SettingError(f"wrap takes a torch.nn.Module or a name, got {why_not(net)}")
     wrapped.prepare = prepare
     return finished(wrapped)
 
@@ -211,28 +221,3 @@ def around(net: nn.Module, spec: Spec) -> nn.Module:
     made.spec = Spec(NAME, *images, spec.classes, dict(made.spec.settings) | {"make": make})
     whole: nn.Module = made
     return whole
-
-
-def check_has_weights(net: nn.Module) -> None:
-    """Check that the weights of a module are numbers.
-
-    Raises:
-        SettingError: they get their size later, or are on the device meta.
-    """
-    held = (*net.parameters(), *net.buffers())
-    if any(map(is_lazy, held)):
-        raise SettingError(
-            "the net has weights that get their size later (nn.Lazy...): run it once on images of "
-            "its size, or give their sizes"
-        )
-    if any(t.is_meta for t in held):
-        raise SettingError(
-            "the net's weights are on the device meta, and have no numbers: make it on another "
-            "one, or load its weights with assign=True"
-        )
-
-
-def _plain(value: Any) -> PerChannel:
-    """A number, or a list of numbers, of whatever holds them."""
-    values = torch.as_tensor(value, dtype=torch.float64).flatten().tolist()
-    return float(values[0]) if len(values) == 1 else values

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
+from jeat._support.learning import is_exported
 from jeat._support.passes import bare
 from jeat._support.tensors import weights_of
 from jeat.data import Data
@@ -58,16 +59,31 @@ def net_for(plan: Plan, data: Data, net: Given | None, *, fresh: bool) -> nn.Mod
     ``fresh``.
 
     Raises:
-        FileNotFoundError, ValueError: there is no such net, or it is for other images.
+        FileNotFoundError, ValueError: there is no such net, it is for other images, or it is
+            scripted or exported.
     """
     if net is None:
         spec = Spec(plan.net, data.shape[0], data.shape[1:], data.classes, plan.architecture)
         whole = build(spec)
     else:
         whole = net.ready(plan, data, fresh=fresh)
+    _check_is_code(whole)
     if plan.init is not None and fresh:
         load_first_weights(whole, plan.init)
     return whole
+
+
+def _check_is_code(net: nn.Module) -> None:
+    """Refuse a net of which a part is no code of Python any more.
+
+    Raises:
+        SettingError: it is scripted, traced or exported.
+    """
+    if any(isinstance(m, torch.jit.ScriptModule) or is_exported(m) for m in net.modules()):
+        raise SettingError(
+            "the net, or a part of it, is scripted, traced or exported, and such a one is not "
+            "trained: train the module that it was made of, then script or export that"
+        )
 
 
 def given(net: nn.Module) -> Given:
