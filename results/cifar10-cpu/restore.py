@@ -2,7 +2,8 @@
 
 ``python results/cifar10-cpu/restore.py RUNS`` makes ``RUNS/judge`` and ``RUNS/seed0/METHOD`` with
 what ``measured/`` holds of them; ``jeat reproduce cifar10-cpu --out RUNS --seeds 1`` then trains,
-draws and measures the rest only. Of a run whose log is not kept here the log has one line, its
+draws and measures the rest only. Nets of other seeds, ``seedN/METHOD/`` here, are laid out as well,
+for ``--seeds 3``. Of a run whose log is not kept here the log has one line, its
 length in seconds, from the net's card; JEAT's is of a repetition (README.md).
 """
 
@@ -48,6 +49,15 @@ def main(out: Path) -> None:
         if (HERE / "measured" / method).exists():
             shutil.copytree(HERE / "measured" / method, run / "figures")
         print(f"{run}: {minutes} minutes of training")
+    for net in sorted(HERE.glob("seed[0-9]/*/net.safetensors")):
+        run = out / net.parent.relative_to(HERE)
+        if not run.exists():
+            place = run / f"checkpoints/{jeat.load(net).about['iteration']:08d}"
+            place.mkdir(parents=True)
+            shutil.copy(net, place)
+            for name in ("run.json", "log.jsonl"):
+                shutil.copy(net.parent / name, run)
+            print(f"{run}: trained already")
 
 
 if __name__ == "__main__":
