@@ -313,7 +313,7 @@ def test_a_masked_net_is_warned_of_wherever_a_reader_looks(out, tmp_path):
     found["figures"] |= {"masking_images": 1000.0, "masking_zero_gradient": 0.5}
     file.write_text(json.dumps(found))
     write(suite, tmp_path / "masked", seeds=SEEDS)
-    said = "jem, seed 1: gradients look masked: the gradient is exactly zero at 0.5 of 1000 images"
+    said = "jem, seed 1: gradients look masked: the gradient is exactly zero at 500 of 1000 images"
     for name in ("report.html", "tables.md", "results.json"):
         text = (tmp_path / "masked" / name).read_text()
         assert said in text

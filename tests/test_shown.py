@@ -532,7 +532,7 @@ def test_each_claim_stands_beside_the_seeds_in_which_it_held(sections, results, 
 def test_each_warning_names_the_run_that_it_is_of(sections, results, planted):
     said = {
         f"{row}, seed {seed}: gradients look masked: the gradient is exactly zero at "
-        f"{value:.3g} of 100 images"
+        f"{value * 100:.0f} of 100 images"
         for (row, column), by_seed in planted.values.items() if column == "masking_zero_gradient"
         for seed, value in by_seed.items()
     }  # fmt: skip
