@@ -1,16 +1,16 @@
 """CIFAR on two CPU cores: small nets, an hour or less each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from jeat.recipes.paper import Paper, inception_settings
+from jeat.recipes.paper import Paper, Variants, inception_settings
 from jeat.suites import Suite
 from jeat.training.plan import Optimisation, Plan
 
-__all__ = ["ADAM", "ATTACK", "CHAIN", "CHAINS", "EPS", "NET", "ROUGH", "SLOW", "on_two_cores"]
+__all__ = ["ADAM", "CHAINS", "EPS", "NET", "ROUGH", "SLOW", "on_two_cores", "variants"]
 
 EPS = 8 / 255
 NET: Mapping[str, Any] = {
@@ -132,3 +132,39 @@ def on_two_cores(
         models=models,
         licence=licence,
     )  # fmt: skip
+
+
+def variants(
+    title: str,
+    about: str,
+    plans: Callable[..., dict[str, Plan]],
+    *,
+    data: str,
+    attacks: str,
+    per_class: int = 100,
+    step_size: float | None = None,
+    **settings: str | None,
+) -> Suite:
+    """Variants of a training of the same nets, each of which may diverge.
+
+    Args:
+        title, about, data, per_class: as :class:`jeat.suites.Suite`.
+        plans: (folder of a seed, seed, data=, **settings) -> runs by name.
+        attacks: the part of AutoAttack that is run.
+        step_size: of the chains that draw.
+    """
+    made = partial(plans, data=data, **settings)
+    return Suite(
+        title=title,
+        about=about,
+        data=data,
+        plans=made,
+        judge="cifar10-judge",
+        comparison=Variants(EPS, attacks=attacks, compared=10_000),
+        chain=CHAIN if step_size is None else CHAIN | {"step_size": step_size},
+        per_class=per_class,
+        shape=(3, 32, 32),
+        classes=10,
+        train_images=50_000,
+        may_diverge=frozenset(made(Path(), 0)),
+    )

@@ -1,11 +1,9 @@
 """Algorithm 1 as the paper prints it, from scratch: how often it diverges, and what comes out."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from jeat.recipes._two_cores import ADAM, CHAIN, EPS, NET
-from jeat.recipes.paper import Variants
+from jeat.recipes._two_cores import ADAM, EPS, NET, variants
 from jeat.suites import Suite
 from jeat.training.plan import Plan, Recovery
 
@@ -36,18 +34,9 @@ def suite(*, data: str = "uoft-cs/cifar10") -> Suite:
     Args:
         data: a data set like it, by hub name or path.
     """
-    return Suite(
-        title="cifar10-algorithm-1",
-        about="JEAT from scratch, as Algorithm 1 has it, on a WRN-16-2 that folds 2 x 2 pixels, "
-        "for as many passes as 20 epochs of cifar10-cpu's adversarial training.",
-        data=data,
-        plans=partial(plans_of, data=data),
-        judge="cifar10-judge",
-        comparison=Variants(EPS, attacks="apgd-ce+apgd-t", compared=10_000),
-        chain=CHAIN,
-        per_class=100,
-        shape=(3, 32, 32),
-        classes=10,
-        train_images=50_000,
-        may_diverge=frozenset({RUN}),
+    return variants(
+        "cifar10-algorithm-1",
+        "JEAT from scratch, as Algorithm 1 has it, on a WRN-16-2 that folds 2 x 2 pixels, for as "
+        "many passes as 20 epochs of cifar10-cpu's adversarial training.",
+        plans_of, data=data, attacks="apgd-ce+apgd-t",
     )  # fmt: skip

@@ -1,13 +1,11 @@
 """What of JEAT comes from its start, its attack and its energy term, on CIFAR-10."""
 
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from jeat.recipes._two_cores import ADAM, CHAIN, CHAINS, EPS, NET
-from jeat.recipes.paper import Variants
+from jeat.recipes._two_cores import ADAM, CHAINS, EPS, NET, variants
 from jeat.suites import Suite
 from jeat.training.plan import Plan
 
@@ -49,21 +47,11 @@ def suite(*, data: str = "uoft-cs/cifar10", parents: str | None = None) -> Suite
         parents: folder with seedN/at and seedN/normal, as of jeat reproduce cifar10-cpu; the nets
             of the package for each seed where there is none.
     """
-    return Suite(
-        title="cifar10-factorial",
-        about="What of JEAT's robustness, flatness and images comes from the net that it starts "
-        "from, from the attack and from the energy term. A run is named START-ATTACK-WEIGHT: it "
-        "goes on from an adversarially trained or a normal net, on images as they are, under an "
-        "attack that climbs E(x, y), or one that climbs cross-entropy, with this weight of "
-        "-log p(x).",
-        data=data,
-        plans=partial(plans_of, data=data, parents=parents),
-        judge="cifar10-judge",
-        comparison=Variants(EPS, attacks="apgd-ce+apgd-t", compared=10_000),
-        chain=CHAIN,
-        per_class=100,
-        shape=(3, 32, 32),
-        classes=10,
-        train_images=50_000,
-        may_diverge=frozenset(plans_of(Path(), 0, data=data, parents=parents)),
+    return variants(
+        "cifar10-factorial",
+        "What of JEAT's robustness, flatness and images comes from the net that it starts from, "
+        "from the attack and from the energy term. A run is named START-ATTACK-WEIGHT: it goes on "
+        "from an adversarially trained or a normal net, on images as they are, under an attack "
+        "that climbs E(x, y), or one that climbs cross-entropy, with this weight of -log p(x).",
+        plans_of, data=data, parents=parents, attacks="apgd-ce+apgd-t",
     )  # fmt: skip

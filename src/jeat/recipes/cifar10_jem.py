@@ -1,12 +1,10 @@
 """Settings of JEM on CIFAR-10, tried beside each other: which gives an accurate one."""
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jeat.recipes._two_cores import CHAIN, EPS, NET, ROUGH, SLOW
-from jeat.recipes.paper import Variants
+from jeat.recipes._two_cores import NET, ROUGH, SLOW, variants
 from jeat.suites import Suite
 from jeat.training.plan import Plan
 
@@ -45,18 +43,9 @@ def suite(*, data: str = "uoft-cs/cifar10") -> Suite:
     Args:
         data: a data set like it, by hub name or path.
     """
-    return Suite(
-        title="cifar10-jem",
-        about="JEM from the normal net of the package, with one seed that no table has. The first "
-        "has the settings of cifar10-cpu before this trial; the others have a lighter energy term.",
-        data=data,
-        plans=partial(plans_of, data=data),
-        judge="cifar10-judge",
-        comparison=Variants(EPS, attacks="apgd-ce", compared=10_000),
-        chain=CHAIN | {"step_size": 0.25},
-        per_class=60,
-        shape=(3, 32, 32),
-        classes=10,
-        train_images=50_000,
-        may_diverge=frozenset(TRIED),
+    return variants(
+        "cifar10-jem",
+        "JEM from the normal net of the package, with one seed that no table has. The first has "
+        "the settings of cifar10-cpu before this trial; the others have a lighter energy term.",
+        plans_of, data=data, attacks="apgd-ce", per_class=60, step_size=0.25,
     )  # fmt: skip

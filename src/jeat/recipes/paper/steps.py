@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
+from jeat.recipes.paper._plain import Plain
 from jeat.recipes.paper.words import judge_in_words
-from jeat.report import Column, Figure, Summary, Table
+from jeat.report import Column, Summary, Table
 from jeat.suites import Suite
 
 __all__ = ["Chosen", "Steps", "chosen"]
@@ -39,7 +40,7 @@ class Chosen(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Steps:
+class Steps(Plain):
     """Chains of several steps and lengths for each method, alike, seen by several nets.
 
     Attributes:
@@ -60,9 +61,6 @@ class Steps:
     lite0: bool = True
     compared: int | None = 2000
     left_out: frozenset[str] = frozenset()
-
-    def check(self, suite: Suite) -> None:
-        """Nothing is needed at the end."""
 
     def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:
         """A drawing a chain, all from the same starts."""
@@ -112,18 +110,6 @@ class Steps:
             for m in suite.methods()
             if m not in self.left_out
         ]
-
-    def claims(self, suite: Suite) -> Sequence[tuple[str, str, str]]:
-        """None."""
-        return ()
-
-    def shows(self, seed: int) -> bool:
-        """No."""
-        return False
-
-    def figures(self, suite: Suite, out: Path) -> list[Figure]:
-        """None."""
-        return []
 
     def words(
         self, suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int

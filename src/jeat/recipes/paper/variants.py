@@ -7,9 +7,10 @@ from typing import Any
 
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
+from jeat.recipes.paper._plain import Plain
 from jeat.recipes.paper.tables import ATTACKS, columns
 from jeat.recipes.paper.words import chains_in_words, judge_in_words, run_in_words
-from jeat.report import Column, Figure, Summary, Table
+from jeat.report import Column, Summary, Table
 from jeat.suites import Suite
 
 __all__ = ["Variants"]
@@ -51,7 +52,7 @@ OWN = (
 
 
 @dataclass(frozen=True)
-class Variants:
+class Variants(Plain):
     """Variants of a training, measured alike. It draws no figures.
 
     Attributes:
@@ -62,7 +63,6 @@ class Variants:
         lite0: whether EfficientNet-Lite0 looks at images, too: the extra ``features``.
         compared: training images that generated ones are compared with; None is all of them.
         settings: further settings of metrics, by name.
-        claims_tested: (column, order, what it is) to test.
     """
 
     eps: float
@@ -72,10 +72,6 @@ class Variants:
     lite0: bool = True
     compared: int | None = None
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    claims_tested: Sequence[tuple[str, str, str]] = ()
-
-    def check(self, suite: Suite) -> None:
-        """Nothing is needed at the end."""
 
     def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:
         """Images by Eq. 17."""
@@ -125,18 +121,6 @@ class Variants:
         """A table a question."""
         rows = [*suite.methods(), *RULERS.values()]
         return [Table(title, note, columns(*names, own=OWN), rows) for title, note, names in TABLES]
-
-    def claims(self, suite: Suite) -> Sequence[tuple[str, str, str]]:
-        """Those that it was given."""
-        return self.claims_tested
-
-    def shows(self, seed: int) -> bool:
-        """No."""
-        return False
-
-    def figures(self, suite: Suite, out: Path) -> list[Figure]:
-        """None."""
-        return []
 
     def words(
         self, suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int
