@@ -17,30 +17,33 @@ ATTACKS: dict[str, dict[str, Any]] = {
     "energy": {"eps": EPS, "attack_loss": "energy"},
     "ce": {"eps": EPS, "attack_loss": "ce"},
 }
-WEIGHTS = (0.0, 0.75)
-# a step and a buffer that the normal start stands, and no penalty, which would be an energy term
-ALIKE = CHAINS | {"ratio": 1.25, "step_size": 0.1, "buffer_size": 1000, "w_l2": 0.0}
+TERMS: dict[str, dict[str, float]] = {  # with the penalty that holds energies, or neither
+    "0": {"w_px": 0.0, "w_l2": 0.0},
+    "0.75": {"w_px": 0.75, "w_l2": 0.02},
+}
+# step, buffer and rate that the normal start stands
+ALIKE = CHAINS | {"ratio": 1.25, "step_size": 0.1, "buffer_size": 1000}
+SLOWLY = replace(ADAM, lr=1e-4)
 
 
 def plans_of(out: Path, seed: int, *, data: str, parents: str | None) -> dict[str, Plan]:
     """The runs of a seed, by START-ATTACK-WEIGHT."""
 
-    def plan(start: str, attack: str, w_px: float) -> Plan:
+    def plan(start: str, attack: str, term: str) -> Plan:
         init = f"cifar10-{start}" if parents is None else f"{parents}/seed{seed}/{start}"
         return Plan(
-            "jeat", data=data, init=init, objective=ALIKE | ATTACKS[attack] | {"w_px": w_px},
-            optimisation=replace(ADAM, seed=seed), **NET,
+            "jeat", data=data, init=init, objective=ALIKE | ATTACKS[attack] | TERMS[term],
+            optimisation=replace(SLOWLY, seed=seed), **NET,
         )  # fmt: skip
 
-    cells = product(STARTS, ATTACKS, WEIGHTS)
-    return {f"{start}-{attack}-{w:g}": plan(start, attack, w) for start, attack, w in cells}
+    return {"-".join(cell): plan(*cell) for cell in product(STARTS, ATTACKS, TERMS)}
 
 
 def suite(*, data: str = "uoft-cs/cifar10", parents: str | None = None) -> Suite:
     """Start x attack x weight of the energy term, all else equal: hours on two cores.
 
-    Each run goes on from a trained net for 0.75 epochs, as JEAT of cifar10-cpu does, with the
-    chain's step and buffer that a normal start stands.
+    Each run goes on from a trained net for 0.75 epochs, as JEAT of cifar10-cpu does, with a
+    chain, a penalty and a rate that a normal start stands.
 
     Args:
         data: a data set like it, by hub name or path.
