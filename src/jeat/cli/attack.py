@@ -98,13 +98,14 @@ def _attacked(
     x_adv, total = s.x.clone(), args.restarts * len(s.y)
     left = torch.ones_like(s.y, dtype=torch.bool)
     for start in range(args.restarts):
+        if start:
+            left = ~_fooled(s, x_adv, target)
         done = start * len(s.y)
         for at in left.nonzero().squeeze(1).split(500):
             show("attacking", done, total)
             aim = None if target is None else target[at]
             x_adv[at] = attack(s.x[at], s.y[at], target=aim)
             done += len(at)
-        left = ~_fooled(s, x_adv, target)
     show("attacking", total, total)
     return x_adv
 
