@@ -7,8 +7,18 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from jeat._support.checks import SettingError
 from jeat.energy import score
-from jeat.samplers import ClassGaussian, Stored, Uniform, langevin, last
+from jeat.samplers import (
+    ClassGaussian,
+    Stored,
+    Uniform,
+    clamped,
+    langevin,
+    last,
+    momentum,
+    normalized,
+)
 
 N = 40_000
 
@@ -240,3 +250,112 @@ def test_stored_states_are_drawn_evenly_whatever_the_label():
     assert x.shape == (8_000, 3, 2, 2)
     counts = torch.bincount(x[:, 0, 0, 0].long(), minlength=4).double()
     assert (counts - 2_000).abs().max() < 4 * (8_000 * 0.25 * 0.75) ** 0.5
+
+
+def test_clamped_steps_move_no_pixel_by_more_than_step_times_clip():
+    x = 10 * torch.randn(50, 1, 4, 4)
+    for state in clamped(gaussian(0.3), x, steps=3, step_size=0.5, clip=0.2):
+        moved = (state - x).abs()
+        assert moved.max() <= 0.5 * 0.2 + 1e-6
+        assert moved.max() > 0.09
+        x = state
+
+
+def test_clamped_steps_of_small_gradients_are_gradient_descent():
+    x = torch.randn(8, 1, 4, 4)
+    found = list(clamped(gaussian(1.0), x, steps=3, step_size=0.1, clip=100.0))
+    expected = list(langevin(gaussian(1.0), x, steps=3, step_size=0.1, noise=0.0))
+    torch.testing.assert_close(found, expected)
+
+
+def test_clamped_chains_get_their_noise_before_the_gradient():
+    """From 0, where E has no slope, one step leaves (1 - step) of the noise's variance."""
+    x = last(clamped(gaussian(1.0), torch.zeros(N, 1), steps=1, step_size=0.5, noise=1.0, clip=9.0))
+    assert_variance(x, 0.25)
+
+
+def test_many_clamped_steps_of_jem_plus_plus_are_its_inner_loop():
+    """M = 10, N = 5, step 0.2 on [-1, 1]: ten steps of 1, as the first layer is linear."""
+    w = torch.randn(1, 1, 4, 4)
+
+    def energy(x):
+        return (3 * w * x).flatten(1).sum(1)
+
+    x = torch.rand(8, 1, 4, 4)
+    z = 2 * x - 1
+    for _ in range(10):
+        for _ in range(5):
+            z = (z - 0.2 * (3 * w / 2).clamp(-1, 1)).clamp(-1, 1)
+    ours = last(clamped(energy, x, steps=10, step_size=0.25, clip=2.0, bounds=(0, 1)))
+    torch.testing.assert_close(ours, (z + 1) / 2)
+
+
+def test_normalized_steps_go_straight_down_a_linear_energy():
+    w = torch.randn(1, 3, 4, 4)
+    x = torch.randn(5, 3, 4, 4)
+    end = last(normalized(lambda x: -(w * x).flatten(1).sum(1), x, steps=60, step_size=0.5))
+    torch.testing.assert_close(end, x + 60 * 0.5 * w / w.norm(), rtol=1e-4, atol=1e-4)
+
+
+def test_normalized_steps_do_not_move_where_there_is_no_slope():
+    x = torch.randn(5, 3, 4, 4)
+    for state in normalized(lambda x: (0 * x).flatten(1).sum(1), x, steps=3, step_size=0.5):
+        assert torch.equal(state, x)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e12])
+def test_normalized_steps_have_one_length_whatever_the_scale_of_the_energy(scale):
+    x = torch.randn(5, 3, 4, 4)
+
+    def energy(x):
+        return scale * x.flatten(1).square().sum(1)
+
+    (state,) = normalized(energy, x, steps=1, step_size=0.5)
+    torch.testing.assert_close((state - x).flatten(1).norm(dim=1), torch.full((5,), 0.5))
+
+
+def test_normalized_chains_stay_within_their_radius():
+    w, x = torch.ones(1, 1, 4, 4), torch.randn(5, 1, 4, 4)
+    states = list(
+        normalized(lambda x: (w * x).flatten(1).sum(1), x, steps=9, step_size=0.5, radius=2.0)
+    )
+    far = [float((s - x).flatten(1).norm(dim=1).max()) for s in states]
+    assert far == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0], rel=1e-5)
+
+
+def test_momentum_of_full_friction_is_langevin():
+    x = torch.randn(8, 1, 4, 4)
+    torch.manual_seed(3)
+    plain = list(langevin(gaussian(1.0), x, steps=4, step_size=0.08))
+    torch.manual_seed(3)
+    ours = list(momentum(gaussian(1.0), x, steps=4, step_size=0.08, friction=1.0, limit=1e9))
+    torch.testing.assert_close(ours, plain)
+
+
+def pushed(**settings):
+    """Three steps of 1 down a slope of 1, from 0."""
+    x = torch.zeros(1, 1)
+    return momentum(lambda x: x.sum(1), x, steps=3, step_size=1.0, noise=0.0, **settings)
+
+
+def test_momentum_keeps_its_share_of_the_velocity():
+    """Down a slope of 1 with steps of 1: v is 1, 1.5, 1.75."""
+    x = torch.zeros(1, 1)
+    chain = momentum(
+        lambda x: x.sum(1), x, steps=3, step_size=1.0, noise=0.0, friction=0.5, limit=9
+    )
+    assert [float(s) for s in chain] == [-1.0, -2.5, -4.25]
+
+
+def test_momentum_moves_no_pixel_by_more_than_its_limit():
+    x = torch.zeros(1, 1)
+    chain = momentum(
+        lambda x: x.sum(1), x, steps=3, step_size=1.0, noise=0.0, friction=0.5, limit=1
+    )
+    assert [float(s) for s in chain] == [-1.0, -2.0, -3.0]
+
+
+@pytest.mark.parametrize("friction", [-0.1, 1.1])
+def test_a_friction_that_is_no_share_is_refused(friction):
+    with pytest.raises(SettingError, match="friction is a share"):
+        momentum(gaussian(1.0), torch.zeros(1, 1), steps=1, step_size=0.1, friction=friction)

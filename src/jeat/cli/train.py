@@ -17,7 +17,14 @@ from jeat._support import processes
 from jeat._support.checks import plain
 from jeat._support.files import expanded
 from jeat._support.libraries import holder_of
-from jeat._support.plugins import brought_parts, constant_of, known_parts, name_of
+from jeat._support.plugins import (
+    Part,
+    brought_parts,
+    constant_of,
+    known_parts,
+    name_of,
+    settings_of,
+)
 from jeat._support.signatures import Flag, signature_of
 from jeat.cli._flags import READING, add_reading, data_named
 from jeat.cli._parser import Parser
@@ -90,8 +97,11 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
         if flag.name not in {*defaults, *READING, "out", "resume", "config"}:
             parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
-    step = parser.chosen(words, "step", str(defaults["step"]))
+    asked: Part = constant_of("objectives", method, "step") or "plain"
+    step = parser.chosen(words, "step", name_of(asked))
     parser.add_part("step", "steps", step, "which gradient the optimiser follows")
+    if step == name_of(asked):
+        parser.set_defaults({f"step.{k}": v for k, v in settings_of(asked).items()})
     own = {f.name: f for f in signature.flags}
     recovered = constant_of("objectives", method, "recovery") or {}
     parser.add_class_arguments(Recovery, "recovery", skip={"objective", "steps", "w_l2"})
@@ -146,10 +156,16 @@ def _plan(method: str, parser: Parser, args: Any) -> Plan:
 
 def _two_radii(plan: Plan) -> list[str]:
     """What is said of a run that trains at one radius and is evaluated at another."""
-    own = plan.objective.get("eps", plan.eps)
-    if own == plan.eps:
+    own = plan.objective.get("eps", plan.eps), plan.objective.get("norm", plan.eps_norm)
+    if own == (plan.eps, plan.eps_norm):
         return []
-    return [f"trains at --objective.eps {own:.4g}, is evaluated at --eps {plan.eps:.4g}"]
+    eps, norm = own
+    if norm == plan.eps_norm:
+        return [f"trains at --objective.eps {eps:.4g}, is evaluated at --eps {plan.eps:.4g}"]
+    return [
+        f"trains at --objective.eps {eps:.4g} in {norm}, is evaluated at --eps {plan.eps:.4g} in "
+        f"--eps_norm {plan.eps_norm}"
+    ]
 
 
 def _note(metrics: dict[str, float]) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from jeat._support.checks import check_not_negative
 from jeat._support.plugins import Part
 from jeat.attacks import AttackLoss, GradAt, pgd
+from jeat.attacks.balls import Norm
 from jeat.data import Batch
 from jeat.nets import evaluating
 from jeat.objectives._parts import (
@@ -54,7 +55,8 @@ class JEAT(TwoParts):
 
     Args:
         restart: n -> n first states of chains.
-        eps: radius of the linf ball, in [0, 1] pixels; 0 trains on the images as they are.
+        eps: radius of the ball, in [0, 1] pixels; 0 trains on the images as they are.
+        norm: of the ball.
         attack_loss: what the attack climbs, E(x, y) as in Algorithm 1, or cross-entropy.
         attack_steps: attack steps; 1 in Algorithm 1.
         ratio: length of an attack step in units of eps; 1.0 in Algorithm 1.
@@ -78,6 +80,7 @@ class JEAT(TwoParts):
         restart: Callable[[int], Tensor],
         *,
         eps: float = 8 / 255,
+        norm: Norm = "linf",
         attack_loss: AttackLoss = "energy",
         attack_steps: int = 1,
         ratio: float = 1.0,
@@ -98,6 +101,7 @@ class JEAT(TwoParts):
         self.attack = partial(
             pgd,
             eps=eps,
+            norm=norm,
             steps=attack_steps,
             step_size=ratio * eps,
             loss=attack_loss,

@@ -54,6 +54,7 @@ def _completed(plan: Plan) -> Plan:
         plan,
         architecture=net_settings(plan.net, plan.architecture),
         objective=complete(plan.method, plan.objective),
+        optimisation=replace(plan.optimisation, step=plan.step()),
     )
     check_recovery(plan)
     if plan.init is not None:

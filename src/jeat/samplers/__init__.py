@@ -17,11 +17,15 @@ from jeat.samplers._starts import (
     start_of,
     start_without_images,
 )
+from jeat.samplers.clamped import clamped
 from jeat.samplers.langevin import langevin
+from jeat.samplers.momentum import momentum
+from jeat.samplers.normalized import normalized
 from jeat.samplers.starts.gaussian import ClassGaussian
 from jeat.samplers.starts.uniform import Uniform
 
 __all__ = [
     "Chain", "ClassGaussian", "ReplayBuffer", "Restart", "Sampler", "Start", "Stored", "Uniform",
-    "langevin", "last", "numbers_stored", "sampler_of", "start_of", "start_without_images",
+    "clamped", "langevin", "last", "momentum", "normalized", "numbers_stored", "sampler_of",
+    "start_of", "start_without_images",
 ]  # fmt: skip

@@ -89,7 +89,7 @@ def _three(value: float) -> str:
 def per_iteration(plan: Plan) -> tuple[int, int]:
     """Input gradients and training passes that an iteration takes for each image of its batch."""
     its = cost_of(plan.method, plan.objective) or Cost()
-    asked = constant_of("steps", name_of(plan.optimisation.step), "passes") or 1
+    asked = constant_of("steps", name_of(plan.step()), "passes") or 1
     return its.input_gradients, its.training_passes * asked
 
 
