@@ -4,7 +4,17 @@ import random
 from pathlib import Path
 
 import pytest
-from docs.claims import CLAIMS, LEAST_SEEDS, Claim, of_a_pair, page, values_of, verdict
+from docs.claims import (
+    CLAIMS,
+    LEAST_SEEDS,
+    Claim,
+    at_equal_accuracy,
+    is_number,
+    of_a_pair,
+    page,
+    values_of,
+    verdict,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,10 +79,38 @@ def test_every_claim_names_methods_and_columns_that_its_suite_can_have():
         made = import_module(f"jeat.recipes.{suite.replace('-', '_')}").suite()
         rows = {*made.methods(), *(f"{m}, Eq. 16" for m in made.methods())}
         for claim in claims:
-            assert {*claim.order.replace(">=", ">").split(" > ")} <= rows
-            assert claim.column in columns
+            names = {*claim.order.replace(">=", ">").split(" > ")}
+            assert {name for name in names if not is_number(name)} <= rows
+            assert claim.column in columns | {"pgd_20_at_equal_accuracy"}
 
 
 def test_results_that_are_not_there_decide_nothing():
     assert values_of("nowhere") == {}
     assert verdict(Claim("", "", "jfs", "at > jeat"), {})[0] == "undecided"
+
+
+def test_a_number_in_an_order_stands_for_itself():
+    values = {"pgd_20": {"normal": {0: 0.001, 1: 0.002, 2: 0.003}}}
+    assert verdict(Claim("", "", "pgd_20", "0.1 > normal"), values)[0] == "held"
+    assert verdict(Claim("", "", "pgd_20", "normal > 0.1"), values)[0] == "failed"
+
+
+def test_at_equal_accuracy_at_is_stopped_where_it_last_rose_past_jeats():
+    """It was at .65 twice: between .6 and .7 after 20 to 30 iterations, a quarter from the end."""
+    course = {10: (0.70, 0.20), 20: (0.60, 0.30), 30: (0.70, 0.34), 40: (0.75, 0.50)}
+    values = {"accuracy": {"jeat": {5: 0.675}}, "pgd_20": {"jeat": {5: 0.31}}}
+    for i, (clean, robust) in course.items():
+        values[f"test_accuracy@{i}"] = {"at": {5: clean}}
+        values[f"test_robust_accuracy@{i}"] = {"at": {5: robust}}
+    found = at_equal_accuracy(values)
+    assert found["at"][5] == pytest.approx(0.33)
+    assert found["jeat"] == {5: 0.31}
+
+
+def test_where_at_was_never_as_accurate_nothing_is_compared():
+    values = {
+        "accuracy": {"jeat": {0: 0.9}}, "pgd_20": {"jeat": {0: 0.3}},
+        "test_accuracy@1": {"at": {0: 0.5}}, "test_robust_accuracy@1": {"at": {0: 0.4}},
+        "test_accuracy@2": {"at": {0: 0.6}}, "test_robust_accuracy@2": {"at": {0: 0.4}},
+    }  # fmt: skip
+    assert at_equal_accuracy(values) == {}

@@ -101,7 +101,22 @@ def test_every_number_has_a_command_and_every_seed(results):
             for seed in range(SEEDS):
                 assert (method, column, seed) in found
     for r in results["records"]:
-        assert shlex.split(r["command"])[:2] == ["jeat", "measure"]
+        trained = r["file"].endswith("log.jsonl")
+        assert shlex.split(r["command"])[:2] == ["jeat", "reproduce" if trained else "measure"]
+
+
+def test_figures_of_the_training_are_what_its_log_says(out, results):
+    log = [json.loads(line) for line in (out / "seed1/at/log.jsonl").read_text().splitlines()]
+    found = {
+        r["column"]: r["value"]
+        for r in results["records"]
+        if (r["method"], r["seed"]) == ("at", 1) and r["file"].endswith("log.jsonl")
+    }
+    changes = [line["delta_x_E_y"] for line in log if "delta_x_E_y" in line]
+    assert found["delta_x_E_y"] == pytest.approx(sum(changes) / len(changes))
+    last = log[-1]
+    assert found[f"test_accuracy@{last['iteration']}"] == last["test_accuracy"]
+    assert not any(column.endswith("_std") for column in found)
 
 
 def kinds():
@@ -169,7 +184,8 @@ def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
 
 
 def records_of(suite, out):
-    return _records.records(suite, _records.measured_in(suite, out, seeds=SEEDS), out)
+    found = _records.records(suite, _records.measured_in(suite, out, seeds=SEEDS), out)
+    return found + _records.logged(suite, out, seeds=SEEDS)
 
 
 def test_other_images_or_another_net_under_the_same_command_are_measured_again(out, tmp_path):
@@ -202,7 +218,11 @@ def test_the_nets_of_seed_0_are_handed_on_with_a_card_of_their_figures(out, resu
         assert handed.about == own.about
         card = ModelCard.load(file.with_suffix(".md"))
         told = {r.metric_type: r.metric_value for r in card.data.eval_results}
-        own = [r for r in results["records"] if r["method"] == method and r["seed"] == 0]
+        own = [
+            r
+            for r in results["records"]
+            if (r["method"], r["seed"]) == (method, 0) and not r["file"].endswith("log.jsonl")
+        ]
         assert told == pytest.approx({r["column"]: r["value"] for r in own}, rel=1e-4, abs=1e-5)
         assert f"jeat measure toy-{method} " in card.text
         assert str(out) not in card.content

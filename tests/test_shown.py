@@ -70,7 +70,7 @@ def test_the_direction_of_a_figure_is_the_one_that_is_better():
         assert columns == known
 
 
-FIG2, FIG2_OWN, FIG3, FIG4, FIG5, FIG6, FIG7, CURVES = FIGURES
+FIG2, FIG2_OWN, FIG3, FIG4, FIG5, FIG6, FIG7, CURVES, COURSE = FIGURES
 COLOURS = {"Fig. A": "red", "Fig. B": "lime", "Fig. C": "blue"}
 METHODS = ("normal", "at", "prejeat", "jem")
 SEEDS = 3
@@ -826,6 +826,39 @@ def test_the_curves_are_those_that_were_measured(tmp_path, plots):
 
 def test_without_curves_there_is_no_picture_of_them(tmp_path):
     assert CURVES(shown(tmp_path, "at")) is None
+
+
+def test_the_course_of_a_training_is_what_its_log_says_beside_all_that_were_measured(
+    tmp_path, plots
+):
+    for method, clean, robust in (("normal", 0.9, 0.1), ("at", 0.7, 0.5)):
+        (tmp_path / method / "figures").mkdir(parents=True)
+        for kind, figure in (
+            ("clean", {"accuracy": clean}),
+            ("pgd_20", {"robust_accuracy": robust}),
+        ):
+            file = tmp_path / method / f"figures/{kind}.json"
+            file.write_text(json.dumps({"figures": figure}))
+    lines = [
+        {"iteration": 1, "loss": 2.0},
+        {"iteration": 2, "test_accuracy": 0.4, "test_robust_accuracy": 0.2},
+        {"iteration": 3, "test_accuracy": 0.6, "test_robust_accuracy": 0.3},
+    ]
+    (tmp_path / "at/log.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "normal/log.jsonl").write_text(json.dumps(lines[1]))
+    assert "Seed 0" in COURSE(shown(tmp_path, "normal", "at")).caption
+    (figure,) = plots
+    found = {
+        line.get_label(): [*zip(line.get_xdata(), line.get_ydata(), strict=True)]
+        for line in figure.axes[0].lines
+    }
+    assert found == {
+        "at, by epoch": [(0.4, 0.2), (0.6, 0.3)], "normal": [(0.9, 0.1)], "at": [(0.7, 0.5)],
+    }  # fmt: skip
+
+
+def test_without_a_course_there_is_no_picture_of_it(tmp_path):
+    assert COURSE(shown(tmp_path, "at")) is None
 
 
 def plant(file, images):

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from jeat.suites.ended import why_diverged
-from jeat.suites.suite import Suite, drawings, measurements, runs
+from jeat.suites.suite import JUDGE, Suite, drawings, measurements, runs
 
-__all__ = ["divergences", "measured_in", "minutes", "records"]
+__all__ = ["divergences", "logged", "measured_in", "minutes", "records"]
 
 
 def measured_in(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
@@ -68,6 +69,42 @@ def divergences(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
         for name, plan in runs(suite, out, seeds=seeds).items()
         if Path(name).name in suite.may_diverge
     ]
+
+
+def logged(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
+    """What runs logged while they were trained, where their logs are kept.
+
+    Of Eq. 15, means over the iterations at which it was looked at: ``delta_x_E_y`` and its like. Of
+    evaluations, ``test_accuracy@ITERATION`` and its like.
+    """
+    found = []
+    for name, plan in runs(suite, out, seeds=seeds).items():
+        log = out / name / "log.jsonl"
+        if name == JUDGE or not log.is_file():
+            continue
+        figures: dict[str, list[float]] = {}
+        for line in map(json.loads, log.read_text().splitlines()):
+            for column, value in line.items():
+                if column.startswith("delta_") and not column.endswith("_std"):
+                    figures.setdefault(column, []).append(value)
+                if column.startswith("test_"):
+                    figures[f"{column}@{line['iteration']}"] = [value]
+        found += [
+            {
+                "method": Path(name).name,
+                "seed": plan.optimisation.seed,
+                "column": column,
+                "value": fmean(values),
+                "images": plan.optimisation.evaluate_images
+                if "@" in column
+                else len(values) * plan.optimisation.batch_size,
+                "command": f"jeat reproduce {suite.title} --seeds {seeds}",
+                "drawing": None,
+                "file": f"{name}/log.jsonl",
+            }
+            for column, values in figures.items()
+        ]
+    return found
 
 
 def minutes(run: Path) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from jeat.metrics import signs_of_masking
 from jeat.report import Summary, markdown, ordering, page, summarise, write_csv
 from jeat.suites.ended import why_diverged
-from jeat.suites.records import divergences, measured_in, minutes, records
+from jeat.suites.records import divergences, logged, measured_in, minutes, records
 from jeat.suites.suite import Suite, runs
 
 __all__ = ["write"]
@@ -19,6 +19,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     """``report.html``, ``results.json``, ``tables.csv``, ``.md``, ``figures/*.png`` in ``out``."""
     measured = measured_in(suite, out, seeds=seeds)
     found = records(suite, measured, out) + divergences(suite, out, seeds=seeds)
+    found += logged(suite, out, seeds=seeds)
     summary = summarise(found)
     tables = suite.comparison.tables(suite, summary)
     claims = {
@@ -26,14 +27,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         for column, order, what in suite.comparison.claims(suite)
         if (seen := ordering(summary, column, order)) is not None
     }
-    warnings = [
-        f"{file.parents[1].name}, seed {m['seed']}: {sign}"
-        for file, m in measured.items()
-        for sign in dict.fromkeys((*m.get("warnings", ()), *signs_of_masking(m["figures"])))
-    ]
-    for name in runs(suite, out, seeds=seeds):
-        if why := why_diverged(out / name):
-            warnings.append(f"{name}: {why}")
+    warnings = _warnings(suite, measured, out, seeds=seeds)
     spent = sum(minutes(out / name) for name in runs(suite, out, seeds=seeds))
     how = suite.comparison.words(suite, measured, seeds=seeds)
     how["time"] = f"{spent:.3g} minutes of training in all, with the judge"
@@ -64,6 +58,21 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
         f"## {title}\n\n" + "\n".join(f"- {v}" for v in p) + "\n" for title, p in parts.items()
     ]
     (out / "tables.md").write_text("\n".join([markdown(tables, summary), *lists]))
+
+
+def _warnings(
+    suite: Suite, measured: Mapping[Path, dict[str, Any]], out: Path, *, seeds: int
+) -> list[str]:
+    """What makes a figure doubtful, signs of gradient masking, and runs that diverged."""
+    warnings = [
+        f"{file.parents[1].name}, seed {m['seed']}: {sign}"
+        for file, m in measured.items()
+        for sign in dict.fromkeys((*m.get("warnings", ()), *signs_of_masking(m["figures"])))
+    ]
+    for name in runs(suite, out, seeds=seeds):
+        if why := why_diverged(out / name):
+            warnings.append(f"{name}: {why}")
+    return warnings
 
 
 def _plain(summary: Summary) -> dict[str, dict[str, dict[str, Any]]]:

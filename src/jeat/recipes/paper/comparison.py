@@ -12,7 +12,9 @@ from jeat.figures import check_drawing
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
 from jeat.metrics import columns_of
-from jeat.recipes.paper.figures import CURVE, FIGURES, Shown
+from jeat.recipes.paper.accuracies import CURVE
+from jeat.recipes.paper.figures import FIGURES
+from jeat.recipes.paper.shown import Shown
 from jeat.recipes.paper.tables import CLAIMS, check_claims, further_tables, tables
 from jeat.recipes.paper.words import words
 from jeat.report import Figure, Summary, Table

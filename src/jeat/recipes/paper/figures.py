@@ -1,72 +1,28 @@
 """Fig. 2 to 7 of the paper, from the runs and images of a suite's first seed."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from jeat._support import processes
-from jeat.data import Data
-from jeat.figures import accuracy_curves, energy_changes, image_grid, landscape
+from jeat.figures import energy_changes, image_grid, landscape
 from jeat.jobs.drawing import load_images
 from jeat.jobs.inputs import net_of
 from jeat.metrics import energy_on_plane, nearest, plane
+from jeat.recipes.paper.accuracies import course, curves
+from jeat.recipes.paper.shown import Shown, log_of
 from jeat.report import Figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Plot
-
-__all__ = ["CURVE", "FIGURES", "Shown"]
+__all__ = ["FIGURES"]
 
 SHOWN = 10  # classes and images of each in a grid
-CURVE = "curve"  # the measurement of accuracy over radii
 LARGE = 64  # pixels of the shorter side of an image in a grid
 PAPERS_CLASS = "ship"  # that of Fig. 4
 HYBRIDS = ("at", "prejeat", "jem", "jeat")
 UNSELECTED = "A row a class, drawn as the protocol says, seed 0, nothing selected."
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a figure is drawn from.
-
-    Attributes:
-        runs: the folder of a seed's runs.
-        methods: the runs that there are.
-        data: what they were trained on.
-        place: folder of the pictures.
-        eps: attack radius.
-        radius, points: half a side of the plane in pixel L2, and points a side.
-        compared: training images that generated ones are compared with; None is all.
-    """
-
-    runs: Path
-    methods: Sequence[str]
-    data: Data
-    place: Path
-    eps: float
-    radius: float
-    points: int
-    compared: int | None
-
-    def images(self, *methods: str, equation: str = "eq17") -> dict[str, Path]:
-        """The files of generated images of those methods that there are."""
-        files = {m: self.runs / m / f"{equation}.safetensors" for m in methods}
-        return {m: file for m, file in files.items() if file.exists()}
-
-    def keep(self, name: str, title: str, caption: str, picture: "Image.Image | Plot") -> Figure:
-        """Save a picture as ``name``."""
-        file = self.place / f"{name}.png"
-        if isinstance(picture, Image.Image):
-            picture.save(file)
-            return Figure(title, caption, file, "images")
-        picture.savefig(file, dpi=100)
-        return Figure(title, caption, file, "plot")
 
 
 def fig2(s: Shown) -> Figure | None:
@@ -109,7 +65,7 @@ def _on_a_plane(s: Shown) -> tuple[dict[str, Tensor], str]:
 
 def fig3(s: Shown) -> Figure | None:
     """What attack and optimiser step do to the energies."""
-    logs = {m: _log(s.runs / m) for m in ("at", "jeat") if m in s.methods}
+    logs = {m: log_of(s.runs / m) for m in ("at", "jeat") if m in s.methods}
     if not logs:
         return None
     return s.keep(
@@ -119,28 +75,6 @@ def fig3(s: Shown) -> Figure | None:
         f"FGSM's from a random start on cross-entropy (eps {s.eps:.3g}, net in eval mode) for "
         "every method.",
         energy_changes.draw(logs),
-    )  # fmt: skip
-
-
-def curves(s: Shown) -> Figure | None:
-    """Accuracy over the radius of attack, where it was measured."""
-    files = {m: s.runs / m / f"figures/{CURVE}.json" for m in s.methods}
-    found = {m: json.loads(f.read_text()) for m, f in files.items() if f.exists()}
-    if not found:
-        return None
-    lines = {
-        m: {
-            float(name.partition("@")[2]): (value, *kept["intervals"][name])
-            for name, value in kept["figures"].items()
-        }
-        for m, kept in found.items()
-    }
-    n = next(iter(found.values()))["images"]
-    return s.keep(
-        "curves", "Accuracy over the radius of attack (not in the paper)",
-        f"Under PGD-20 in linf, {n} test images, seed 0, with 95 % intervals. A net that is ahead "
-        "at one radius may be behind at another.",
-        accuracy_curves.draw(lines, norm="linf"),
     )  # fmt: skip
 
 
@@ -200,12 +134,8 @@ def fig7(s: Shown) -> Figure | None:
 
 
 FIGURES: tuple[Callable[[Shown], Figure | None], ...] = (
-    fig2, fig2_own, fig3, fig4, fig5, fig6, fig7, curves,
+    fig2, fig2_own, fig3, fig4, fig5, fig6, fig7, curves, course,
 )  # fmt: skip
-
-
-def _log(run: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
 
 
 def _of_class(file: Path, label: int) -> Tensor:

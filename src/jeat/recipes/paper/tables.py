@@ -19,6 +19,12 @@ ATTACKS = (
     Column("energy_pgd_20", "energy PGD-20", "20 steps, E(x, y)", "higher"),
     Column("pgd_20_few", "PGD-20, few", "on the images and seeds of AutoAttack", "higher"),
 )
+CHANGES = (
+    Column("delta_x_E_y", "attack, E(x, y)", "what the attack adds to E(x, y)"),
+    Column("delta_theta_E_y", "step, E(x, y)", "what the optimiser step adds to E(x_adv, y)"),
+    Column("delta_x_E", "attack, E(x)", "what the attack adds to E(x)"),
+    Column("delta_theta_E", "step, E(x)", "what the optimiser step adds to E(x_adv)"),
+)
 SHORT = (
     Column("jfs_gradient", "JFS gradient", "1/2 |grad E(x, y)|^2"),
     Column("mfs_gradient", "MFS gradient", "1/2 |grad E(x)|^2"),
@@ -120,6 +126,12 @@ TABLES = (
         ),
     ),
     (
+        "Fig. 3 in numbers",
+        "What an attack and an optimiser step do to the energies (Eq. 15): means over the whole "
+        "training. An attack raises an energy, and the step lowers that of the same example.",
+        ("delta_x_E_y", "delta_theta_E_y", "delta_x_E", "delta_theta_E"),
+    ),
+    (
         "Fig. 7 in numbers",
         "Distance of generated images to their nearest training image beside that of test "
         "images.",
@@ -134,7 +146,7 @@ TABLES = (
 def columns(*names: str, own: Sequence[Column] = ()) -> tuple[Column, ...]:
     """Columns by name: ``own`` ones, those of the attacks, and those that metrics declare."""
     known = {c.name: c for metric in METRICS for c in columns_of(metric)}
-    known |= {c.name: c for c in (*ATTACKS, *own)}
+    known |= {c.name: c for c in (*ATTACKS, *CHANGES, *own)}
     return tuple(known[name] for name in names)
 
 
@@ -177,7 +189,7 @@ def check_claims(
         SettingError: one is not.
     """
     known = {c.name for metric in (*METRICS, *further) for c in columns_of(metric)}
-    known |= {c.name for c in ATTACKS}
+    known |= {c.name for c in (*ATTACKS, *CHANGES)}
     for claim in claims:
         column, order, _ = claim
         names = re.split(" >=? ", order)
