@@ -24,7 +24,7 @@ NAMES = [SMALLEST.get(file, file) for file in FILES]
 CLASSES = ("one", "two", "three")
 every_net = pytest.mark.parametrize("name", NAMES)
 every_norm = pytest.mark.parametrize("norm", ["none", "batch", "group"])
-every_activation = pytest.mark.parametrize("activation", ["relu", "leaky_relu", "silu"])
+every_activation = pytest.mark.parametrize("activation", ["relu", "leaky_relu", "silu", "softplus"])
 
 
 @every_net
@@ -51,7 +51,7 @@ def test_an_architecture_keeps_the_contract(name, norm, activation, channels, si
 
 @every_net
 def test_the_activation_asked_for_is_the_only_one(name):
-    kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
+    kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "softplus": nn.Softplus}
     for asked in kinds:
         modules = list(build(Spec(name, 1, 8, CLASSES, activation=asked)).modules())
         found = {kind for kind, cls in kinds.items() if any(isinstance(m, cls) for m in modules)}
@@ -74,7 +74,7 @@ def test_the_first_layer_maps_the_mean_to_0_and_one_std_above_it_to_1(name, mean
 @every_norm
 def test_piecewise_linear_is_claimed_where_no_layer_curves(name, norm, activation):
     net = build(Spec(name, 1, 8, CLASSES, norm=norm, activation=activation)).eval()
-    assert is_piecewise_linear(net) == (norm != "group" and activation != "silu")
+    assert is_piecewise_linear(net) == (norm != "group" and activation not in ("silu", "softplus"))
 
 
 @every_net

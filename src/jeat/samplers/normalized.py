@@ -57,7 +57,8 @@ def _lengths(x: Tensor) -> Tensor:
     """The l2 norm of each, shaped to divide ``x``; small entries do not underflow."""
     largest = x.flatten(1).abs().amax(1).view(-1, *[1] * (x.dim() - 1))
     scaled = (x / _safe(largest)).flatten(1).norm(dim=1)
-    return largest * scaled.view(largest.shape)
+    lengths: Tensor = largest * scaled.view(largest.shape)
+    return lengths
 
 
 def _safe(divisor: Tensor) -> Tensor:
