@@ -619,6 +619,8 @@ COMMANDS = [
     ("train at --out new --net wrap", 2, "holds a module that is given", "--net FILE.py:FACTORY"),
     ("train at --out new --net timm:nothing", 2, "timm has no 'nothing'", "list_models()"),
     ("train at --out new --net no.py:net", 2, "no file no.py", "no.py"),
+    ("sample run new.png --w_marginal .inf", 2, "w_marginal", "must be a finite number"),
+    ("sample run new.png --w_marginal 1 --energy cross-entropy", 2, "w_marginal -1", "leave one"),
     ("sample run new.png --steps 0", 2, "steps=0", "at least 1 step"),
     ("sample run new.png --steps many", 2, "--steps", "must be a whole number or own"),
     ("sample run new.png --step_size .nan", 2, "step_size", "must be positive"),
