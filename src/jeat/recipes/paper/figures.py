@@ -40,7 +40,7 @@ class Shown:
         methods: the runs that there are.
         data: what they were trained on.
         place: folder of the pictures.
-        eps: attack radius.
+        eps, norm: of attacks.
         radius, points: half a side of the plane in pixel L2, and points a side.
         compared: training images that generated ones are compared with; None is all.
     """
@@ -50,6 +50,7 @@ class Shown:
     data: Data
     place: Path
     eps: float
+    norm: str
     radius: float
     points: int
     compared: int | None
@@ -116,8 +117,8 @@ def fig3(s: Shown) -> Figure | None:
         "fig3", "Fig. 3: what attack and optimiser step do to the energies (Eq. 15)",
         "Mean and standard deviation over images, by epoch (a training of one epoch or less by "
         "tenths of it), seed 0: the same example before and after the same optimiser step. It is "
-        f"FGSM's from a random start on cross-entropy (eps {s.eps:.3g}, net in eval mode) for "
-        "every method.",
+        f"FGSM's from a random start on cross-entropy (eps {s.eps:.3g} in {s.norm}, net in eval "
+        "mode) for every method.",
         energy_changes.draw(logs),
     )  # fmt: skip
 
@@ -138,9 +139,9 @@ def curves(s: Shown) -> Figure | None:
     n = next(iter(found.values()))["images"]
     return s.keep(
         "curves", "Accuracy over the radius of attack (not in the paper)",
-        f"Under PGD-20 in linf, {n} test images, seed 0, with 95 % intervals. A net that is ahead "
-        "at one radius may be behind at another.",
-        accuracy_curves.draw(lines, norm="linf"),
+        f"Under PGD-20 in {s.norm}, {n} test images, seed 0, with 95 % intervals. A net that is "
+        "ahead at one radius may be behind at another.",
+        accuracy_curves.draw(lines, norm=s.norm),
     )  # fmt: skip
 
 
