@@ -31,7 +31,8 @@ INSIDE = {
     ],
     "data": [
         "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
-        "split_columns", "split_files", "folders", "sources", "pairs", "given", "load",
+        "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
+        "few_labels", "load",
     ],
     "attacks": ["balls", "pgd"],
     "nets": [

@@ -8,8 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from jeat._support.checks import SettingError
+from jeat.data import Data, Images
 from jeat.energy import score
 from jeat.samplers import (
+    ClassComponents,
     ClassGaussian,
     Stored,
     Uniform,
@@ -18,6 +20,8 @@ from jeat.samplers import (
     last,
     momentum,
     normalized,
+    numbers_stored,
+    start_of,
 )
 
 N = 40_000
@@ -241,6 +245,81 @@ def test_a_class_of_one_image_has_a_start():
     images, labels = planted(2, size=4)
     start = ClassGaussian.fit(images, labels, classes=2, grain=1)
     assert start(labels).isfinite().all()
+
+
+def truncated(x, r=32):
+    """The covariance of (n, d) along its r leading principal components, by singular values."""
+    x = x.double()
+    _, s, v = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    return (v[:r].T * (s[:r] ** 2 / len(x))) @ v[:r]
+
+
+def test_draws_of_components_have_the_mean_and_covariance_of_a_truncated_pca():
+    """Of 36 pixels, 4 components are left out."""
+    images, labels = planted(600, size=6)
+    start = ClassComponents.fit(images, labels, classes=2, grain=1)
+    for k in range(2):
+        x = images[labels == k].float().flatten(1) / 255
+        mean, covariance = x.double().mean(0), truncated(x)
+        assert not torch.allclose(covariance, truncated(x, 36), atol=1e-5)
+        found = start.scaled[k].double()
+        torch.testing.assert_close(found.T @ found, covariance, rtol=0, atol=1e-8)
+        drawn_mean, drawn_covariance, mean_se, covariance_se = moments(
+            start(torch.full((10_000,), k)).flatten(1)
+        )
+        assert ((drawn_mean - mean).abs() <= 4.5 * mean_se).all()
+        assert ((drawn_covariance - covariance).abs() <= 4.5 * covariance_se).all()
+
+
+@pytest.mark.parametrize("kind", [ClassComponents, ClassGaussian])
+def test_a_class_starts_from_its_own_images_alone(kind):
+    images, labels = planted(200, size=6)
+    others = torch.where((labels == 1)[:, None, None, None], 255 - images, images)
+    y, draws = torch.tensor([0, 1, 0, 1, 0]), []
+    for x in (images, others):
+        start = kind.fit(x, labels, classes=2, grain=1)
+        torch.manual_seed(4)
+        draws.append(start(y))
+    assert torch.equal(draws[0][y == 0], draws[1][y == 0])
+    assert (draws[0][y == 1] != draws[1][y == 1]).any()
+
+
+def test_a_class_of_one_picture_starts_at_it():
+    picture = torch.randint(0, 256, (1, 3, 6, 6), dtype=torch.uint8)
+    images = torch.cat([picture.expand(20, -1, -1, -1), torch.zeros_like(picture)])
+    labels = torch.tensor([0] * 20 + [1])
+    start = ClassComponents.fit(images, labels, classes=2, grain=1)
+    torch.testing.assert_close(start(torch.zeros(3, dtype=torch.int64))[2:], picture.float() / 255)
+
+
+def test_draws_of_components_are_clamped_to_images():
+    images = (torch.rand(100, 1, 6, 6) < 0.5).to(torch.uint8) * 255
+    start = ClassComponents.fit(images, torch.arange(100) % 2, classes=2, grain=1)
+    x = start(torch.arange(400) % 2)
+    assert x.min() == 0
+    assert x.max() == 1
+
+
+def test_coarse_components_are_small_ones_enlarged():
+    images, labels = planted(200, size=8)
+    start = ClassComponents.fit(images, labels, classes=2, grain=2)
+    draws = []
+    for s in (start, ClassComponents(start.mean, start.scaled, (1, 4, 4), 1)):
+        torch.manual_seed(2)
+        draws.append(s(labels[:6]))
+    bilinear = F.interpolate(draws[1], size=(8, 8), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(draws[0], bilinear)
+
+
+@pytest.mark.parametrize(
+    ("shape", "grain", "r"), [((3, 32, 32), 2, 32), ((1, 8, 8), 1, 32), ((1, 5, 4), 1, 20)]
+)
+def test_a_file_keeps_as_many_numbers_of_components_as_are_said(shape, grain, r):
+    images = torch.randint(0, 256, (12, *shape), dtype=torch.uint8)
+    some = Images(images, torch.arange(12) % 3)
+    start = start_of("pca", Data(some, some, ("a", "b", "c")))
+    assert (start.grain, start.scaled.shape[1]) == (grain, r)
+    assert numbers_stored("pca", shape, 3) == start.mean.numel() + start.scaled.numel()
 
 
 def test_stored_states_are_drawn_evenly_whatever_the_label():

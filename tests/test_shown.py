@@ -600,8 +600,8 @@ def plots(monkeypatch):
 def shown(place, *methods, data=DIGITS):
     (place / "pictures").mkdir()
     return Shown(
-        runs=place, methods=methods, data=data, place=place / "pictures", eps=0.1, radius=2.0,
-        points=7, compared=None,
+        runs=place, methods=methods, data=data, place=place / "pictures", eps=0.1, norm="linf",
+        radius=2.0, points=7, compared=None,
     )  # fmt: skip
 
 

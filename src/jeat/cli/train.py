@@ -33,6 +33,7 @@ from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = ["main"]
 
+UNLABELLED = "unlabelled"  # a setting of objectives that is a flag by its own name, beside --data
 GROUPS = ("architecture", "objective", "recovery")
 
 
@@ -122,6 +123,8 @@ def _add_setting(parser: Parser, flag: Flag, words: Sequence[str]) -> None:
     folder = next(iter(getattr(flag.type, "__metadata__", ())), None)
     if folder is None:
         parser.add_flags([flag], "objective")
+        if flag.name == UNLABELLED:
+            parser.add_short(UNLABELLED, f"objective.{UNLABELLED}")
         return
     name = f"objective.{flag.name}"
     chosen = parser.chosen(words, name, name_of(flag.default))

@@ -4,7 +4,6 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from jeat._support.words import flags
 from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
-from jeat.jobs.sample import Own, sample, sampler_for
+from jeat.jobs.sample import Kind, Own, check_energy, sample, sampler_for
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
@@ -39,7 +38,7 @@ class Drawing:
         net: run directory, checkpoint, shipped name or hub id.
         classes: names of the classes; all of the net's where there is none.
         number: images of each class.
-        steps, step_size, noise, energy, precision: as :func:`jeat.sample`.
+        steps, step_size, noise, energy, w_marginal, precision: as :func:`jeat.sample`.
         sampler: another than the net's file asks for, by name, with settings of its own.
         start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise;
             ``"buffer"``, a run's replay buffer; or another kind by name, fitted to the net's
@@ -53,7 +52,8 @@ class Drawing:
     steps: int | Own = "own"
     step_size: float | Own = "own"
     noise: float | Own | None = "own"
-    energy: Literal["joint", "cross-entropy"] = "joint"
+    energy: Kind = "joint"
+    w_marginal: float = 0.0
     sampler: Part = "own"
     start: str = "own"
     precision: Precision = "fp32"
@@ -85,6 +85,7 @@ def check_ready(d: Drawing, data: Data) -> None:
         raise SettingError(f"--number must be at least 1, got {d.number}")
     if unknown := [name for name in d.classes if name not in data.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
+    check_energy(d.energy, d.w_marginal)
     how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
     sampler = sampler_for(nn.Identity(), sampler=d.sampler, **how)
     sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
@@ -126,7 +127,13 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     images = processes.split(
         len(labels),
         lambda part: sample(
-            net, labels[part], sampler=sampler, energy=d.energy, start=start, precision=d.precision
+            net,
+            labels[part],
+            sampler=sampler,
+            energy=d.energy,
+            w_marginal=d.w_marginal,
+            start=start,
+            precision=d.precision,
         ).cpu(),
     )
     return torch.cat(images).clamp(0, 1), labels

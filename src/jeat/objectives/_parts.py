@@ -1,6 +1,6 @@
 """What several objectives do: report energies, train on adversarial examples, advance chains."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part
 from jeat.attacks import Attack
-from jeat.data import Batch
+from jeat.data import Batch, Branch
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.nets import evaluating
 from jeat.samplers import ReplayBuffer, Sampler, last, sampler_of
 
 __all__ = [
-    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "clean", "cross_entropy_at",
-    "divergence", "energy_difference", "fixed_statistics", "full", "gap", "negatives",
-    "negatives_count", "noisy", "report", "without_gradient",
+    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "check_unlabelled", "clean",
+    "cross_entropy_at", "divergence", "energy_difference", "fixed_statistics", "full", "gap",
+    "negatives", "negatives_count", "noisy", "positives", "report", "unlabelled_branch",
+    "without_gradient",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
@@ -181,6 +182,32 @@ def fixed_statistics(net: nn.Module) -> Iterator[None]:
 def noisy(x: Tensor, sigma: float) -> Tensor:
     """x + sigma N(0, I), in the memory format of x."""
     return x + sigma * torch.randn(x.shape, device=x.device, dtype=x.dtype)
+
+
+def unlabelled_branch(source: str | None, *, w_px: float, w_l2: float) -> dict[str, Branch]:
+    """The branch of an objective whose p(x) term is of the training images of ``source``.
+
+    Where there is none, the term is of the labelled images.
+    """
+    check_unlabelled(source, w_px=w_px, w_l2=w_l2)
+    return {} if source is None else {"unlabelled": Branch(data=source)}
+
+
+def check_unlabelled(source: str | None, *, w_px: float, w_l2: float) -> None:
+    """Refuse unlabelled images where no term of a loss would see them.
+
+    Raises:
+        SettingError: the weights of the p(x) term are 0.
+    """
+    if source is not None and not negatives_count(w_px, w_l2):
+        raise SettingError(
+            "unlabelled images are those of the p(x) term, and w_px and w_l2 are 0: leave them out"
+        )
+
+
+def positives(branches: Mapping[str, Branch], batch: Batch) -> Tensor | None:
+    """The images of :func:`unlabelled_branch`; nothing of an objective sees their labels."""
+    return batch.others["unlabelled"].x if branches else None
 
 
 def negatives_count(w_px: float, w_l2: float) -> bool:

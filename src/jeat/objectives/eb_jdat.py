@@ -25,7 +25,9 @@ from jeat.objectives._parts import (
     gap,
     negatives,
     negatives_count,
+    positives,
     report,
+    unlabelled_branch,
 )  # fmt: skip
 from jeat.samplers import ReplayBuffer
 
@@ -64,6 +66,8 @@ class EBJDAT(TwoParts):
         w_l2: weight of E(x)^2 + E(x_neg)^2, which keeps energies from running away.
         sampler: of the chains, by the name of a file in ``jeat/samplers`` or
             package.module:function.
+        unlabelled: data set whose training images the p(x) term is of, in place of the labelled
+            ones; their labels are not used.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class EBJDAT(TwoParts):
         w_gap: float = 0.1,
         w_l2: float = 0.0,
         sampler: Annotated[Part, "samplers"] = "clamped",
+        unlabelled: str | None = None,
     ) -> None:
         super().__init__()
         check_not_negative(w_adv=w_adv, w_px=w_px, w_gap=w_gap, w_l2=w_l2)
@@ -97,12 +102,13 @@ class EBJDAT(TwoParts):
         )
         self.sampler = chains(sampler, steps=steps, step_size=step_size, noise=None, clamp=True)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
+        self.branches = unlabelled_branch(unlabelled, w_px=w_px, w_l2=w_l2)
         self.w_adv, self.w_px, self.w_gap, self.w_l2 = w_adv, w_px, w_gap, w_l2
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:
         with evaluating(net):
             x_adv = self.attack(net, batch.x, batch.y)
-        x_neg = None
+        x_pos, x_neg = positives(self.branches, batch), None
         if negatives_count(self.w_px, self.w_l2):
             x_neg = negatives(net, self.buffer, len(batch.x), self.sampler)
 
@@ -111,8 +117,9 @@ class EBJDAT(TwoParts):
             with fixed_statistics(net):
                 logits, logits_adv = net(batch.x), net(x_adv)
                 loss, parts = energy_difference(
-                    net, logits, batch.y, x_neg, w_clf=1.0, w_px=self.w_px, w_l2=self.w_l2
-                )
+                    net, logits, batch.y, x_neg, x_pos=x_pos, w_clf=1.0, w_px=self.w_px,
+                    w_l2=self.w_l2,
+                )  # fmt: skip
             adv = cross_entropy(logits_adv, batch.y).mean()
             above = (marginal_energy(logits_adv) - marginal_energy(logits)).mean()
             loss = loss + self.w_adv * adv + self.w_gap * above
@@ -129,4 +136,5 @@ class EBJDAT(TwoParts):
         """A gradient a step of attack and chains, passes of x, x_adv and x_neg, a replay buffer."""
         count = negatives_count(settings["w_px"], settings["w_l2"])
         gradients = settings["attack_steps"] + settings["steps"] * count
-        return Cost(gradients, 2 + count, settings["buffer_size"])
+        apart = settings["unlabelled"] is not None
+        return Cost(gradients, 2 + count * (1 + apart), settings["buffer_size"])

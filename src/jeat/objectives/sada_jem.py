@@ -14,6 +14,7 @@ from jeat.objectives._parts import (
     Metrics,
     TwoParts,
     chains,
+    check_unlabelled,
     clean,
     energy_difference,
     fixed_statistics,
@@ -54,6 +55,8 @@ class SADAJEM(TwoParts):
         w_l2: weight of E(x+)^2 + E(x_neg)^2, which keeps energies from running away.
         sampler: of the chains, by the name of a file in ``jeat/samplers`` or
             package.module:function.
+        unlabelled: data set whose training images x+ are, in place of the labelled ones; their
+            labels are not used.
     """
 
     def __init__(
@@ -68,12 +71,14 @@ class SADAJEM(TwoParts):
         w_px: float = 1.0,
         w_l2: float = 0.0,
         sampler: Annotated[Part, "samplers"] = "clamped",
+        unlabelled: str | None = None,
     ) -> None:
         super().__init__()
         check_not_negative(w_px=w_px, w_l2=w_l2)
+        check_unlabelled(unlabelled, w_px=w_px, w_l2=w_l2)
         self.sampler = chains(sampler, steps=steps, step_size=step_size, noise=None, clamp=True)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
-        self.branches = {"positives": Branch(batch_size=positives, augment=False)}
+        self.branches = {"positives": Branch(positives, augment=False, data=unlabelled)}
         self.w_px, self.w_l2 = w_px, w_l2
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:

@@ -143,7 +143,7 @@ def variants(
     attacks: str,
     per_class: int = 100,
     step_size: float | None = None,
-    **settings: str | None,
+    **settings: Any,
 ) -> Suite:
     """Variants of a training of the same nets, each of which may diverge.
 

@@ -50,9 +50,7 @@ def _plan(
     method: str, o: Optimisation, seed: int, change: str, data: str, **objective: Any
 ) -> Plan:
     net = {**NET, **CHANGED[change]}
-    return Plan(
-        method, data=data, objective=objective, optimisation=replace(o, seed=seed), **net
-    )
+    return Plan(method, data=data, objective=objective, optimisation=replace(o, seed=seed), **net)
 
 
 def suite(*, data: str = "uoft-cs/cifar10", epochs: float = 10) -> Suite:

@@ -22,10 +22,11 @@ from jeat.samplers.langevin import langevin
 from jeat.samplers.momentum import momentum
 from jeat.samplers.normalized import normalized
 from jeat.samplers.starts.gaussian import ClassGaussian
+from jeat.samplers.starts.pca import ClassComponents
 from jeat.samplers.starts.uniform import Uniform
 
 __all__ = [
-    "Chain", "ClassGaussian", "ReplayBuffer", "Restart", "Sampler", "Start", "Stored", "Uniform",
-    "clamped", "langevin", "last", "momentum", "normalized", "numbers_stored", "sampler_of",
-    "start_of", "start_without_images",
+    "Chain", "ClassComponents", "ClassGaussian", "ReplayBuffer", "Restart", "Sampler", "Start",
+    "Stored", "Uniform", "clamped", "langevin", "last", "momentum", "normalized", "numbers_stored",
+    "sampler_of", "start_of", "start_without_images",
 ]  # fmt: skip

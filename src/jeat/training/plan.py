@@ -186,7 +186,7 @@ class Plan:
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given
             only, and read as ``architecture[...]``.
         start: where chains start and restart: a file in ``jeat/samplers/starts`` (uniform noise, or
-            Gaussians of the classes' training images), or package.module:Class.
+            Gaussians or principal components of the classes), or package.module:Class.
         init: run directory, checkpoint, shipped name or FILE.py:FUNCTION to take the first weights
             from.
         eps: attack radius of the evaluations during training, in [0, 1] pixels (PGD-20).

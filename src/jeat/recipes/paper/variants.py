@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
+from jeat.recipes.paper._balls import ball_in_words, settings_of_ball
 from jeat.recipes.paper._plain import Plain
 from jeat.recipes.paper.tables import ATTACKS, columns
 from jeat.recipes.paper.words import chains_in_words, judge_in_words, run_in_words
@@ -57,6 +58,7 @@ class Variants(Plain):
 
     Attributes:
         eps: attack radius of every measurement, in [0, 1] pixels.
+        norm: the norm that it is measured in.
         number: test images of accuracy, PGD, AutoAttack and flatness, spread evenly.
         attacks: the part of AutoAttack that is run; None is the standard set.
         not_attacked: runs that are left out of AutoAttack.
@@ -66,6 +68,7 @@ class Variants(Plain):
     """
 
     eps: float
+    norm: Literal["linf", "l2", "l1"] = "linf"
     number: int = 1000
     attacks: str | None = None
     not_attacked: frozenset[str] = frozenset()
@@ -81,16 +84,16 @@ class Variants(Plain):
         self, suite: Suite, method: str, folder: Path, judge: str, seed: int
     ) -> dict[str, Measurement]:
         """What is measured of a net; of the first one's seed 0 the two rulers of images, too."""
-        net, step = str(folder), {"steps": 20, "step_size": self.eps / 4}
+        net = str(folder)
         found = {
             "clean": self._measurement(net, seed, "accuracy", "calibration"),
             "pgd_20": self._measurement(
-                net, seed, "robust_accuracy", robust_accuracy={"eps": self.eps, **step}
+                net, seed, "robust_accuracy", robust_accuracy={"steps": 20}
             ),
             "flatness": self._measurement(net, seed, "fisher_score", "flatness"),
         }
         if method not in self.not_attacked:
-            how = {"eps": self.eps, "attacks": self.attacks}
+            how = {"attacks": self.attacks}
             found["auto_attack"] = self._measurement(net, seed, "auto_attack", auto_attack=how)
         sources = {DRAWN: str(folder / f"{DRAWN}.safetensors")}
         if method == suite.methods()[0] and seed == 0:
@@ -134,7 +137,7 @@ class Variants(Plain):
             "seeds": f"{seeds} (0 to {seeds - 1}): of training, attacks, starts and noise; means "
             "and sample standard deviations over seeds",
             "accuracy, PGD-20, ECE, flatness": f"{self.number} test images, spread evenly; fp32; "
-            f"eps {self.eps:.4g} (linf, [0, 1] pixels), PGD-20 in steps of eps / 4",
+            f"{ball_in_words(self.eps, self.norm)}, PGD-20 in steps of eps / 4",
             "AutoAttack": f"{self.attacks or 'the standard set'}, {self.number} test images; "
             f"left out for {', '.join(sorted(self.not_attacked)) or 'none'}",
             "generated images": f"{n} a method and seed, {suite.per_class} of each class, fresh "
@@ -144,8 +147,8 @@ class Variants(Plain):
         }
 
     def attacks_in_words(self) -> str:
-        """Their radius."""
-        return f". Attacks have eps {self.eps:.4g} (linf, [0, 1] pixels)"
+        """Their ball."""
+        return f". Attacks have {ball_in_words(self.eps, self.norm)}"
 
     def smoke(self) -> "Variants":
         """The same on a few images, without the weights of another library."""
@@ -154,5 +157,9 @@ class Variants(Plain):
     def _measurement(
         self, net: str, seed: int, *metrics: str, **own: Mapping[str, Any]
     ) -> Measurement:
-        how = {k: dict(self.settings.get(k, {})) | dict(own.get(k, {})) for k in metrics}
+        how = {
+            k: {**settings_of_ball(k, self.eps, self.norm), **self.settings.get(k, {})}
+            | dict(own.get(k, {}))
+            for k in metrics
+        }
         return Measurement(net, metrics, how, number=self.number, seed=seed)
