@@ -41,7 +41,8 @@ INSIDE = {
     ],
     "metrics": ["curvature", "fisher_score"],
     "training": [
-        "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved", "begin", "loop",
+        "followed", "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved",
+        "begin", "loop",
     ],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "asked", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],

@@ -12,7 +12,7 @@ from jeat.objectives import DAT, EBJDAT, SADAJEM
 from jeat.objectives.dat import area_under_curve
 from jeat.samplers import Restart
 from jeat.steps import step_of
-from jeat.training.plan import Plan
+from jeat.training.followed import step_followed
 
 from .test_baselines import points_of
 from .test_objectives import batch_of, gradients, inputs_of, restart, watched
@@ -152,10 +152,10 @@ def test_sada_jems_second_batch_is_not_augmented():
 
 
 def test_sada_jem_follows_the_sharpness_aware_gradient_unless_it_is_told_otherwise():
-    plan = Plan("sada_jem")
-    assert plan.step() == {"name": "sharpness_aware", "rho": 2.0, "adaptive": True}
-    step_of(plan.step())
-    assert Plan("jem").step() == "plain"
+    asked = {"name": "sharpness_aware", "rho": 2.0, "adaptive": True}
+    assert step_followed("sada_jem") == asked
+    assert step_followed("sada_jem", "plain") == step_followed("jem") == "plain"
+    step_of(asked)
 
 
 def test_both_gradients_of_a_sharpness_aware_step_are_of_the_same_images(smooth_net, digits):

@@ -13,7 +13,8 @@ from jeat.jobs.measurement import measure
 from jeat.nets import Spec, build, save_net
 from jeat.recipes import digits
 from jeat.recipes.paper import Paper, Variants
-from jeat.recipes.paper.figures import CURVE, Shown, curves
+from jeat.recipes.paper.accuracies import CURVE, curves
+from jeat.recipes.paper.shown import Shown
 from jeat.suites.rehearsal import rehearse
 
 from .conftest import DIGITS

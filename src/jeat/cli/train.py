@@ -18,7 +18,6 @@ from jeat._support.checks import plain
 from jeat._support.files import expanded
 from jeat._support.libraries import holder_of
 from jeat._support.plugins import (
-    Part,
     brought_parts,
     constant_of,
     known_parts,
@@ -29,6 +28,7 @@ from jeat._support.signatures import Flag, signature_of
 from jeat.cli._flags import READING, add_reading, data_named
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
+from jeat.training.followed import step_followed
 from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = ["main"]
@@ -98,7 +98,7 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
         if flag.name not in {*defaults, *READING, "out", "resume", "config"}:
             parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
-    asked: Part = constant_of("objectives", method, "step") or "plain"
+    asked = step_followed(method)
     step = parser.chosen(words, "step", name_of(asked))
     parser.add_part("step", "steps", step, "which gradient the optimiser follows")
     if step == name_of(asked):

@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jeat.recipes.digits import suite as of_the_paper
 from jeat.recipes.paper import Variants
 from jeat.suites import Suite
 from jeat.training.plan import Optimisation, Plan
@@ -50,14 +49,22 @@ def plans(out: Path, seed: int) -> dict[str, Plan]:
 
 def suite() -> Suite:
     """All methods beside each other on the embedded digits, measured alike."""
-    paper = of_the_paper()
-    return replace(
-        paper,
+    return Suite(
         title="hybrids-digits",
         about="Every way to train a classifier that this package has, on scikit-learn's 8 x 8 "
         "digits, with one small SiLU net where the method has none of its own. It says nothing "
         "about CIFAR-10.",
+        data="digits",
         plans=plans,
+        judge=Plan(
+            "normal", net="convnet-64", activation="relu",
+            optimisation=Optimisation(epochs=30, lr=1e-3, batch_size=128, seed=1000, pad=1),
+        ),
         comparison=Variants(EPS, number=360, attacks="apgd-ce", lite0=False),
+        chain={"steps": 150, "step_size": 0.25, "noise": 0.01},
         chains={"at-l2": TOWARDS},
+        per_class=50,
+        shape=(1, 8, 8),
+        classes=10,
+        train_images=1437,
     )  # fmt: skip

@@ -35,7 +35,7 @@ def plans_of(out: Path, seed: int, *, data: str, epochs: float) -> dict[str, Pla
         plan = _plan("jeat", o, seed, change, source, **how)
         return replace(plan, init=str(out / f"at-{start or change}"))
 
-    found = {}
+    found: dict[str, Plan] = {}
     for change in CHANGED:
         found |= {f"at-{change}": at(change), f"jeat-{change}": jeat(change)}
     more = IMAGES / FEW  # so that all take as many iterations

@@ -11,6 +11,7 @@ from jeat.nets import Spec, build
 from jeat.objectives import Cost, cost_of
 from jeat.samplers import numbers_stored
 from jeat.suites.suite import Suite, drawings, runs
+from jeat.training.followed import step_followed
 from jeat.training.plan import Plan
 
 __all__ = ["cost", "disk"]
@@ -89,7 +90,10 @@ def _three(value: float) -> str:
 def per_iteration(plan: Plan) -> tuple[int, int]:
     """Input gradients and training passes that an iteration takes for each image of its batch."""
     its = cost_of(plan.method, plan.objective) or Cost()
-    asked = constant_of("steps", name_of(plan.step()), "passes") or 1
+    asked = (
+        constant_of("steps", name_of(step_followed(plan.method, plan.optimisation.step)), "passes")
+        or 1
+    )
     return its.input_gradients, its.training_passes * asked
 
 

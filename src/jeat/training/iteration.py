@@ -22,12 +22,12 @@ from jeat.data import Batch
 from jeat.nets import in_bf16
 from jeat.objectives import Loss
 from jeat.steps import Gradient, Step, step_of
+from jeat.training.followed import PLAIN
 from jeat.training.health import Health, check_finite
 from jeat.training.plan import Optimisation, Recovery
 
 __all__ = ["State", "Training", "iterate", "mean_over_processes", "prepare", "rate"]
 
-PLAIN = "plain"
 ANY = 1e38  # more than fp32 holds with room to spare
 UNLIMITED = Recovery(max_energy=ANY, max_gap=ANY, max_gradient=ANY, max_saturated=1)
 

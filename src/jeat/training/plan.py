@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from jeat._support.checks import SettingError, check_kind, is_fp32, quoted
 from jeat._support.libraries import holder_of
-from jeat._support.plugins import Part, constant_of, name_of
+from jeat._support.plugins import Part, name_of
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
 
@@ -211,15 +211,6 @@ class Plan:
     activation: InitVar[str | None] = None
     std: InitVar[float | None] = None
 
-    def step(self) -> Part:
-        """Which gradient the optimiser follows: what is said, else what the method's file says.
-
-        Raises:
-            SettingError: there is no such method.
-        """
-        own: Part = constant_of("objectives", self.method, "step") or "plain"
-        return self.optimisation.step or own
-
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
         _check_kinds(self)
         if (holder := holder_of(self.net)) is not None:  # also named by its net and what makes it
@@ -230,9 +221,8 @@ class Plan:
             object.__setattr__(self, "net", holder)
         _merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
         if not 0 <= self.eps <= (most := 1 if self.eps_norm == "linf" else 1e6):
-            raise SettingError(
-                f"eps is in [0, 1] pixels, such as 8/255, at most {most:g}, got {self.eps}"
-            )
+            said = f"at most {most:g}, got {self.eps}"
+            raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, {said}")
         if not self.data:
             raise SettingError("data must name a data set")
         if self.init == "":

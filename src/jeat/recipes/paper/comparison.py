@@ -118,9 +118,7 @@ class Paper:
         for name, file in samples.items():
             looks = JUDGED + ("image_statistics",) * self.thorough
             number = self.n_accuracy
-            if (
-                name in RULERS
-            ):  # as many as are drawn; how near they lie to training images is known
+            if name in RULERS:  # as many as are drawn; their nearest images are known
                 looks = tuple(metric for metric in looks if metric != "nearest")
                 number = suite.per_class * suite.classes
             looked = Measurement(
