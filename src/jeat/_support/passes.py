@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,7 @@ def energies_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
     Raises:
         ValueError: it gives something else than a number an image.
     """
-    inner = bare(net)
+    inner: Any = bare(net)
     if not hasattr(type(inner), "joint"):
         return None
     with _explained():

@@ -39,7 +39,8 @@ class SpectralConv(nn.Conv2d):
         return self.weight / (sigma.clamp(min=1) if self.only_down else sigma)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.normalised(), padding=self.padding)
+        found: Tensor = F.conv2d(x, self.normalised(), padding=self.padding)
+        return found
 
 
 def _right(W: Tensor, u: Tensor) -> Tensor:
