@@ -51,6 +51,7 @@ HOMONYMS = {
         "gaussian": (1, "the one start of version 0.1.0, whose files name none"),
     },
     "_support/shipped.py": {"jeat": (1, "the package")},
+    "objectives/igebm.py": {"clamped": (1, "the default of a setting")},
     "objectives/jeat.py": {"langevin": (1, "the default of a setting")},
     "objectives/jem.py": {"langevin": (1, "the default of a setting")},
     "samplers/_chain.py": {"langevin": (1, "the default of a setting")},

@@ -337,7 +337,7 @@ def test_images_are_dequantised_within_their_level():
 
 def test_no_pixel_moves_by_more_than_step_times_clip():
     net, y = trained().float(), torch.arange(10)
-    objective = IGEBM(restart, steps=8, step_size=10.0, clip=0.01, noise=0.0, buffer_size=20)
+    objective = IGEBM(restart, steps=8, step_size=10.0, noise=0.0, buffer_size=20)
     x = torch.rand(10, 1, 8, 8)
     for now in objective.sampler(energy_of(net, y), x):
         assert (now - x).abs().max() <= 0.1 + 1e-6

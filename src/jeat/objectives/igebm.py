@@ -10,8 +10,17 @@ from jeat._support.plugins import Part
 from jeat.data import Batch
 from jeat.energy import cross_entropy, energy_of, joint_energy, joint_energy_at
 from jeat.nets import evaluating
-from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts, clean, fixed_statistics, gap
-from jeat.samplers import LabelledBuffer, Restart, last, sampler_of
+from jeat.objectives._parts import (
+    Cost,
+    Loss,
+    Metrics,
+    TwoParts,
+    chains,
+    clean,
+    fixed_statistics,
+    gap,
+)  # fmt: skip
+from jeat.samplers import LabelledBuffer, Restart, last
 
 __all__ = ["IGEBM"]
 
@@ -47,14 +56,13 @@ class IGEBM(TwoParts):
         restart: its ``of`` gives first states of chains of given labels.
         steps: K, steps of a chain an iteration.
         step_size: factor of the clamped gradient.
-        clip: largest size of a gradient's entry, where the sampler takes it.
         noise: standard deviation of the noise before each step.
         buffer_size: slots of the replay buffer.
         rho: restart probability.
         w_l2: weight of the squares, which keep energies from running away.
         w_clf: weight of cross-entropy, 0 in the paper; above it the loss takes all logits.
         sampler: of the chains, by the name of a file in ``jeat/samplers`` or
-            package.module:function.
+            package.module:function; ``clamped`` with gradients in [-0.01, 0.01] as published.
     """
 
     def __init__(
@@ -63,19 +71,16 @@ class IGEBM(TwoParts):
         *,
         steps: int = 60,
         step_size: float = 10.0,
-        clip: float = 0.01,
         noise: float | None = 0.005,
         buffer_size: int = 10_000,
         rho: float = 0.05,
         w_l2: float = 1.0,
         w_clf: float = 0.0,
-        sampler: Annotated[Part, "samplers"] = "clamped",
+        sampler: Annotated[Part, "samplers"] = {"name": "clamped", "clip": 0.01},  # noqa: B006
     ) -> None:
         super().__init__()
-        check_not_negative(clip=clip, w_l2=w_l2, w_clf=w_clf)
-        self.sampler = sampler_of(
-            sampler, steps=steps, step_size=step_size, noise=noise, bounds=(0.0, 1.0), clip=clip
-        )
+        check_not_negative(w_l2=w_l2, w_clf=w_clf)
+        self.sampler = chains(sampler, steps=steps, step_size=step_size, noise=noise, clamp=True)
         self.buffer = LabelledBuffer(restart, size=buffer_size, rho=rho)
         self.w_l2, self.w_clf = w_l2, w_clf
 
