@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -15,7 +16,9 @@ from jeat.nets import Spec, build, evaluating, load_net, save_net
 from jeat.nets.igebm import SpectralConv
 from jeat.objectives import IGEBM, make
 from jeat.objectives.igebm import dequantised
+from jeat.runs.checkpoints import _own_tensors
 from jeat.samplers import LabelledBuffer, Restart, Uniform
+from jeat.training.iteration import UNLIMITED, State
 
 CLASSES = tuple("0123456789")
 restart = Restart(Uniform((1, 8, 8)), 10)
@@ -293,6 +296,26 @@ def test_a_labelled_buffer_restarts_with_labels_of_the_batch_and_draws_as_the_pl
     assert torch.equal(*draws)
     with pytest.raises(ValueError, match="cannot draw 60 states from a buffer of 50"):
         buffer.draw_of(torch.zeros(60, dtype=torch.int64))
+
+
+def test_processes_share_a_labelled_buffer_and_are_dealt_labels_with_their_states(
+    tmp_path, monkeypatch
+):
+    """Two processes save, one goes on."""
+    for rank in (0, 1):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        monkeypatch.setenv("RANK", str(rank))
+        objective = IGEBM(Restart(coded, 10), buffer_size=31)
+        assert len(objective.buffer.labels) == len(objective.buffer.states) == 15 + rank
+        tensors = {f"objective.{k}": v for k, v in objective.state_dict().items()}
+        save_file(tensors, tmp_path / f"process-{rank}.safetensors")
+    monkeypatch.delenv("WORLD_SIZE")
+    whole = IGEBM(Restart(coded, 10), buffer_size=31)
+    state = State(Recorded(), whole, ema=None, limits=UNLIMITED)
+    own = _own_tensors(state, tmp_path, 2)
+    labels, states = (own[f"objective.buffer.{k}"] for k in ("labels", "states"))
+    assert len(labels) == 31
+    assert torch.equal((states.mean((1, 2, 3)) * 10).round().long(), labels)
 
 
 # The objective
