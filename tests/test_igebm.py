@@ -9,6 +9,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 import jeat
+from jeat.cli import main
+from jeat.cli.train import _parser, _plan
 from jeat.data import Batch
 from jeat.energy import energy_of, joint_energy_at, score
 from jeat.metrics import fisher_score
@@ -411,3 +413,40 @@ def test_it_learns_to_give_images_of_a_class_less_energy_than_chains(digits):
         gaps.append(float(metrics["loss_px"]))
     assert sum(gaps[-10:]) < sum(gaps[:10])
     assert joint_energy_at(net.eval(), x, y).abs().max() < 5
+
+
+@pytest.mark.parametrize(
+    ("words", "sampler"),
+    [
+        ("", {"name": "clamped", "clip": 0.01}),
+        ("--objective.sampler.clip 0.5", {"name": "clamped", "clip": 0.5}),
+        ("--objective.sampler.clip 2.0", "clamped"),
+        ("--objective.sampler langevin", "langevin"),
+    ],
+)
+def test_the_sampler_of_a_command_has_the_clip_of_the_method_unless_it_is_given(words, sampler):
+    words = ["--out", "x", *words.split()]
+    parser = _parser("igebm", words)
+    plan = _plan("igebm", parser, parser.parse(words))
+    assert plan.objective["sampler"] == sampler
+
+
+def test_a_command_has_the_settings_of_a_methods_own_step():
+    words = ["--out", "x"]
+    parser = _parser("sada_jem", words)
+    plan = _plan("sada_jem", parser, parser.parse(words))
+    assert plan.step() == {"name": "sharpness_aware", "rho": 2.0, "adaptive": True}
+
+
+def test_a_command_trains_a_net_that_is_resumed_drawn_from_and_measured(tmp_path, capsys):
+    out, drawn = str(tmp_path / "run"), str(tmp_path / "drawn.safetensors")
+    small = [
+        "--net", "igebm-4", "--objective.steps", "2", "--objective.buffer_size", "64",
+        "--batch_size", "32", "--evaluate_images", "10", "--ema", "0.9",
+    ]  # fmt: skip
+    assert main(["train", "igebm", "--out", out, *small, "--epochs", "0.05"]) == 0
+    assert main(["train", "igebm", "--out", out, *small, "--epochs", "0.05", "--resume"]) == 0
+    chain = ["--sampler", "clamped", "--step_size", "1", "--steps", "2"]
+    assert main(["sample", out, drawn, "-n", "1", *chain]) == 0
+    assert main(["measure", out, "-n", "10", "--metrics", "accuracy", "energies"]) == 0
+    assert "accuracy" in capsys.readouterr().out
