@@ -35,7 +35,7 @@ class SpectralConv(nn.Conv2d):
             with torch.no_grad():
                 self.u.copy_(F.normalize(_left(W, _right(W, self.u)), dim=0))
         u = F.normalize(self.u, dim=0)  # an average of such vectors is shorter
-        sigma = _right(W, u).norm()
+        sigma: Tensor = torch.linalg.vector_norm(_right(W, u))
         return self.weight / (sigma.clamp(min=1) if self.only_down else sigma)
 
     def forward(self, x: Tensor) -> Tensor:
