@@ -55,8 +55,8 @@ class IGEBM(TwoParts):
     Args:
         restart: its ``of`` gives first states of chains of given labels.
         steps: K, steps of a chain an iteration.
-        step_size: factor of the clamped gradient; the larger, the flatter the energy that is learnt,
-            and the more do levels of classes, which w_l2 alone holds, outweigh an image.
+        step_size: factor of the clamped gradient; the larger, the flatter the energy that is
+            learnt, and the more the levels of classes, which w_l2 alone holds, outweigh an image.
         noise: standard deviation of the noise before each step.
         buffer_size: slots of the replay buffer.
         rho: restart probability.
