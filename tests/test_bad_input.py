@@ -361,6 +361,8 @@ COMMANDS = [
     (train("--data 2x2.npz"), 2, "images of 2 pixels are too small", "4 is the least"),
     (train("--net convnet-99999999999999"), 2, "convnet-99999999999999", "cannot be built"),
     (train("--net wrn-11-2"), 2, "11", "6n + 4"),
+    (train("--net igebm-4-3"), 2, "fold of 3", "does not divide"),
+    (train("--net igebm-0"), 2, "igebm-0", "width is at least 1"),
     (train("--objective.steps 0"), 2, "steps=0", "at least 1 step"),
     (train("--objective.ratio -1"), 2, "step_size", "must not be negative"),
     (train("--objective.eps .nan"), 2, "objective.eps", "must be a finite number"),

@@ -60,6 +60,7 @@ HOMONYMS = {
         "clamped": (1, "the default of a setting"),
         "sharpness_aware": (1, "the step that it asks for"),
     },
+    "objectives/igebm.py": {"clamped": (1, "the default of a setting")},
     "objectives/jeat.py": {"langevin": (1, "the default of a setting")},
     "objectives/jem.py": {"langevin": (1, "the default of a setting")},
     "samplers/_chain.py": {"langevin": (1, "the default of a setting")},

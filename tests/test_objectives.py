@@ -57,7 +57,7 @@ def gradients(loss, net):
     return nn.utils.parameters_to_vector(torch.autograd.grad(loss, list(net.parameters())))
 
 
-@pytest.mark.parametrize("file", ["jem", "jeat", "sada_jem", "eb_jdat", "dat"])
+@pytest.mark.parametrize("file", ["jem", "jeat", "sada_jem", "eb_jdat", "dat", "igebm"])
 def test_a_joint_energy_model_keeps_the_statistics_of_its_batch_normalisation(file, net, batch):
     """E(x) is a function of x: what the loss sees of an image depends on no other."""
     net.train()

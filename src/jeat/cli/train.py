@@ -129,6 +129,8 @@ def _add_setting(parser: Parser, flag: Flag, words: Sequence[str]) -> None:
     name = f"objective.{flag.name}"
     chosen = parser.chosen(words, name, name_of(flag.default))
     parser.add_part(name, folder, chosen, flag.help)
+    if chosen == name_of(flag.default):
+        parser.set_defaults({f"{name}.{k}": v for k, v in settings_of(flag.default).items()})
 
 
 def _about(method: str, summary: str) -> str:
