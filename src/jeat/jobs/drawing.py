@@ -19,7 +19,7 @@ from jeat._support.words import flags
 from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
-from jeat.jobs.sample import Own, sample, sampler_for
+from jeat.jobs.sample import Own, inversion_of, sample, sampler_for
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
@@ -40,7 +40,8 @@ class Drawing:
         classes: names of the classes; all of the net's where there is none.
         number: images of each class.
         steps, step_size, noise, energy, precision: as :func:`jeat.sample`.
-        sampler: another than the net's file asks for, by name, with settings of its own.
+        sampler: another than the net's file asks for, by name, with settings of its own. A net that
+            can invert draws by that, unless one of these or a start is named (:func:`jeat.sample`).
         start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise;
             ``"buffer"``, a run's replay buffer; or another kind by name, fitted to the net's
             training images.
@@ -58,6 +59,12 @@ class Drawing:
     start: str = "own"
     precision: Precision = "fp32"
     seed: int = 0
+
+    @property
+    def names_a_chain(self) -> bool:
+        """Whether a net that can invert is to draw by a chain all the same."""
+        how = self.steps, self.step_size, self.noise, self.sampler, self.start
+        return self.energy != "joint" or any(value != "own" for value in how)
 
     def command(self, file: str) -> str:
         """The command that draws it into ``file``."""
@@ -102,7 +109,7 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     Args:
         d: what to draw.
         show: told ("drawing", done, total, "") after each step of the chains, in images of this
-            process: half of its steps count as half an image.
+            process: half of its steps count as half an image. An inversion is one step.
 
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
@@ -117,18 +124,20 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     seed_all(d.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names])
     labels = labels.repeat_interleave(d.number)
-    sampler = sampler_for(
-        net, sampler=d.sampler, steps=d.steps, step_size=d.step_size, noise=d.noise
-    )
     mine = len(labels[processes.mine(len(labels))])
-    sampler = _told(sampler, mine, show)
-    start = _start(d, net)
+    sampler, start = None, None
+    if d.names_a_chain or inversion_of(net) is None:
+        how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
+        sampler = _told(sampler_for(net, sampler=d.sampler, **how), mine, show)
+        start = _start(d, net)
     images = processes.split(
         len(labels),
         lambda part: sample(
             net, labels[part], sampler=sampler, energy=d.energy, start=start, precision=d.precision
         ).cpu(),
     )
+    if sampler is None:
+        show("drawing", mine, mine, "")
     return torch.cat(images).clamp(0, 1), labels
 
 

@@ -1,5 +1,7 @@
-"""Conditional generation (Algorithm 1's second half): a chain down E(x, y) from a start."""
+"""Conditional generation (Algorithm 1's second half): a chain down E(x, y), or by inversion."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -14,10 +16,10 @@ from jeat.energy import energy_of, loss_of
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
 
-__all__ = ["Own", "sample", "sampler_for"]
+__all__ = ["Own", "inversion_of", "sample", "sampler_for"]
 
 Own = Literal["own"]
-LOGITS = "the net's logits are NaN or infinite at {} of the images that its chains ended in"
+LOGITS = "the net's logits are NaN or infinite at {} of the images that were drawn"
 
 
 def sample(
@@ -34,6 +36,8 @@ def sample(
 ) -> Float[Tensor, "b c h w"]:
     """Images of the given classes, in [0, 1], where a given sampler keeps its states there.
 
+    A net that can invert, such as a flow, has a method ``draw``: labels to images. It draws by
+    that, clamped to [0, 1], where no chain, energy or start is named here. Else it is a chain,
     ``x <- x - step_size * grad E + noise * N(0, I)``, clamped to [0, 1], with E = E(x, y)
     (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
 
@@ -64,10 +68,11 @@ def sample(
             f"start takes labels to images, as jeat.samplers.Uniform, got {quoted(start)}"
         )
     given: dict[str, Any] = {"steps": steps, "step_size": step_size, "noise": noise}
-    if sampler is None:
-        sampler = sampler_for(net, **given)
-    elif named := [k for k, v in given.items() if v != "own"]:
+    named = [k for k, v in given.items() if v != "own"]
+    if sampler is not None and named:
         raise SettingError(f"the sampler has settings of its own: bind {named[0]} in it")
+    inverted = not named and sampler is None and start is None and energy == "joint"
+    sampler = sampler or sampler_for(net, **given)
     check_labels(labels)
     own = bare(net)
     if start is None or hasattr(own, "spec"):
@@ -80,12 +85,11 @@ def sample(
     if not len(labels):
         raise ValueError("no image was asked for: labels must be one or more")
     labels = labels.to(next(net.parameters(), labels).device)
+    draw = (inversion_of(net) if inverted else None) or partial(_chain, net, sampler, start, energy)
     finished = []
     with autocast(precision, labels.device, net), evaluating(net):
         for y in torch.split(labels, 500):
-            E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
-            first = start(y)
-            finished.append(last(sampler(E, first), first))
+            finished.append(draw(y))
             with torch.no_grad():
                 check_finite(logits_of(net, finished[-1]), LOGITS)
     images = torch.cat(finished)
@@ -93,6 +97,19 @@ def sample(
         images, "chains ended in NaN or infinity at {} images: lower step_size, or try another net"
     )
     return images
+
+
+def inversion_of(net: nn.Module) -> Callable[[Tensor], Tensor] | None:
+    """What draws images of labels from a net that can invert, clamped; None of any other."""
+    draw = getattr(bare(net), "draw", None)
+    return None if draw is None else lambda y: draw(y).clamp(0, 1)
+
+
+def _chain(net: nn.Module, sampler: Sampler, start: Start, energy: str, y: Tensor) -> Tensor:
+    """Where the chains of labels end."""
+    E = energy_of(net, y) if energy == "joint" else loss_of(net, y)
+    first = start(y)
+    return last(sampler(E, first), first)
 
 
 def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) -> Sampler:
