@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -61,10 +61,16 @@ class Drawing:
     seed: int = 0
 
     @property
+    def chain(self) -> dict[str, Any]:
+        """What it says of the chain."""
+        names = ("sampler", "steps", "step_size", "noise")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def names_a_chain(self) -> bool:
         """Whether a net that can invert is to draw by a chain all the same."""
-        how = self.steps, self.step_size, self.noise, self.sampler, self.start
-        return self.energy != "joint" or any(value != "own" for value in how)
+        asked = *self.chain.values(), self.start
+        return self.energy != "joint" or any(value != "own" for value in asked)
 
     def command(self, file: str) -> str:
         """The command that draws it into ``file``."""
@@ -92,8 +98,7 @@ def check_ready(d: Drawing, data: Data) -> None:
         raise SettingError(f"--number must be at least 1, got {d.number}")
     if unknown := [name for name in d.classes if name not in data.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
-    how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
-    sampler = sampler_for(nn.Identity(), sampler=d.sampler, **how)
+    sampler = sampler_for(nn.Identity(), **d.chain)
     sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
     if d.start not in ("own", "buffer"):
         start_of(d.start, data)
@@ -127,8 +132,7 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     mine = len(labels[processes.mine(len(labels))])
     sampler, start = None, None
     if d.names_a_chain or inversion_of(net) is None:
-        how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
-        sampler = _told(sampler_for(net, sampler=d.sampler, **how), mine, show)
+        sampler = _told(sampler_for(net, **d.chain), mine, show)
         start = _start(d, net)
     images = processes.split(
         len(labels),
