@@ -39,8 +39,8 @@ def bits_per_dimension(net: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Ten
     """
     if not getattr(bare(net), "normalised", False):
         raise SettingError(
-            "bits per dimension are of nets whose E(x) is -log p(x), as of a flow, and says so by "
-            f"normalised = True: of a {type(bare(net)).__name__}, p(x) is known but for a constant"
+            "the net knows p(x) up to a constant only: bits per dimension are of one whose E(x) is "
+            "-log p(x), such as a flow, which says so by an attribute normalised = True"
         )
     parts = pieces(x, torch.zeros(len(x), dtype=torch.int64), 500)
     with autocast("fp32", x.device), evaluating(net):
