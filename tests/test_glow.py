@@ -2,6 +2,8 @@
 
 import copy
 import math
+import os
+import subprocess
 from itertools import islice
 
 import pytest
@@ -25,6 +27,7 @@ from jeat.training.plan import Optimisation, Plan
 
 from .conftest import DIGITS
 from .test_run import assert_same_run
+from .test_shards import HERE, TORCHRUN
 
 CLASSES = ("one", "two", "three")
 SHAPES = [
@@ -208,6 +211,39 @@ def test_a_copy_and_a_file_know_whether_it_has_begun(tmp_path):
         save_net(net, None, tmp_path / "net", about={}, precision="fp16")
         for again in (copy.deepcopy(net), load_net(tmp_path / "net")):
             assert bool(again.begun) == begun
+
+
+PROCESSES = """
+import torch
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
+from jeat.nets import Spec, build
+
+distributed.init_process_group("gloo")
+torch.manual_seed(0)
+net = build(Spec("glow-2-1-8", 1, 8, ("a", "b")))
+torch.manual_seed(1 + distributed.get_rank())
+parallel = DistributedDataParallel(net)
+(-parallel(torch.rand(16, 1, 8, 8))).mean().backward()
+with torch.no_grad():
+    for p in net.parameters():
+        p -= 0.1 * p.grad
+weights = torch.nn.utils.parameters_to_vector(net.parameters())
+first = weights.clone()
+distributed.broadcast(first, 0)
+assert net.begun and torch.equal(weights, first)
+distributed.destroy_process_group()
+"""
+
+
+def test_processes_begin_alike_and_stay_so(tmp_path):
+    """Each has images of its own; the scales are fit to those of the first."""
+    (tmp_path / "two.py").write_text(PROCESSES)
+    path = os.pathsep.join([str(HERE / "src"), str(HERE)])
+    subprocess.run(
+        [*TORCHRUN, str(tmp_path / "two.py")], check=True, capture_output=True,
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
 
 
 # Learning
