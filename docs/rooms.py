@@ -30,8 +30,8 @@ INSIDE = {
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [
-        "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
-        "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
+        "images", "overview", "labels", "batches", "dequantise", "sizes", "decode", "columns",
+        "splits", "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
         "few_labels", "load",
     ],
     "attacks": ["balls", "pgd"],

@@ -4,6 +4,7 @@
 
 NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains descend E(x, y)
 (Eq. 17) from class-conditional Gaussians where the net was trained with them, else from noise.
+A net that can invert, as a flow, draws by that where no chain, energy or start is named.
 OUT.safetensors keeps images and labels for jeat measure --samples.
 """
 

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from jeat._support.words import flags
 from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
-from jeat.jobs.sample import Kind, Own, check_energy, sample, sampler_for
+from jeat.jobs.sample import Kind, Own, check_energy, inversion_of, sample, sampler_for
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
@@ -39,7 +40,8 @@ class Drawing:
         classes: names of the classes; all of the net's where there is none.
         number: images of each class.
         steps, step_size, noise, energy, w_marginal, precision: as :func:`jeat.sample`.
-        sampler: another than the net's file asks for, by name, with settings of its own.
+        sampler: another than the net's file asks for, by name, with settings of its own. A net that
+            can invert draws by that, unless one of these or a start is named (:func:`jeat.sample`).
         start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise;
             ``"buffer"``, a run's replay buffer; or another kind by name, fitted to the net's
             training images.
@@ -58,6 +60,22 @@ class Drawing:
     start: str = "own"
     precision: Precision = "fp32"
     seed: int = 0
+
+    @property
+    def chain(self) -> dict[str, Any]:
+        """What it says of the chain."""
+        names = ("sampler", "steps", "step_size", "noise")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def names_a_chain(self) -> bool:
+        """Whether a net that can invert is to draw by a chain all the same."""
+        asked = *self.chain.values(), self.start
+        return (
+            self.energy != "joint"
+            or bool(self.w_marginal)
+            or any(value != "own" for value in asked)
+        )
 
     def command(self, file: str) -> str:
         """The command that draws it into ``file``."""
@@ -86,8 +104,7 @@ def check_ready(d: Drawing, data: Data) -> None:
     if unknown := [name for name in d.classes if name not in data.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
     check_energy(d.energy, d.w_marginal)
-    how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
-    sampler = sampler_for(nn.Identity(), sampler=d.sampler, **how)
+    sampler = sampler_for(nn.Identity(), **d.chain)
     sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
     if d.start not in ("own", "buffer"):
         start_of(d.start, data)
@@ -103,7 +120,7 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     Args:
         d: what to draw.
         show: told ("drawing", done, total, "") after each step of the chains, in images of this
-            process: half of its steps count as half an image.
+            process: half of its steps count as half an image. An inversion is one step.
 
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
@@ -118,12 +135,11 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     seed_all(d.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names])
     labels = labels.repeat_interleave(d.number)
-    sampler = sampler_for(
-        net, sampler=d.sampler, steps=d.steps, step_size=d.step_size, noise=d.noise
-    )
     mine = len(labels[processes.mine(len(labels))])
-    sampler = _told(sampler, mine, show)
-    start = _start(d, net)
+    sampler, start = None, None
+    if d.names_a_chain or inversion_of(net) is None:
+        sampler = _told(sampler_for(net, **d.chain), mine, show)
+        start = _start(d, net)
     images = processes.split(
         len(labels),
         lambda part: sample(
@@ -136,6 +152,8 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
             precision=d.precision,
         ).cpu(),
     )
+    if sampler is None:
+        show("drawing", mine, mine, "")
     return torch.cat(images).clamp(0, 1), labels
 
 

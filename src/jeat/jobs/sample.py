@@ -1,5 +1,7 @@
-"""Conditional generation (Algorithm 1's second half): a chain down E(x, y) from a start."""
+"""Conditional generation (Algorithm 1's second half): a chain down E(x, y), or by inversion."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -14,11 +16,11 @@ from jeat.energy import Energy, energy_of, joint_energy, loss_of, marginal_energ
 from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
 
-__all__ = ["Kind", "Own", "check_energy", "sample", "sampler_for"]
+__all__ = ["Kind", "Own", "check_energy", "inversion_of", "sample", "sampler_for"]
 
 Own = Literal["own"]
 Kind = Literal["joint", "cross-entropy"]
-LOGITS = "the net's logits are NaN or infinite at {} of the images that its chains ended in"
+LOGITS = "the net's logits are NaN or infinite at {} of the images that were drawn"
 
 
 def sample(
@@ -36,6 +38,8 @@ def sample(
 ) -> Float[Tensor, "b c h w"]:
     """Images of the given classes, in [0, 1], where a given sampler keeps its states there.
 
+    A net that can invert, such as a flow, has a method ``draw``: labels to images. It draws by
+    that, clamped to [0, 1], where no chain, energy or start is named here. Else it is a chain,
     ``x <- x - step_size * grad E + noise * N(0, I)``, clamped to [0, 1], with E = E(x, y)
     (Eq. 17) or E(x, y) - E(x) (Eq. 16, which is Eq. 4 in energies); ``step_size`` is eta / 2.
     Between and beyond these is E(x, y) + w_marginal * E(x).
@@ -70,10 +74,12 @@ def sample(
             f"start takes labels to images, as jeat.samplers.Uniform, got {quoted(start)}"
         )
     given: dict[str, Any] = {"steps": steps, "step_size": step_size, "noise": noise}
-    if sampler is None:
-        sampler = sampler_for(net, **given)
-    elif named := [k for k, v in given.items() if v != "own"]:
+    named = [k for k, v in given.items() if v != "own"]
+    if sampler is not None and named:
         raise SettingError(f"the sampler has settings of its own: bind {named[0]} in it")
+    plain = energy == "joint" and not w_marginal
+    inverted = not named and sampler is None and start is None and plain
+    sampler = sampler or sampler_for(net, **given)
     check_labels(labels)
     own = bare(net)
     if start is None or hasattr(own, "spec"):
@@ -86,11 +92,13 @@ def sample(
     if not len(labels):
         raise ValueError("no image was asked for: labels must be one or more")
     labels = labels.to(next(net.parameters(), labels).device)
+    draw = (inversion_of(net) if inverted else None) or partial(
+        _chain, sampler, start, lambda y: _energy_of(net, y, energy, w_marginal)
+    )
     finished = []
     with autocast(precision, labels.device, net), evaluating(net):
         for y in torch.split(labels, 500):
-            E, first = _energy_of(net, y, energy, w_marginal), start(y)
-            finished.append(last(sampler(E, first), first))
+            finished.append(draw(y))
             with torch.no_grad():
                 check_finite(logits_of(net, finished[-1]), LOGITS)
     images = torch.cat(finished)
@@ -128,6 +136,18 @@ def _energy_of(net: nn.Module, y: Tensor, energy: Kind, w_marginal: float) -> En
         return joint_energy(logits, y) + w_marginal * marginal_energy(logits)
 
     return mixed
+
+
+def inversion_of(net: nn.Module) -> Callable[[Tensor], Tensor] | None:
+    """What draws images of labels from a net that can invert, clamped; None of any other."""
+    draw = getattr(bare(net), "draw", None)
+    return None if draw is None else lambda y: draw(y).clamp(0, 1)
+
+
+def _chain(sampler: Sampler, start: Start, energy: Callable[[Tensor], Energy], y: Tensor) -> Tensor:
+    """Where the chains of labels end."""
+    first = start(y)
+    return last(sampler(energy(y), first), first)
 
 
 def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) -> Sampler:

@@ -43,6 +43,7 @@ from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts
 from jeat.objectives.at import AT
 from jeat.objectives.dat import DAT
 from jeat.objectives.eb_jdat import EBJDAT
+from jeat.objectives.glow import Glow
 from jeat.objectives.igebm import IGEBM
 from jeat.objectives.jeat import JEAT
 from jeat.objectives.jem import JEM
@@ -54,7 +55,7 @@ from jeat.objectives.sada_jem import SADAJEM
 from jeat.objectives.trades import TRADES
 
 __all__ = [
-    "AT", "DAT", "EBJDAT", "IGEBM", "JEAT", "JEM", "MART", "SADAJEM", "TRADES", "Cost", "Loss",
+    "AT", "DAT", "EBJDAT", "IGEBM", "JEAT", "JEM", "MART", "SADAJEM", "TRADES", "Cost", "Glow", "Loss",
     "Metrics", "Noise", "Normal", "PreJEAT", "TwoParts", "complete", "cost_of", "make",
 ]  # fmt: skip
 

@@ -27,8 +27,8 @@ from jeat.samplers.starts.pca import ClassComponents
 from jeat.samplers.starts.uniform import Uniform
 
 __all__ = [
-    "Chain", "ClassComponents", "ClassGaussian", "LabelledBuffer", "ReplayBuffer", "Restart", "Sampler",
-    "Start",
+    "Chain", "ClassComponents", "ClassGaussian", "LabelledBuffer", "ReplayBuffer", "Restart",
+    "Sampler", "Start",
     "Stored", "Uniform", "clamped", "langevin", "last", "momentum", "normalized", "numbers_stored",
     "sampler_of", "start_of", "start_without_images",
 ]  # fmt: skip
