@@ -55,8 +55,8 @@ from jeat.objectives.sada_jem import SADAJEM
 from jeat.objectives.trades import TRADES
 
 __all__ = [
-    "AT", "DAT", "EBJDAT", "IGEBM", "JEAT", "JEM", "MART", "SADAJEM", "TRADES", "Cost", "Glow", "Loss",
-    "Metrics", "Noise", "Normal", "PreJEAT", "TwoParts", "complete", "cost_of", "make",
+    "AT", "DAT", "EBJDAT", "IGEBM", "JEAT", "JEM", "MART", "SADAJEM", "TRADES", "Cost", "Glow",
+    "Loss", "Metrics", "Noise", "Normal", "PreJEAT", "TwoParts", "complete", "cost_of", "make",
 ]  # fmt: skip
 
 
