@@ -30,9 +30,9 @@ SHORT = (
     Column("mfs_gradient", "MFS gradient", "1/2 |grad E(x)|^2"),
 )
 METRICS = (
-    "accuracy", "auto_attack", "calibration", "curvature", "fisher_score", "flatness",
-    "gradient_masking", "image_statistics", "judge_accuracy", "nearest", "out_of_distribution",
-    "robustness_curve", "sample_quality", "zero_gradient",
+    "accuracy", "auto_attack", "bits_per_dimension", "calibration", "curvature", "fisher_score",
+    "flatness", "gradient_masking", "image_statistics", "judge_accuracy", "nearest",
+    "out_of_distribution", "robustness_curve", "sample_quality", "zero_gradient",
 )  # fmt: skip
 
 

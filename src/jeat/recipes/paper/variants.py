@@ -44,10 +44,22 @@ TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "saturated", "total_variation",
         ),
     ),
+    (
+        "Density and cost",
+        "How well scores tell test images from images of other classes; bits per dimension of test "
+        "images, where a net knows its density; and minutes of training, without the net that it "
+        "goes on from.",
+        (
+            "ood_auroc_energy", "ood_auroc_confidence", "ood_auroc_gradient",
+            "bits_per_dimension", "bits_per_dimension_error", "minutes",
+        ),
+    ),
 )  # fmt: skip
 OWN = (
     *ATTACKS,
     Column("apgd-ce+apgd-t", "APGD", "the first two parts of AutoAttack", "higher", share=True),
+    Column("ood_auroc_energy", "AUROC energy", "of -E(x)", "higher"),
+    Column("minutes", "minutes", "of training, one thread of a shared machine", "lower"),
     Column("diverged", "diverged", "share of the seeds whose training diverged", "lower"),
 )
 
@@ -64,6 +76,9 @@ class Variants(Plain):
         not_attacked: runs that are left out of AutoAttack.
         lite0: whether EfficientNet-Lite0 looks at images, too: the extra ``features``.
         compared: training images that generated ones are compared with; None is all of them.
+        outside: the out-of-distribution set, as of :class:`jeat.jobs.measurement.Measurement`; None
+            leaves it out.
+        some: metrics of some methods alone, by method.
         settings: further settings of metrics, by name.
     """
 
@@ -74,6 +89,8 @@ class Variants(Plain):
     not_attacked: frozenset[str] = frozenset()
     lite0: bool = True
     compared: int | None = None
+    outside: str | None = None
+    some: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:
@@ -95,6 +112,11 @@ class Variants(Plain):
         if method not in self.not_attacked:
             how = {"attacks": self.attacks}
             found["auto_attack"] = self._measurement(net, seed, "auto_attack", auto_attack=how)
+        if self.outside is not None:
+            told_apart = self._measurement(net, seed, "out_of_distribution")
+            found["outside"] = replace(told_apart, outside=self.outside)
+        if method in self.some:
+            found["some"] = self._measurement(net, seed, *self.some[method])
         sources = {DRAWN: str(folder / f"{DRAWN}.safetensors")}
         if method == suite.methods()[0] and seed == 0:
             sources |= {ruler: ruler for ruler in RULERS}
@@ -144,6 +166,7 @@ class Variants(Plain):
             f"chains, unselected; {chains_in_words(suite)}; compared with "
             f"{self.compared or 'all'} training images; errors are the jackknife's over samples",
             "judge": judge_in_words(suite, measured),
+            "outside": f"{self.outside or 'none'}, {self.number} images",
         }
 
     def attacks_in_words(self) -> str:
@@ -152,7 +175,8 @@ class Variants(Plain):
 
     def smoke(self) -> "Variants":
         """The same on a few images, without the weights of another library."""
-        return replace(self, number=2, attacks="apgd-ce", compared=8, lite0=False)
+        far = self.outside and "uniform"
+        return replace(self, number=2, attacks="apgd-ce", compared=8, lite0=False, outside=far)
 
     def _measurement(
         self, net: str, seed: int, *metrics: str, **own: Mapping[str, Any]
