@@ -17,6 +17,9 @@ TOWARDS = {  # Santurkar et al.
     "step_size": 0.5, "steps": 60,
 }  # fmt: skip
 CLAMPED = {"steps": 10, "buffer_size": 10_000, "w_px": 0.3, "w_l2": 0.02}
+CLIPPED = {
+    "sampler": {"name": "clamped", "clip": 0.2}, "step_size": 1.0, "noise": 0.005, "steps": 60,
+}  # fmt: skip
 BY_INVERSION = {"steps": "own", "step_size": "own", "noise": "own"}
 ENERGY_NET = Optimisation(
     epochs=5, batch_size=64, lr=2e-3, warmup=100, clip=1.0, ema=0.99, pad=4, flip=True,
@@ -51,7 +54,7 @@ def every_plan(out: Path, seed: int, *, data: str) -> dict[str, Plan]:
         "igebm": Plan(
             "igebm", data=data, net="igebm-32-2",
             objective={"steps": 20, "step_size": 1.0, "buffer_size": 10_000,
-                       "sampler": {"name": "clamped", "clip": 0.2}},
+                       "sampler": CLIPPED["sampler"]},
             optimisation=replace(ENERGY_NET, seed=seed), eps=EPS,
         ),
         "glow": Plan(
@@ -75,7 +78,9 @@ def suite(*, data: str = "uoft-cs/cifar10", outside: str = "uoft-cs/cifar100") -
         "net (but for IGEBM and Glow, which have their own), budget and measures.",
         every_plan, data=data, attacks=None,
     )  # fmt: skip
-    drawn: dict[str, dict[str, Any]] = {"at-l2": TOWARDS, "glow": BY_INVERSION}
+    drawn: dict[str, dict[str, Any]] = {
+        "at-l2": TOWARDS, "igebm": CLIPPED, "glow": BY_INVERSION,
+    }  # fmt: skip
     compared: Any = whole.comparison
     compared = replace(compared, outside=outside, some={"glow": ("bits_per_dimension",)})
     return replace(whole, comparison=compared, chains=drawn)

@@ -11,6 +11,10 @@ from jeat.training.plan import Optimisation, Plan
 __all__ = ["suite"]
 
 EPS = 0.1
+BY_INVERSION = {"steps": "own", "step_size": "own", "noise": "own"}
+CLIPPED = {
+    "sampler": {"name": "clamped", "clip": 0.2}, "step_size": 1.0, "noise": 0.005, "steps": 100,
+}  # fmt: skip
 TOWARDS = {"sampler": "normalized", "energy": "cross-entropy", "step_size": 0.5, "steps": 20}
 
 
@@ -43,6 +47,21 @@ def plans(out: Path, seed: int) -> dict[str, Plan]:
         "sada-jem": plan("sada_jem", energy, "normal", **clamped),
         "jeat": plan("jeat", energy, "at", eps=EPS, **noisy),
         "eb-jdat": plan("eb_jdat", energy, "at", eps=EPS, **clamped),
+        "igebm": Plan(
+            "igebm",
+            net="igebm-16",
+            eps=EPS,
+            objective={
+                "steps": 10,
+                "step_size": 1.0,
+                "buffer_size": 1000,
+                "sampler": {"name": "clamped", "clip": 0.2},
+            },
+            optimisation=replace(classify, epochs=45, batch_size=64, lr=2e-3, seed=seed),
+        ),
+        "glow": Plan(
+            "glow", net="glow-2-4-32", eps=EPS, optimisation=replace(classify, epochs=20, seed=seed)
+        ),
         "dat": plan("dat", energy, "at", eps=EPS, attack_steps=5, ratio=0.5, most_steps=40),
     }
 
@@ -62,7 +81,7 @@ def suite() -> Suite:
         ),
         comparison=Variants(EPS, number=360, attacks="apgd-ce", lite0=False),
         chain={"steps": 150, "step_size": 0.25, "noise": 0.01},
-        chains={"at-l2": TOWARDS},
+        chains={"at-l2": TOWARDS, "igebm": CLIPPED, "glow": BY_INVERSION},
         per_class=50,
         shape=(1, 8, 8),
         classes=10,
