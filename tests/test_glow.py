@@ -147,6 +147,16 @@ def test_a_pass_in_bf16_has_its_map_of_channels_in_fp32():
     torch.testing.assert_close(again, x, rtol=0, atol=1e-4)
 
 
+def test_onnx_holds_the_density(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from jeat.exports import onnx
+
+    net, x = flow("glow-2-1-8", (1, 8, 8)), torch.rand(3, 1, 8, 8)
+    onnx.write(net, tmp_path / "net.onnx")
+    found = onnx.read(tmp_path / "net.onnx")(x)["logits"]
+    torch.testing.assert_close(found, net(x), rtol=1e-4, atol=1e-3)
+
+
 # Its beginning
 
 

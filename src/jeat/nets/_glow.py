@@ -38,6 +38,40 @@ class Actnorm(nn.Module):
         return z * (-self.log_scale).exp() - self.shift
 
 
+class Mix(nn.Module):
+    """A linear map of the channels, P L (U + diag(signs exp(log_scale))); at first a rotation.
+
+    L and U are triangular, with 1 and 0 on their diagonals, so that log |det| is the sum of
+    log_scale. It is never in bf16, in which the map would be none of a density.
+    """
+
+    order: Tensor
+    signs: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        rotation = nn.init.orthogonal_(torch.empty(channels, channels))
+        order, lower, upper = torch.linalg.lu(rotation)
+        self.lower, self.upper = nn.Parameter(lower), nn.Parameter(upper)
+        self.log_scale = nn.Parameter(upper.diagonal().abs().log())
+        self.register_buffer("order", order)
+        self.register_buffer("signs", upper.diagonal().sign())
+
+    def forward(self, z: Tensor) -> Tensor:
+        with _full(z.device.type):
+            return F.conv2d(z, self._matrix()[:, :, None, None])
+
+    def inverse(self, z: Tensor) -> Tensor:
+        """What is taken to z."""
+        with _full(z.device.type):
+            return F.conv2d(z, torch.linalg.inv(self._matrix())[:, :, None, None])
+
+    def _matrix(self) -> Tensor:
+        scale = (self.signs * self.log_scale.exp()).diag()
+        lower = self.lower.tril(-1) + torch.eye(len(scale), device=scale.device, dtype=scale.dtype)
+        return self.order @ lower @ (self.upper.triu(1) + scale)
+
+
 class ZeroConv(nn.Conv2d):
     """A 3x3 convolution that gives 0 at first, with a gain exp(3 log_gain) for each channel."""
 
@@ -59,7 +93,7 @@ class Step(nn.Module):
         given = channels // 2
         self.halves = given, channels - given
         self.norm = Actnorm(channels)
-        self.mix = nn.Parameter(nn.init.orthogonal_(torch.empty(channels, channels)))
+        self.mix = Mix(channels)
         self.coupling = nn.Sequential(
             nn.Conv2d(given, width, 3, padding=1, bias=False), Actnorm(width),
             activation_layer(activation), nn.Conv2d(width, width, 1, bias=False), Actnorm(width),
@@ -70,10 +104,10 @@ class Step(nn.Module):
                 nn.init.normal_(m.weight, std=0.05)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        z = _mixed(self.norm(z), self.mix)
+        z = self.mix(self.norm(z))
         given, moved = z.split(self.halves, 1)
         shift, raw = self._affine(given)
-        constant = self.norm.log_scale.sum() + torch.linalg.slogdet(self.mix).logabsdet
+        constant = self.norm.log_scale.sum() + self.mix.log_scale.sum()
         log_det = F.logsigmoid(raw).flatten(1).sum(1) + z.shape[2] * z.shape[3] * constant
         return torch.cat([given, (moved + shift) * raw.sigmoid()], 1), log_det
 
@@ -82,7 +116,7 @@ class Step(nn.Module):
         given, moved = z.split(self.halves, 1)
         shift, raw = self._affine(given)
         z = torch.cat([given, moved / raw.sigmoid() - shift], 1)
-        return self.norm.inverse(_mixed(z, torch.linalg.inv(self.mix)))
+        return self.norm.inverse(self.mix.inverse(z))
 
     def _affine(self, given: Tensor) -> tuple[Tensor, Tensor]:
         """A shift, and what a sigmoid makes a scale of: 0.88 at first."""
@@ -138,9 +172,9 @@ class Level(nn.Module):
         for step in self.steps:
             z, own = step(z)
             log_det = log_det + own
-        z, left = z.split((self.shape[0], self.leaving), 1)
         if self.prior is None:
-            return z, left, log_det
+            return z, z[:, :0], log_det
+        z, left = z.split((self.shape[0], self.leaving), 1)
         mean, log_deviation = self._normal(self.prior, z)
         left = (left - mean) * (-log_deviation).exp()
         return z, left, log_det - log_deviation.flatten(1).sum(1)
@@ -165,12 +199,6 @@ class Level(nn.Module):
 def log_normal(z: Tensor) -> Tensor:
     """log N(z; 0, 1) of each number."""
     return -(z.square() + math.log(2 * math.pi)) / 2
-
-
-def _mixed(z: Tensor, weight: Tensor) -> Tensor:
-    """A linear map of the channels, not in bf16, which would be no density of the images."""
-    with _full(z.device.type):
-        return F.conv2d(z, weight[:, :, None, None])
 
 
 def _full(device: str) -> AbstractContextManager[object]:

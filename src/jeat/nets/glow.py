@@ -96,7 +96,7 @@ class Net(nn.Module):
         if self.training and torch.is_grad_enabled() and not x.requires_grad and not self.begun:
             self._begin(x)
         z, left, log_det = self.encode(x)
-        rest = log_det + sum(log_normal(e).flatten(1).sum(1) for e in left)
+        rest = log_det + sum(log_normal(e).flatten(1).sum(1) for e in left[:-1])
         standard = (z[:, None] - self.mean) * (-self.log_deviation).exp()
         top = (log_normal(standard) - self.log_deviation).flatten(2).sum(2)
         if self.head is None:
