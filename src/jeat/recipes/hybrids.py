@@ -25,7 +25,7 @@ ENERGY_NET = Optimisation(
     epochs=5, batch_size=64, lr=2e-3, warmup=100, clip=1.0, ema=0.99, pad=4, flip=True,
     precision="auto", kept="fp16", save_every=390,
 )  # fmt: skip
-FLOW = replace(ENERGY_NET, epochs=8, lr=1e-3, ema=0.999, clip=100.0, pad=0, precision="fp32")
+FLOW = replace(ENERGY_NET, epochs=12, lr=1e-3, ema=0.999, clip=100.0, pad=0, precision="fp32")
 
 
 def every_plan(out: Path, seed: int, *, data: str) -> dict[str, Plan]:
@@ -58,7 +58,7 @@ def every_plan(out: Path, seed: int, *, data: str) -> dict[str, Plan]:
             optimisation=replace(ENERGY_NET, seed=seed), eps=EPS,
         ),
         "glow": Plan(
-            "glow", data=data, net="glow-3-4-32", optimisation=replace(FLOW, seed=seed), eps=EPS
+            "glow", data=data, net="glow-3-8-64", optimisation=replace(FLOW, seed=seed), eps=EPS
         ),
     }  # fmt: skip
 

@@ -60,7 +60,10 @@ def plans(out: Path, seed: int) -> dict[str, Plan]:
             optimisation=replace(classify, epochs=45, batch_size=64, lr=2e-3, seed=seed),
         ),
         "glow": Plan(
-            "glow", net="glow-2-4-32", eps=EPS, optimisation=replace(classify, epochs=20, seed=seed)
+            "glow",
+            net="glow-2-4-32",
+            eps=EPS,
+            optimisation=replace(classify, epochs=40, lr=3e-3, seed=seed),
         ),
         "dat": plan("dat", energy, "at", eps=EPS, attack_steps=5, ratio=0.5, most_steps=40),
     }
