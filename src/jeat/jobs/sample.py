@@ -80,17 +80,7 @@ def sample(
     plain = energy == "joint" and not w_marginal
     inverted = not named and sampler is None and start is None and plain
     sampler = sampler or sampler_for(net, **given)
-    check_labels(labels)
-    own = bare(net)
-    if start is None or hasattr(own, "spec"):
-        spec = spec_of(net)
-        known = set(range(len(spec.classes)))
-        if not len(labels) or not known.issuperset(labels.tolist()):
-            raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
-        shape = spec.shape
-        start = start or getattr(own, "start", None) or Uniform(shape)
-    if not len(labels):
-        raise ValueError("no image was asked for: labels must be one or more")
+    start = _start(net, labels, start)
     labels = labels.to(next(net.parameters(), labels).device)
     draw = (inversion_of(net) if inverted else None) or partial(
         _chain, sampler, start, lambda y: _energy_of(net, y, energy, w_marginal)
@@ -106,6 +96,21 @@ def sample(
         images, "chains ended in NaN or infinity at {} images: lower step_size, or try another net"
     )
     return images
+
+
+def _start(net: nn.Module, labels: Tensor, start: Start | None) -> Start:
+    """Where chains start: as given, else as the net was trained to; labels are looked at."""
+    check_labels(labels)
+    own = bare(net)
+    if start is None or hasattr(own, "spec"):
+        spec = spec_of(net)
+        known = set(range(len(spec.classes)))
+        if not len(labels) or not known.issuperset(labels.tolist()):
+            raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
+        start = start or getattr(own, "start", None) or Uniform(spec.shape)
+    if not len(labels):
+        raise ValueError("no image was asked for: labels must be one or more")
+    return start
 
 
 def check_energy(energy: str, w_marginal: float) -> None:
