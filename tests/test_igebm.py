@@ -435,7 +435,7 @@ def test_a_command_has_the_settings_of_a_methods_own_step():
     words = ["--out", "x"]
     parser = _parser("sada_jem", words)
     plan = _plan("sada_jem", parser, parser.parse(words))
-    assert plan.step() == {"name": "sharpness_aware", "rho": 2.0, "adaptive": True}
+    assert plan.optimisation.step == {"name": "sharpness_aware", "rho": 2.0, "adaptive": True}
 
 
 def test_a_command_trains_a_net_that_is_resumed_drawn_from_and_measured(tmp_path, capsys):

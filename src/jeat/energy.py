@@ -21,7 +21,7 @@ from jeat._support.passes import differentiable, energies_of, leaf, logits_of, n
 from jeat._support.tensors import check_labels, check_logits, known_labels
 
 __all__ = [
-    "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy", "joint_energy_at",
+    "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy",
     "loss_of", "marginal_energy", "score",
 ]  # fmt: skip
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
 from jeat._support.passes import bare
+from jeat._support.tensors import check_pixels
 from jeat.data.dequantise import dequantised, in_bits
 from jeat.energy import marginal_energy
 from jeat.metrics._column import Column
@@ -42,6 +43,7 @@ def bits_per_dimension(net: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Ten
             "the net knows p(x) up to a constant only: bits per dimension are of one whose E(x) is "
             "-log p(x), such as a flow, which says so by an attribute normalised = True"
         )
+    x = check_pixels(x)
     parts = pieces(x, torch.zeros(len(x), dtype=torch.int64), 500)
     with autocast("fp32", x.device), evaluating(net):
         bits = []
@@ -53,6 +55,7 @@ def bits_per_dimension(net: nn.Module, x: Float[Tensor, "b c h w"]) -> Float[Ten
 
 def measure(subject: Subject) -> dict[str, float]:
     """Mean bits per dimension, and its standard error."""
+    pieces(subject.x, subject.y)
     bits = bits_per_dimension(subject.net, subject.x).double()
     figures = {"bits_per_dimension": float(bits.mean())}
     if len(bits) > 1:

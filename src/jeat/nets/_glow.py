@@ -203,7 +203,7 @@ def log_normal(z: Tensor) -> Tensor:
 
 def _full(device: str) -> AbstractContextManager[object]:
     """Out of autocast, where it is on: exports know no such context."""
-    on = torch.is_autocast_enabled(device)
+    on = device != "meta" and torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if on else nullcontext()
 
 

@@ -24,7 +24,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
 
     An input gradient counts two forward passes, a training pass three. Hours are at 100 TFLOP/s
     sustained; measurements are left out, they are few passes beside training. A method that does
-    not declare its cost counts as one training pass, and says so.
+    not declare its cost counts as one training pass, and says so; a drawing of the net's own length
+    counts as one step.
     """
     training = runs(suite, out, seeds=seeds)
     nets = {_net_of(p): p for p in training.values()}
@@ -47,7 +48,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     gradients, flops = 0, 0.0
     for file, drawing in drawn.items():
         plan = training[str(file.parent.relative_to(out))]
-        n = drawing.number * suite.classes * suite.chain_of(file.parent.name)["steps"]
+        steps = suite.chain_of(file.parent.name)["steps"]
+        n = drawing.number * suite.classes * (steps if isinstance(steps, int) else 1)
         gradients, flops = gradients + n, flops + 2 * n * passes[_net_of(plan)][0]
     images = len(drawn) * suite.per_class * suite.classes
     rows.append({
@@ -104,7 +106,7 @@ def _net_of(plan: Plan) -> tuple[str, str]:
 def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
     """FLOPs of one forward pass of one image, and how many weights the net has."""
     with torch.device("meta"):
-        net = build(_spec(suite, plan))
+        net = build(_spec(suite, plan)).eval()
         with FlopCounterMode(display=False) as counter:
             net(torch.zeros(1, *suite.shape))
     return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())
