@@ -30,8 +30,9 @@ INSIDE = {
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [
-        "images", "overview", "labels", "batches", "sizes", "decode", "columns", "splits",
-        "split_columns", "split_files", "folders", "sources", "pairs", "given", "load",
+        "images", "overview", "labels", "batches", "dequantise", "sizes", "decode", "columns",
+        "splits", "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
+        "few_labels", "load",
     ],
     "attacks": ["balls", "pgd"],
     "nets": [
@@ -40,7 +41,8 @@ INSIDE = {
     ],
     "metrics": ["curvature", "fisher_score"],
     "training": [
-        "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved", "begin", "loop",
+        "followed", "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved",
+        "begin", "loop",
     ],
     "runs": ["folder", "checkpoints", "buffer", "rollbacks", "asked", "sweep", "save", "fit"],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],

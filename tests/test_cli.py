@@ -122,7 +122,7 @@ def test_a_yaml_file_holds_every_flag_and_gives_the_same_run(tmp_path, capsys):
     assert main(["train", "at", "--config", str(tmp_path / "flags.yaml")]) == 0
     a, b = (json.loads((tmp_path / k / "run.json").read_text())["plan"] for k in "ab")
     assert a == b
-    assert a["objective"] == {"eps": 4 / 255, "steps": 1, "ratio": 1.0}
+    assert a["objective"] == {"eps": 4 / 255, "norm": "linf", "steps": 1, "ratio": 1.0}
     torch.testing.assert_close(
         jeat.load(tmp_path / "a").state_dict(), jeat.load(tmp_path / "b").state_dict()
     )

@@ -25,7 +25,10 @@ OBJECTIVES = [
     *known_parts("objectives"), f"{TOY}.unpaired:Unpaired", f"{TOY}.growing:Growing",
     f"{TOY}.likelihood:Likelihood",
 ]  # fmt: skip
-NETS = ["convnet-4", "vgg-4", "wrn-10-1", f"{TOY}.flow:Flow-8", f"{TOY}.passes:Passes"]
+NETS = [
+    "convnet-4", "vgg-4", "wrn-10-1", "igebm-4", "glow-2-2-8", f"{TOY}.flow:Flow-8",
+    f"{TOY}.passes:Passes",
+]  # fmt: skip
 SAMPLERS = [*known_parts("samplers"), f"{TOY}.normalised:normalised"]
 STARTS = [*known_parts("samplers/starts"), f"{TOY}.grey:Grey"]
 STEPS = [*known_parts("steps"), f"{TOY}.ascent:ascent"]

@@ -123,7 +123,9 @@ def flat(found):
 
 def wrapped(kind):
     torch._dynamo.reset()
-    return wrap(NETS[kind](), (3, 32, 32), CLASSES, mean=MEAN, std=STD)
+    net = wrap(NETS[kind](), (3, 32, 32), CLASSES, mean=MEAN, std=STD)
+    net.normalised = True  # as what takes a density asks
+    return net
 
 
 @pytest.fixture(scope="module")

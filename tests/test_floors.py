@@ -51,6 +51,16 @@ HOMONYMS = {
         "gaussian": (1, "the one start of version 0.1.0, whose files name none"),
     },
     "_support/shipped.py": {"jeat": (1, "the package")},
+    "objectives/dat.py": {"normalized": (1, "the default of a setting")},
+    "objectives/eb_jdat.py": {
+        "clamped": (1, "the default of a setting"),
+        "sharpness_aware": (1, "the step that it asks for"),
+    },
+    "objectives/sada_jem.py": {
+        "clamped": (1, "the default of a setting"),
+        "sharpness_aware": (1, "the step that it asks for"),
+    },
+    "objectives/igebm.py": {"clamped": (1, "the default of a setting")},
     "objectives/jeat.py": {"langevin": (1, "the default of a setting")},
     "objectives/jem.py": {"langevin": (1, "the default of a setting")},
     "samplers/_chain.py": {"langevin": (1, "the default of a setting")},
@@ -60,8 +70,8 @@ HOMONYMS = {
         "robust_accuracy": (1, "a figure of the log"),
     },
     "training/loop.py": {"accuracy": (2, "a figure of the log")},
+    "training/followed.py": {"plain": (1, "the default of a setting")},
     "training/plan.py": {
-        "plain": (1, "the default of a setting"),
         "convnet": (1, "the default of a setting"),
         "digits": (1, "the default of a setting"),
         "uniform": (1, "the default of a setting"),

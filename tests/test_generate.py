@@ -1,10 +1,15 @@
 """Generation is a Langevin chain down E(x, y) in [0, 1], from the net's own start."""
 
+import shlex
+from dataclasses import replace
+
 import pytest
 import torch
 
 import jeat
-from jeat.energy import cross_entropy, joint_energy
+from jeat.cli import main
+from jeat.energy import cross_entropy, joint_energy, marginal_energy
+from jeat.jobs.drawing import Drawing, draw, load_images
 from jeat.nets import Spec, build, load_net, save_net
 from jeat.samplers import Chain, Uniform, langevin, last
 
@@ -46,6 +51,50 @@ def test_it_is_the_clamped_chain_from_uniform_noise_with_jems_settings(
         steps=4, step_size=0.25, noise=noise, bounds=(0, 1),
     )  # fmt: skip
     assert torch.equal(images, last(chain))
+
+
+@pytest.mark.parametrize("w", [0.0, -1.0, -0.3, 0.5, 2.0])
+def test_the_chain_descends_e_x_y_and_w_times_e_x(smooth_net, w):
+    """Each step is along the gradient of the formula: Eq. 17 at 0, Eq. 16 at -1, to the bit."""
+    how = {"steps": 5, "step_size": 0.3, "noise": 0.02}
+
+    def drawn(**settings):
+        torch.manual_seed(1)
+        return jeat.sample(smooth_net, LABELS, **how, **settings)
+
+    images = drawn(w_marginal=w)
+    if w in (0, -1):
+        assert torch.equal(images, drawn(energy="cross-entropy" if w else "joint"))
+    torch.manual_seed(1)
+    smooth_net.eval()
+    x, y = torch.rand(12, 1, 8, 8), torch.nn.functional.one_hot(LABELS, 10)
+    for _ in range(5):
+        x.requires_grad_()
+        logits = smooth_net(x)
+        weights = y + w * logits.softmax(1)  # -dE / d logits
+        (uphill,) = torch.autograd.grad((weights.detach() * logits).sum(), x)
+        x = (x.detach() + 0.3 * uphill + 0.02 * torch.randn_like(x)).clamp(0, 1)
+    torch.testing.assert_close(images, x)
+
+
+def test_more_weight_of_p_x_ends_at_lower_e_x(smooth_net):
+    how = {"steps": 50, "step_size": 0.05, "noise": 0.0, "start": gray}
+    ends = [
+        marginal_energy(smooth_net(jeat.sample(smooth_net, LABELS, w_marginal=w, **how))).mean()
+        for w in (-0.5, 0.0, 1.0)
+    ]
+    assert ends[0] > ends[1] > ends[2]
+
+
+def test_the_weight_is_in_the_command_that_draws_the_images_again(smooth_net, tmp_path):
+    save_net(smooth_net, Uniform((1, 8, 8)), tmp_path / "net.safetensors", about={})
+    d = Drawing(str(tmp_path / "net.safetensors"), number=1, step_size=9.0, w_marginal=-0.5)
+    file = tmp_path / "drawn.safetensors"
+    assert main(shlex.split(d.command(str(file)))[1:]) == 0
+    images, _, about = load_images(file)
+    assert about["command"] == d.command(str(file))
+    torch.testing.assert_close(images, draw(d)[0], rtol=0, atol=0.5 / 255 + 1e-6)
+    assert (images - draw(replace(d, w_marginal=0.0))[0]).abs().max() > 1 / 255
 
 
 def test_a_net_that_asks_for_a_chain_is_drawn_by_it_unless_told_otherwise(smooth_net, tmp_path):
@@ -130,6 +179,9 @@ def test_the_net_is_run_in_eval_mode_and_left_as_it_was():
         ([-1], {}, r"one or more of 0\.\.9"),
         ([], {}, r"one or more of 0\.\.9"),
         ([0], {"energy": "marginal"}, "unknown energy 'marginal'"),
+        ([0], {"w_marginal": float("nan")}, "w_marginal must be a finite number, got nan"),
+        ([0], {"w_marginal": "1"}, "w_marginal must be a finite number, got '1'"),
+        ([0], {"w_marginal": 1.0, "energy": "cross-entropy"}, "leave one of them out"),
         ([0], {"steps": 0}, "at least 1 step"),
         ([0], {"step_size": 0.0}, "step_size must be positive"),
         ([0], {"noise": -1.0}, "noise must not be negative"),

@@ -63,7 +63,7 @@ def test_an_attack_looks_at_labels_and_pixels_once(subject, loss):
 @pytest.mark.parametrize("labelled", [None, energy_of, loss_of])
 def test_a_chain_on_a_gpu_looks_at_every_tenth_state(subject, labelled, monkeypatch):
     net, x, y = subject
-    module = sys.modules["jeat.samplers.langevin"]
+    module = sys.modules["jeat.samplers._walk"]
     monkeypatch.setattr(module, "_look_every", lambda device: 10)
 
     def chain(steps):
@@ -77,7 +77,7 @@ def test_a_chain_on_a_gpu_looks_at_every_tenth_state(subject, labelled, monkeypa
 
 @pytest.mark.parametrize("bounds", [None, (0, 1)])
 def test_a_state_that_is_lost_between_two_looks_is_refused_at_the_next(bounds, monkeypatch):
-    monkeypatch.setattr(sys.modules["jeat.samplers.langevin"], "_look_every", lambda device: 10)
+    monkeypatch.setattr(sys.modules["jeat.samplers._walk"], "_look_every", lambda device: 10)
     seen = 0
 
     class Steep(torch.autograd.Function):

@@ -42,6 +42,15 @@ def on_plane(net, x, y):
     return metrics.energy_on_plane(net, x, y, directions=directions, radius=1.0, points=3)
 
 
+def bits(net, x):
+    """Of a net that says it knows its density."""
+    inner = net.module if hasattr(net, "module") else net
+    inner = getattr(inner, "_orig_mod", inner)
+    inner.normalised = True
+    torch.manual_seed(0)
+    return metrics.bits_per_dimension(net, x)
+
+
 BALL = {"eps": 0.05, "random_start": False}
 FUNCTIONS = {
     "accuracy": metrics.accuracy,
@@ -49,6 +58,7 @@ FUNCTIONS = {
     "auto_attack": lambda net, x, y: metrics.auto_attack(
         net, x, y, eps=0.5, norm="l2", attacks=["apgd-ce", "fab-t"], seed=0
     ),
+    "bits_per_dimension": lambda net, x, y: bits(net, x),
     "calibration_error": metrics.calibration_error,
     "class_accuracy": metrics.class_accuracy,
     "corruption_accuracy": lambda net, x, y: metrics.corruption_accuracy(
@@ -80,6 +90,7 @@ FUNCTIONS = {
     "zero_gradient": metrics.zero_gradient,
 }
 NO_GRADIENT = {
+    "bits_per_dimension",
     "accuracy", "aimed", "calibration_error", "class_accuracy", "corruption_accuracy", "energies",
     "energy_on_plane", "hop_skip_jump", "judge_accuracy",
 }  # fmt: skip

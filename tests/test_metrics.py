@@ -104,6 +104,7 @@ def trace(H):
 def test_a_metric_measures_finite_floats_in_eval_mode_and_leaves_the_net_as_it_was(name, digits):
     net = build(Spec("convnet-4", 1, 8, tuple("0123456789"), norm="batch"))
     net[2].eval()
+    net.normalised = True  # as a flow says of itself
     modes, state = [m.training for m in net.modules()], list(net.state_dict().values())
     before = [v.clone() for v in state]
     passes = []
@@ -130,6 +131,7 @@ def test_a_metric_measures_finite_floats_in_eval_mode_and_leaves_the_net_as_it_w
 @of_test_images
 def test_a_metric_needs_images_and_as_many_labels(name, net, digits):
     x, y = digits
+    net.normalised = True
     for images, labels in ((x[:0], y[:0]), (x, y[:-1])):
         with pytest.raises(ValueError, match="as many labels as images"):
             metrics.find(name)(Subject(net, images, labels, outside=x))

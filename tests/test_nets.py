@@ -1,6 +1,7 @@
 """Every net takes images in [0, 1], gives logits, and can be rebuilt from its spec."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -9,7 +10,16 @@ from torch import nn
 from torch.func import hessian, vmap
 
 from jeat._support.plugins import known_parts
-from jeat.nets import Spec, autocast, build, by_name, evaluating, is_piecewise_linear
+from jeat._support.signatures import signature_of
+from jeat.nets import (
+    Spec,
+    autocast,
+    build,
+    by_name,
+    evaluating,
+    is_piecewise_linear,
+    net_settings,
+)
 
 SMALLEST = {
     "convnet": "convnet-4",
@@ -18,21 +28,38 @@ SMALLEST = {
     "wide_resnet": "wide_resnet-10-1",
     "preact_resnet": "preact_resnet-10-4",
     "resnet": "resnet-10-4",
+    "igebm": "igebm-4",
+    "glow": "glow-1-1-4",
 }  # else an architecture's own defaults
 FILES = [name for name in known_parts("nets") if name != "wrap"]  # it has a test of its own
 NAMES = [SMALLEST.get(file, file) for file in FILES]
+DENSITIES = ["glow-1-1-4"]  # squares of latents curve them
+CLASSIFIERS = [name for name in NAMES if {"norm", "mean"} <= net_settings(name, {}).keys()]
 CLASSES = ("one", "two", "three")
+CHOICES = {
+    "norm": ["none", "batch", "group"],
+    "activation": ["relu", "leaky_relu", "silu", "softplus"],
+}
+
+
+def chosen(name):
+    """The settings among CHOICES that an architecture takes, in every combination."""
+    takes = {f.name for f in signature_of("nets", name.partition("-")[0]).flags}
+    some = [[(k, v) for v in values] for k, values in CHOICES.items() if k in takes]
+    return [dict(settings) for settings in product(*some)]
+
+
 every_net = pytest.mark.parametrize("name", NAMES)
-every_norm = pytest.mark.parametrize("norm", ["none", "batch", "group"])
-every_activation = pytest.mark.parametrize("activation", ["relu", "leaky_relu", "silu"])
+every_classifier = pytest.mark.parametrize("name", CLASSIFIERS)  # a flow normalises in its own way
+every_kind = pytest.mark.parametrize(
+    ("name", "settings"), [(name, settings) for name in NAMES for settings in chosen(name)]
+)
 
 
-@every_net
-@every_norm
-@every_activation
+@every_kind
 @pytest.mark.parametrize(("channels", "size"), [(1, 8), (3, 32), (1, 28), (3, 9)])
-def test_an_architecture_keeps_the_contract(name, norm, activation, channels, size):
-    spec = Spec(name, channels, size, CLASSES, norm=norm, activation=activation)
+def test_an_architecture_keeps_the_contract(name, settings, channels, size):
+    spec = Spec(name, channels, size, CLASSES, **settings)
     net = build(spec)
     assert net.spec.settings.items() >= spec.settings.items()
     assert build(net.spec).spec == net.spec
@@ -49,9 +76,9 @@ def test_an_architecture_keeps_the_contract(name, norm, activation, channels, si
         assert torch.equal(net(x), again(x))
 
 
-@every_net
+@pytest.mark.parametrize("name", [n for n in NAMES if any("activation" in s for s in chosen(n))])
 def test_the_activation_asked_for_is_the_only_one(name):
-    kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU}
+    kinds = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU, "silu": nn.SiLU, "softplus": nn.Softplus}
     for asked in kinds:
         modules = list(build(Spec(name, 1, 8, CLASSES, activation=asked)).modules())
         found = {kind for kind, cls in kinds.items() if any(isinstance(m, cls) for m in modules)}
@@ -59,7 +86,7 @@ def test_the_activation_asked_for_is_the_only_one(name):
         assert all(m.negative_slope == 0.2 for m in modules if isinstance(m, nn.LeakyReLU))
 
 
-@every_net
+@every_classifier
 @pytest.mark.parametrize(("mean", "std"), [(0.5, 0.5), (0.3, 0.1)])
 def test_the_first_layer_maps_the_mean_to_0_and_one_std_above_it_to_1(name, mean, std):
     net = build(Spec(name, 1, 8, CLASSES, mean=mean, std=std))
@@ -69,21 +96,16 @@ def test_the_first_layer_maps_the_mean_to_0_and_one_std_above_it_to_1(name, mean
     torch.testing.assert_close(first(image + std), torch.ones(1, 1, 8, 8))
 
 
-@every_net
-@every_activation
-@every_norm
-def test_piecewise_linear_is_claimed_where_no_layer_curves(name, norm, activation):
-    net = build(Spec(name, 1, 8, CLASSES, norm=norm, activation=activation)).eval()
-    assert is_piecewise_linear(net) == (norm != "group" and activation != "silu")
+@every_kind
+def test_piecewise_linear_is_claimed_where_no_layer_curves(name, settings):
+    net = build(Spec(name, 1, 8, CLASSES, **settings)).eval()
+    straight = {"group", "silu", "softplus"}.isdisjoint(settings.values())
+    assert is_piecewise_linear(net) == (straight and name not in DENSITIES)
 
 
-@every_net
-@every_norm
-@every_activation
-def test_the_hessian_of_a_logit_is_0_exactly_where_piecewise_linear_is_claimed(
-    name, norm, activation
-):
-    net = build(Spec(name, 1, 4, CLASSES, norm=norm, activation=activation)).double().eval()
+@every_kind
+def test_the_hessian_of_a_logit_is_0_exactly_where_piecewise_linear_is_claimed(name, settings):
+    net = build(Spec(name, 1, 4, CLASSES, **settings)).double().eval()
     for p in net.parameters():
         nn.init.normal_(p, std=0.3)  # so that no curvature is lost to rounding
     x = torch.rand(2, 1, 4, 4).double()

@@ -541,9 +541,11 @@ def test_the_suite_at_the_papers_scale_runs_end_to_end_for_a_few_steps(tmp_path)
 def test_the_digits_are_measured_by_the_protocol_of_the_paper():
     tasks = suite_module.measurements(SUITE, Path("x"), seeds=2)
     at = {f.stem: m for f, m in tasks.items() if f.parts[1:3] == ("seed1", "at")}
-    assert at["pgd_20"].settings["robust_accuracy"] == {"eps": 0.1, "steps": 20, "step_size": 0.025}
+    assert at["pgd_20"].settings["robust_accuracy"] == {
+        "eps": 0.1, "norm": "linf", "steps": 20, "step_size": 0.025,
+    }  # fmt: skip
     assert at["pgd_20"].number == at["clean"].number == len(DIGITS.test)
-    once = {"eps": 0.1, "steps": 1, "step_size": 0.1, "random_start": False}
+    once = {"eps": 0.1, "norm": "linf", "steps": 1, "step_size": 0.1, "random_start": False}
     assert at["fgsm"].settings["robust_accuracy"] == once
     assert at["energy_fgsm"].settings["robust_accuracy"] == once | {"loss": "energy"}
     assert "auto_attack" not in at  # of the first seed only

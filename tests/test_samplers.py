@@ -7,8 +7,22 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from jeat._support.checks import SettingError
+from jeat.data import Data, Images
 from jeat.energy import score
-from jeat.samplers import ClassGaussian, Stored, Uniform, langevin, last
+from jeat.samplers import (
+    ClassComponents,
+    ClassGaussian,
+    Stored,
+    Uniform,
+    clamped,
+    langevin,
+    last,
+    momentum,
+    normalized,
+    numbers_stored,
+    start_of,
+)
 
 N = 40_000
 
@@ -233,6 +247,81 @@ def test_a_class_of_one_image_has_a_start():
     assert start(labels).isfinite().all()
 
 
+def truncated(x, r=32):
+    """The covariance of (n, d) along its r leading principal components, by singular values."""
+    x = x.double()
+    _, s, v = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    return (v[:r].T * (s[:r] ** 2 / len(x))) @ v[:r]
+
+
+def test_draws_of_components_have_the_mean_and_covariance_of_a_truncated_pca():
+    """Of 36 pixels, 4 components are left out."""
+    images, labels = planted(600, size=6)
+    start = ClassComponents.fit(images, labels, classes=2, grain=1)
+    for k in range(2):
+        x = images[labels == k].float().flatten(1) / 255
+        mean, covariance = x.double().mean(0), truncated(x)
+        assert not torch.allclose(covariance, truncated(x, 36), atol=1e-5)
+        found = start.scaled[k].double()
+        torch.testing.assert_close(found.T @ found, covariance, rtol=0, atol=1e-8)
+        drawn_mean, drawn_covariance, mean_se, covariance_se = moments(
+            start(torch.full((10_000,), k)).flatten(1)
+        )
+        assert ((drawn_mean - mean).abs() <= 4.5 * mean_se).all()
+        assert ((drawn_covariance - covariance).abs() <= 4.5 * covariance_se).all()
+
+
+@pytest.mark.parametrize("kind", [ClassComponents, ClassGaussian])
+def test_a_class_starts_from_its_own_images_alone(kind):
+    images, labels = planted(200, size=6)
+    others = torch.where((labels == 1)[:, None, None, None], 255 - images, images)
+    y, draws = torch.tensor([0, 1, 0, 1, 0]), []
+    for x in (images, others):
+        start = kind.fit(x, labels, classes=2, grain=1)
+        torch.manual_seed(4)
+        draws.append(start(y))
+    assert torch.equal(draws[0][y == 0], draws[1][y == 0])
+    assert (draws[0][y == 1] != draws[1][y == 1]).any()
+
+
+def test_a_class_of_one_picture_starts_at_it():
+    picture = torch.randint(0, 256, (1, 3, 6, 6), dtype=torch.uint8)
+    images = torch.cat([picture.expand(20, -1, -1, -1), torch.zeros_like(picture)])
+    labels = torch.tensor([0] * 20 + [1])
+    start = ClassComponents.fit(images, labels, classes=2, grain=1)
+    torch.testing.assert_close(start(torch.zeros(3, dtype=torch.int64))[2:], picture.float() / 255)
+
+
+def test_draws_of_components_are_clamped_to_images():
+    images = (torch.rand(100, 1, 6, 6) < 0.5).to(torch.uint8) * 255
+    start = ClassComponents.fit(images, torch.arange(100) % 2, classes=2, grain=1)
+    x = start(torch.arange(400) % 2)
+    assert x.min() == 0
+    assert x.max() == 1
+
+
+def test_coarse_components_are_small_ones_enlarged():
+    images, labels = planted(200, size=8)
+    start = ClassComponents.fit(images, labels, classes=2, grain=2)
+    draws = []
+    for s in (start, ClassComponents(start.mean, start.scaled, (1, 4, 4), 1)):
+        torch.manual_seed(2)
+        draws.append(s(labels[:6]))
+    bilinear = F.interpolate(draws[1], size=(8, 8), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(draws[0], bilinear)
+
+
+@pytest.mark.parametrize(
+    ("shape", "grain", "r"), [((3, 32, 32), 2, 32), ((1, 8, 8), 1, 32), ((1, 5, 4), 1, 20)]
+)
+def test_a_file_keeps_as_many_numbers_of_components_as_are_said(shape, grain, r):
+    images = torch.randint(0, 256, (12, *shape), dtype=torch.uint8)
+    some = Images(images, torch.arange(12) % 3)
+    start = start_of("pca", Data(some, some, ("a", "b", "c")))
+    assert (start.grain, start.scaled.shape[1]) == (grain, r)
+    assert numbers_stored("pca", shape, 3) == start.mean.numel() + start.scaled.numel()
+
+
 def test_stored_states_are_drawn_evenly_whatever_the_label():
     """Counts of 8,000 draws of 4 states, within 4 standard errors of Binomial(8000, 1/4)."""
     start = Stored(torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 2, 2))
@@ -240,3 +329,112 @@ def test_stored_states_are_drawn_evenly_whatever_the_label():
     assert x.shape == (8_000, 3, 2, 2)
     counts = torch.bincount(x[:, 0, 0, 0].long(), minlength=4).double()
     assert (counts - 2_000).abs().max() < 4 * (8_000 * 0.25 * 0.75) ** 0.5
+
+
+def test_clamped_steps_move_no_pixel_by_more_than_step_times_clip():
+    x = 10 * torch.randn(50, 1, 4, 4)
+    for state in clamped(gaussian(0.3), x, steps=3, step_size=0.5, clip=0.2):
+        moved = (state - x).abs()
+        assert moved.max() <= 0.5 * 0.2 + 1e-6
+        assert moved.max() > 0.09
+        x = state
+
+
+def test_clamped_steps_of_small_gradients_are_gradient_descent():
+    x = torch.randn(8, 1, 4, 4)
+    found = list(clamped(gaussian(1.0), x, steps=3, step_size=0.1, clip=100.0))
+    expected = list(langevin(gaussian(1.0), x, steps=3, step_size=0.1, noise=0.0))
+    torch.testing.assert_close(found, expected)
+
+
+def test_clamped_chains_get_their_noise_before_the_gradient():
+    """From 0, where E has no slope, one step leaves (1 - step) of the noise's variance."""
+    x = last(clamped(gaussian(1.0), torch.zeros(N, 1), steps=1, step_size=0.5, noise=1.0, clip=9.0))
+    assert_variance(x, 0.25)
+
+
+def test_many_clamped_steps_of_jem_plus_plus_are_its_inner_loop():
+    """M = 10, N = 5, step 0.2 on [-1, 1]: ten steps of 1, as the first layer is linear."""
+    w = torch.randn(1, 1, 4, 4)
+
+    def energy(x):
+        return (3 * w * x).flatten(1).sum(1)
+
+    x = torch.rand(8, 1, 4, 4)
+    z = 2 * x - 1
+    for _ in range(10):
+        for _ in range(5):
+            z = (z - 0.2 * (3 * w / 2).clamp(-1, 1)).clamp(-1, 1)
+    ours = last(clamped(energy, x, steps=10, step_size=0.25, clip=2.0, bounds=(0, 1)))
+    torch.testing.assert_close(ours, (z + 1) / 2)
+
+
+def test_normalized_steps_go_straight_down_a_linear_energy():
+    w = torch.randn(1, 3, 4, 4)
+    x = torch.randn(5, 3, 4, 4)
+    end = last(normalized(lambda x: -(w * x).flatten(1).sum(1), x, steps=60, step_size=0.5))
+    torch.testing.assert_close(end, x + 60 * 0.5 * w / w.norm(), rtol=1e-4, atol=1e-4)
+
+
+def test_normalized_steps_do_not_move_where_there_is_no_slope():
+    x = torch.randn(5, 3, 4, 4)
+    for state in normalized(lambda x: (0 * x).flatten(1).sum(1), x, steps=3, step_size=0.5):
+        assert torch.equal(state, x)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e12])
+def test_normalized_steps_have_one_length_whatever_the_scale_of_the_energy(scale):
+    x = torch.randn(5, 3, 4, 4)
+
+    def energy(x):
+        return scale * x.flatten(1).square().sum(1)
+
+    (state,) = normalized(energy, x, steps=1, step_size=0.5)
+    torch.testing.assert_close((state - x).flatten(1).norm(dim=1), torch.full((5,), 0.5))
+
+
+def test_normalized_chains_stay_within_their_radius():
+    w, x = torch.ones(1, 1, 4, 4), torch.randn(5, 1, 4, 4)
+    states = list(
+        normalized(lambda x: (w * x).flatten(1).sum(1), x, steps=9, step_size=0.5, radius=2.0)
+    )
+    far = [float((s - x).flatten(1).norm(dim=1).max()) for s in states]
+    assert far == pytest.approx([0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0], rel=1e-5)
+
+
+def test_momentum_of_full_friction_is_langevin():
+    x = torch.randn(8, 1, 4, 4)
+    torch.manual_seed(3)
+    plain = list(langevin(gaussian(1.0), x, steps=4, step_size=0.08))
+    torch.manual_seed(3)
+    ours = list(momentum(gaussian(1.0), x, steps=4, step_size=0.08, friction=1.0, limit=1e9))
+    torch.testing.assert_close(ours, plain)
+
+
+def pushed(**settings):
+    """Three steps of 1 down a slope of 1, from 0."""
+    x = torch.zeros(1, 1)
+    return momentum(lambda x: x.sum(1), x, steps=3, step_size=1.0, noise=0.0, **settings)
+
+
+def test_momentum_keeps_its_share_of_the_velocity():
+    """Down a slope of 1 with steps of 1: v is 1, 1.5, 1.75."""
+    x = torch.zeros(1, 1)
+    chain = momentum(
+        lambda x: x.sum(1), x, steps=3, step_size=1.0, noise=0.0, friction=0.5, limit=9
+    )
+    assert [float(s) for s in chain] == [-1.0, -2.5, -4.25]
+
+
+def test_momentum_moves_no_pixel_by_more_than_its_limit():
+    x = torch.zeros(1, 1)
+    chain = momentum(
+        lambda x: x.sum(1), x, steps=3, step_size=1.0, noise=0.0, friction=0.5, limit=1
+    )
+    assert [float(s) for s in chain] == [-1.0, -2.0, -3.0]
+
+
+@pytest.mark.parametrize("friction", [-0.1, 1.1])
+def test_a_friction_that_is_no_share_is_refused(friction):
+    with pytest.raises(SettingError, match="friction is a share"):
+        momentum(gaussian(1.0), torch.zeros(1, 1), steps=1, step_size=0.1, friction=friction)

@@ -309,6 +309,7 @@ READINGS = st.fixed_dictionaries({
     "size": st.none() | st.tuples(st.integers(1, 999), st.integers(1, 999)),
     "label": st.none() | st.text(min_size=1),
     "background": st.sampled_from([None, "white", "black", "#a0b1c2"]),
+    "labels_per_class": st.none() | st.integers(1, 10**9 - 1),
 })  # fmt: skip
 
 

@@ -52,7 +52,7 @@ HIGHER = {
     "judge_accuracy", "ood_auroc_confidence", "ood_auroc_energy", "ood_auroc_gradient",
     "robust_accuracy", "robust_accuracy@*", "robust_class_accuracy@*", "square_attack",
 }  # fmt: skip
-LOWER = {"cross_entropy", "ece", "jfs", "mfs", "targeted_success"}
+LOWER = {"bits_per_dimension", "cross_entropy", "ece", "jfs", "mfs", "targeted_success"}
 for of in ("", "judge_", "lite0_"):
     HIGHER |= {of + name for name in ("is", "precision", "recall", "density", "coverage")}
     LOWER |= {of + name for name in ("fid", "kid", "swd")}
@@ -600,8 +600,8 @@ def plots(monkeypatch):
 def shown(place, *methods, data=DIGITS):
     (place / "pictures").mkdir()
     return Shown(
-        runs=place, methods=methods, data=data, place=place / "pictures", eps=0.1, radius=2.0,
-        points=7, compared=None,
+        runs=place, methods=methods, data=data, place=place / "pictures", eps=0.1, norm="linf",
+        radius=2.0, points=7, compared=None,
     )  # fmt: skip
 
 

@@ -150,10 +150,26 @@ LOOK = {  # what looks at logits
     ),
 }
 SLOW = ("square", "auto_attack l2", "auto_attack fab")  # where there is nothing to refuse
+
+
+def dense(net):
+    """The net, which says that its E(x) is -log p(x)."""
+    net.normalised = True
+    return net
+
+
 MEASURED = {
     f"measure {name}": lambda net, x, y, name=name: metrics.find(name)(
         Subject(
-            net, x, y, samples=x, sample_labels=y, train=x, outside=1 - x, judge=net, train_labels=y
+            dense(net),
+            x,
+            y,
+            samples=x,
+            sample_labels=y,
+            train=x,
+            outside=1 - x,
+            judge=net,
+            train_labels=y,
         )
     )
     for name in metrics.names()

@@ -17,12 +17,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.learning import warn_in_train_mode
-from jeat._support.passes import differentiable, leaf, logits_of, normal
+from jeat._support.passes import differentiable, energies_of, leaf, logits_of, normal
 from jeat._support.tensors import check_labels, check_logits, known_labels
 
 __all__ = [
-    "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy", "loss_of",
-    "marginal_energy", "score",
+    "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy",
+    "loss_of", "marginal_energy", "score",
 ]  # fmt: skip
 
 Energy = Callable[[Tensor], Tensor]
@@ -50,11 +50,25 @@ def cross_entropy(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[T
     return joint_energy(logits, y) - marginal_energy(logits)
 
 
+def joint_energy_at(net: nn.Module, x: Tensor, y: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """E(x, y) of images: by ``net.joint(x, y)`` where the net has it, else -f(x)[y] (Eq. 12).
+
+    An energy net that is given the class, as in IGEBM, so takes one pass for E(x, y), where its
+    logits take one a class.
+
+    Raises:
+        ValueError: as :func:`joint_energy`.
+    """
+    E = energies_of(net, x, y)
+    return joint_energy(logits_of(net, x), y) if E is None else _exact(E)
+
+
 def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
     """Close a net into an energy: E(., y) for labels ``y`` (B,), or E(.) without.
 
-    The net runs in the mode it is in, on whatever images: those of chains may leave [0, 1]. Whether
-    labels lie in 0..c-1 is looked at in the first call, and again once ``y`` was changed in place.
+    E(., y) is that of :func:`joint_energy_at`. The net runs in the mode it is in, on whatever
+    images: those of chains may leave [0, 1]. Whether labels lie in 0..c-1 is looked at in the first
+    call, and again once ``y`` was changed in place.
 
     Warns:
         DoubtWarning: that is train mode, and no training takes a step.
@@ -62,7 +76,7 @@ def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
     warn_in_train_mode(net)
     if y is None:
         return lambda x: marginal_energy(logits_of(net, x))
-    return _labelled(net, y, joint_energy)
+    return _labelled(net, y, joint_energy_at)
 
 
 def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
@@ -71,19 +85,20 @@ def loss_of(net: nn.Module, y: Int[Tensor, " b"]) -> Energy:
     As :func:`energy_of`.
     """
     warn_in_train_mode(net)
-    return _labelled(net, y, cross_entropy)
+    return _labelled(net, y, lambda net, x, y: cross_entropy(logits_of(net, x), y))
 
 
-def _labelled(net: nn.Module, y: Tensor, energy: Callable[[Tensor, Tensor], Tensor]) -> Energy:
-    """An energy of logits and labels as one of images, whose labels are looked at once."""
+def _labelled(
+    net: nn.Module, y: Tensor, energy: Callable[[nn.Module, Tensor, Tensor], Tensor]
+) -> Energy:
+    """An energy of a net, images and labels as one of images, whose labels are looked at once."""
     looked: int | None = None
 
     def of_images(x: Tensor) -> Tensor:
         nonlocal looked
-        logits = logits_of(net, x)
         version = y._version if isinstance(y, Tensor) and not y.is_inference() else 0
         with known_labels(looked == version):
-            found = energy(logits, y)
+            found = energy(net, x, y)
         looked = version
         return found
 
@@ -130,4 +145,8 @@ def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tens
 def _full(logits: Tensor) -> Tensor:
     """bf16 and fp16 logits in fp32: an energy keeps two or three digits otherwise."""
     check_logits(logits)
-    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    return _exact(logits)
+
+
+def _exact(t: Tensor) -> Tensor:
+    return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t

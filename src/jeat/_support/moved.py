@@ -25,7 +25,7 @@ _HOMES = {  # a module, and the modules that have its names today
     "jeat.rollbacks": ("jeat.runs.rollbacks", "jeat.runs.sweep"),
     "jeat.run": ("jeat.runs.fit",),
     "jeat.shards": ("jeat._support.processes",),
-    "jeat.sources": ("jeat.data.load",),
+    "jeat.sources": ("jeat.data.load", "jeat.data.names"),
     "jeat.state": ("jeat.runs.checkpoints", "jeat.runs.buffer", "jeat.runs.save"),
     "jeat.step": ("jeat.training.iteration",),
     "jeat.subject": ("jeat.jobs.inputs",),

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from jeat._support.tensors import check_logits
 
 __all__ = [
-    "bare", "differentiable", "leaf", "logits_of", "meant", "normal", "repeatable",
+    "bare", "differentiable", "energies_of", "leaf", "logits_of", "meant", "normal", "repeatable",
     "twice_differentiable", "unwrapped_once",
 ]  # fmt: skip
 
@@ -79,6 +80,25 @@ def logits_of(net: nn.Module, x: Tensor) -> Tensor:
     if len(logits) != len(x):
         raise ValueError(f"logits must have a row an image, got {len(logits)} for {len(x)} images")
     return logits
+
+
+def energies_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor | None:
+    """What ``joint(x, y)`` of the net's class gives; None where it has no such method.
+
+    A net within a wrapper is asked itself.
+
+    Raises:
+        ValueError: it gives something else than a number an image.
+    """
+    inner: Any = bare(net)
+    if not hasattr(type(inner), "joint"):
+        return None
+    with _explained():
+        E: Tensor = inner.joint(x, y)
+    if not isinstance(E, Tensor) or E.shape != x.shape[:1] or not E.is_floating_point():
+        got = tuple(E.shape) if isinstance(E, Tensor) else f"a {type(E).__name__}"
+        raise ValueError(f"joint(x, y) of a net must give energies {tuple(x.shape[:1])}, got {got}")
+    return E
 
 
 def normal(t: Tensor) -> Tensor:

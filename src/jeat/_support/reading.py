@@ -34,21 +34,26 @@ class Reading:
         label: the column that labels are of; None is the one there is, or the usual one.
         background: colour behind transparent pixels: white, black, or #rrggbb. None is black, which
             is warned of.
+        labels_per_class: how many labelled images of each class there are to train on, the same
+            ones every time; None is all.
     """
 
     size: tuple[int, int] | None
     label: str | None
     background: str | None
+    labels_per_class: int | None
 
     def __init__(
         self,
         size: int | str | Sequence[int] | None = None,
         label: str | None = None,
         background: str | None = None,
+        labels_per_class: int | str | None = None,
     ) -> None:
         object.__setattr__(self, "size", _size(size))
         object.__setattr__(self, "label", label)
         object.__setattr__(self, "background", _colour(background))
+        object.__setattr__(self, "labels_per_class", _number(labels_per_class))
         if label is not None and (not isinstance(label, str) or not label):
             raise SettingError(f"label must name a column, got {quoted(label)}")
 
@@ -66,6 +71,7 @@ class Reading:
             "size": f"{height}" if height == width else f"{height}x{width}",
             "label": self.label,
             "background": (self.background or "").lstrip("#"),
+            "labels_per_class": self.labels_per_class,
         }
         query = urlencode({k: words[k] for k, v in asdict(self).items() if v}, quote_via=quote)
         return f"{source}?{query}" if query else source
@@ -75,8 +81,8 @@ def reading_of(name: str, **given: Any) -> tuple[str, Reading]:
     """The source in a data set's whole name, and how it is read.
 
     Args:
-        name: a source, with or without ``?size=...&label=...&background=...``. A path that exists
-            as it stands is a source.
+        name: a source, with or without ``?size=...&label=...`` and the other settings. A path that
+            exists as it stands is a source.
         given: settings of :class:`Reading` beside the name; None is none.
 
     Raises:
@@ -134,3 +140,15 @@ def _colour(given: Any) -> str | None:
     if found is None:
         raise SettingError(f"background must be white, black or #rrggbb, got {quoted(given)}")
     return f"#{found[1].lower()}"
+
+
+def _number(given: Any) -> int | None:
+    """A number of labels."""
+    if given is None:
+        return None
+    number = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,9}", given) else given
+    if type(number) is not int or not 1 <= number < 10**9:
+        raise SettingError(
+            f"labels_per_class must be a number of images, at least 1, got {quoted(given)}"
+        )
+    return number

@@ -17,6 +17,7 @@ _KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "needs_either": ("a tuple of words, with a comma", (tuple, list)),
     "remedies": ("a tuple of words, with a comma", (tuple, list)),
     "suffixes": ("a tuple of words, with a comma", (tuple, list)),
+    "step": ("a name, or a dict with one", (str, dict)),
     "passes": ("a whole number", int),
 }
 

@@ -35,7 +35,7 @@ def pgd(
     step_size: float,
     norm: balls.Norm = "linf",
     loss: AttackLoss | Climbed = "ce",
-    random_start: bool = True,
+    random_start: bool | float = True,
     grad_at: GradAt = "start",
     early_exit: bool = False,
     target: Int[Tensor, " b"] | None = None,
@@ -55,7 +55,8 @@ def pgd(
         norm: ``"linf"``, ``"l1"`` or ``"l2"``.
         loss: what to climb: ``"ce"``, E(x, y) - E(x) (Eq. 14), ``"energy"``, E(x, y) (Eq. 18), or a
             function of logits (B, classes) and labels (B,) that gives one number an image.
-        random_start: start from a uniform draw in the ball rather than from ``x``.
+        random_start: start from a uniform draw in the ball rather than from ``x``; a number is the
+            standard deviation of a Gaussian to draw from in its place, as in TRADES.
         grad_at: where the first gradient is taken, at the ``"start"`` or, as Algorithm 1 prints it,
             at the ``"clean"`` image.
         early_exit: leave an image at the first iterate that is not classified as its label; later
@@ -89,7 +90,7 @@ def pgd(
     if target is not None:
         check_target(y, target)
         climbed, aim = descended(climbed), target
-    delta = balls.random_start(x, eps, norm) if random_start else torch.zeros_like(x)
+    delta = _first(x, eps, norm, random_start)
     x_n = (x + delta).detach()
     if grad_at == "start":
         x_n = x_n.clamp(0, 1)
@@ -111,6 +112,17 @@ def pgd(
         delta = torch.add(x_n, step, alpha=step_size).sub_(x)
         x_n = (x + balls.project(delta, eps, norm)).clamp(0, 1)
     return _found(keep(x_adv, left, still, x_n) if early_exit else x_n)
+
+
+def _first(x: Tensor, eps: float, norm: balls.Norm, random_start: bool | float) -> Tensor:
+    """The perturbation to start from."""
+    if random_start is True:
+        return balls.random_start(x, eps, norm)
+    if random_start is False:
+        return torch.zeros_like(x)
+    check_not_negative(random_start=random_start)
+    draws = torch.randn(x.shape, device=x.device, dtype=x.dtype)
+    return balls.project(random_start * draws, eps, norm)
 
 
 def _found(x_adv: Tensor) -> Tensor:

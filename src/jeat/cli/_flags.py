@@ -21,6 +21,8 @@ READING = {
     "they cover it, then cut at the centre",
     "label": "column of labels, where a table has several",
     "background": "colour behind transparent pixels: white, black (the default) or #rrggbb",
+    "labels_per_class": "train on this many labelled images of each class, the same ones every "
+    "time",
 }
 """Flags that say how a data set is read, and their help."""
 
@@ -105,7 +107,7 @@ def add_nets(parser: Parser) -> None:
 def add_reading(parser: Parser) -> None:
     """Flags that say how the data set is read."""
     for name, help in READING.items():
-        kind = int | str | None if name == "size" else str | None
+        kind = {"size": int | str | None, "labels_per_class": int | None}.get(name, str | None)
         parser.add_argument(f"--{name}", type=kind, default=None, help=help)
 
 

@@ -38,6 +38,7 @@ class Parser(jsonargparse.ArgumentParser):
         )
         self._several: set[str] = set()  # flags that take several words
         self._long: dict[str, str] = {}  # short names of flags -> the names they have here
+        self._own: dict[str, Any] = {}  # flags of parts' settings -> the parts' own defaults
         self.add_argument("--config", action="config", help="YAML file of these flags")
         self.add_argument("-v", "--verbose", action="store_true", help="say what auto chooses")
         jsonargparse.set_loader("yaml", self._load, ERRORS)
@@ -60,7 +61,9 @@ class Parser(jsonargparse.ArgumentParser):
         self.add_argument(f"--{name}.name", type=str, default=chosen, help=help)
         self.add_short(name, f"{name}.name")
         if chosen != "own":
-            self.add_flags(signature_of(folder, chosen, name.rpartition(".")[2]).flags, name)
+            flags = signature_of(folder, chosen, name.rpartition(".")[2]).flags
+            self.add_flags(flags, name)
+            self._own |= {f"{name}.{f.name}": f.default for f in flags}
 
     def add_short(self, short: str, long: str) -> None:
         """Have ``--SHORT`` mean ``--LONG``, on the command line and in YAML."""
@@ -158,14 +161,16 @@ class Parser(jsonargparse.ArgumentParser):
         return {k: self.part(v, f"{name}.{k}") for k, v in vars(args[name]).items()}
 
     def part(self, value: Any, name: str) -> Any:
-        """A parsed part: its name, with its settings where they are not all its defaults."""
+        """A parsed part: its name, with its settings where they are not all its own defaults."""
         if not isinstance(value, jsonargparse.Namespace):
             return value
-        defaults, settings = self.get_defaults(), dict(vars(value))
-        own: dict[str, Any] = {
-            k: v for k, v in settings.items() if k == "name" or v != defaults[f"{name}.{k}"]
+        usual, own = self.get_defaults(), self._own
+        given: dict[str, Any] = {
+            k: v
+            for k, v in vars(value).items()
+            if k == "name" or v != own.get(at := f"{name}.{k}", usual[at])
         }
-        part: Part = own if len(own) > 1 or "name" not in own else own["name"]
+        part: Part = given if len(given) > 1 or "name" not in given else given["name"]
         return part
 
     def check_out(self, folder: str) -> None:

@@ -4,6 +4,7 @@
 
 NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains descend E(x, y)
 (Eq. 17) from class-conditional Gaussians where the net was trained with them, else from noise.
+A net that can invert, as a flow, draws by that where no chain, energy or start is named.
 OUT.safetensors keeps images and labels for jeat measure --samples.
 """
 
@@ -45,6 +46,7 @@ def main(words: Sequence[str]) -> int:
         step_size=args.step_size,
         noise=args.noise,
         energy=args.energy,
+        w_marginal=args.w_marginal,
         sampler=parser.part(args.sampler, "sampler"),
         start=args.start,
         precision=args.precision,
@@ -85,6 +87,10 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument(
         "--energy", type=Literal["joint", "cross-entropy"], default="joint",
         help="descend E(x, y) (joint, Eq. 17) or E(x, y) - E(x) (cross-entropy, Eq. 16)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--w_marginal", type=float, default=0.0,
+        help="weight of E(x) beside E(x, y): 0 is Eq. 17, -1 is Eq. 16, above 0 is RCS",
     )  # fmt: skip
     chosen = parser.chosen(words, "sampler", "own")
     parser.add_part(

@@ -17,15 +17,23 @@ from jeat._support import processes
 from jeat._support.checks import plain
 from jeat._support.files import expanded
 from jeat._support.libraries import holder_of
-from jeat._support.plugins import brought_parts, constant_of, known_parts, name_of
+from jeat._support.plugins import (
+    brought_parts,
+    constant_of,
+    known_parts,
+    name_of,
+    settings_of,
+)
 from jeat._support.signatures import Flag, signature_of
 from jeat.cli._flags import READING, add_reading, data_named
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
+from jeat.training.followed import step_followed
 from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = ["main"]
 
+UNLABELLED = "unlabelled"  # a setting of objectives that is a flag by its own name, beside --data
 GROUPS = ("architecture", "objective", "recovery")
 
 
@@ -90,8 +98,11 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
         if flag.name not in {*defaults, *READING, "out", "resume", "config"}:
             parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
-    step = parser.chosen(words, "step", str(defaults["step"]))
+    asked = step_followed(method)
+    step = parser.chosen(words, "step", name_of(asked))
     parser.add_part("step", "steps", step, "which gradient the optimiser follows")
+    if step == name_of(asked):
+        parser.set_defaults({f"step.{k}": v for k, v in settings_of(asked).items()})
     own = {f.name: f for f in signature.flags}
     recovered = constant_of("objectives", method, "recovery") or {}
     parser.add_class_arguments(Recovery, "recovery", skip={"objective", "steps", "w_l2"})
@@ -112,10 +123,14 @@ def _add_setting(parser: Parser, flag: Flag, words: Sequence[str]) -> None:
     folder = next(iter(getattr(flag.type, "__metadata__", ())), None)
     if folder is None:
         parser.add_flags([flag], "objective")
+        if flag.name == UNLABELLED:
+            parser.add_short(UNLABELLED, f"objective.{UNLABELLED}")
         return
     name = f"objective.{flag.name}"
     chosen = parser.chosen(words, name, name_of(flag.default))
     parser.add_part(name, folder, chosen, flag.help)
+    if chosen == name_of(flag.default):
+        parser.set_defaults({f"{name}.{k}": v for k, v in settings_of(flag.default).items()})
 
 
 def _about(method: str, summary: str) -> str:
@@ -146,10 +161,16 @@ def _plan(method: str, parser: Parser, args: Any) -> Plan:
 
 def _two_radii(plan: Plan) -> list[str]:
     """What is said of a run that trains at one radius and is evaluated at another."""
-    own = plan.objective.get("eps", plan.eps)
-    if own == plan.eps:
+    own = plan.objective.get("eps", plan.eps), plan.objective.get("norm", plan.eps_norm)
+    if own == (plan.eps, plan.eps_norm):
         return []
-    return [f"trains at --objective.eps {own:.4g}, is evaluated at --eps {plan.eps:.4g}"]
+    eps, norm = own
+    if norm == plan.eps_norm:
+        return [f"trains at --objective.eps {eps:.4g}, is evaluated at --eps {plan.eps:.4g}"]
+    return [
+        f"trains at --objective.eps {eps:.4g} in {norm}, is evaluated at --eps {plan.eps:.4g} in "
+        f"--eps_norm {plan.eps_norm}"
+    ]
 
 
 def _note(metrics: dict[str, float]) -> str:

@@ -8,20 +8,22 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from jeat._support.checks import SettingError, plainly, quoted
 from jeat._support.files import check_not_home, expanded, whole_file
-from jeat._support.hub import hub_data, misnamed, newest_commit
 from jeat._support.plugins import brought_parts, find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
+from jeat.data.few_labels import with_few_labels
 from jeat.data.given import data_of_object, has_columns, is_named, name_of_object
 from jeat.data.images import SOURCES, Data, Images
 from jeat.data.labels import check_learnable, check_splits
+from jeat.data.names import place_of, whole
 from jeat.data.sizes import coloured_alike, resized
 from jeat.data.sources import reader_of
 
-__all__ = ["fixed", "load_data", "settled"]
+__all__ = ["load_data"]
 
 _RULES = 2  # raised where what is read of a source, or said of it, changes
 _OUTSIDE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -34,6 +36,7 @@ def load_data(
     size: int | str | tuple[int, int] | None = None,
     label: str | None = None,
     background: str | None = None,
+    labels_per_class: int | None = None,
 ) -> Data:
     """Load ``source`` with its training and test split.
 
@@ -76,6 +79,8 @@ def load_data(
             enlarged until they cover it, then cut to it at the centre.
         label: column of labels, where a table has several.
         background: colour behind transparent pixels: white, black (the default) or #rrggbb.
+        labels_per_class: train on this many images of each class, the same ones every time: the
+            labelled ones of semi-supervised training. The test split stays whole.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
@@ -83,11 +88,15 @@ def load_data(
             [0, 1] floats or uint8; labels that are missing, no whole number, several an image, one
             number in two ways, or do not fit; no image or label column, one that may name splits;
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
-            classes to train on, a class to test on only.
+            classes to train on, a class to test on only, or with fewer than labels_per_class.
     """
+    asked: dict[str, Any] = {
+        "size": size, "label": label, "background": background,
+        "labels_per_class": labels_per_class,
+    }  # fmt: skip
     if not isinstance(source, str | Path):
-        return _given(source, Reading(size, label, background))
-    name, how = reading_of(str(source), size=size, label=label, background=background)
+        return _given(source, Reading(**asked))
+    name, how = reading_of(str(source), **asked)
     if is_named(name):
         raise ValueError(f"the data are {name}: give them again, or name their files by --data")
     if not name:
@@ -95,8 +104,8 @@ def load_data(
     if set(Path(name).parts) <= {".."}:
         raise SettingError(f"data must not be {name!r}, the working folder or one above: {SOURCES}")
     check_not_home("data", name)
-    name = _settled(name)
-    path = _place(name)
+    name = whole(name)
+    path = place_of(name)
     own = not path.exists() and (_OUTSIDE.fullmatch(name) or name in brought_parts("data/sources"))
     return _ready(_own(name, how) if own else _read(name, path, how), name, how)
 
@@ -109,9 +118,10 @@ def _given(source: object, how: Reading) -> Data:
 
 
 def _ready(data: Data, name: str, how: Reading) -> Data:
-    """Checked, of one size and colour."""
+    """Checked, of one size and colour, with as many labels as are asked for."""
     check_splits(data, name)
     data = resized(coloured_alike(data), how.size)
+    data = with_few_labels(data, how.labels_per_class, name)
     check_learnable(data, name)
     return data
 
@@ -150,7 +160,7 @@ def _check_label(source: str, how: Reading, has_columns: bool) -> None:
 
 def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
     """What a reader with a ``key(source, path)`` reads, once for each key and reading."""
-    rules = f"{_RULES} {how.of(reader.key(source, path))}"
+    rules = f"{_RULES} {replace(how, labels_per_class=None).of(reader.key(source, path))}"
     key = hashlib.sha256(rules.encode()).hexdigest()[:24]
     cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
     file = cache / f"{key}.safetensors"
@@ -183,58 +193,3 @@ def _kept(file: Path) -> tuple[Data, list[str]] | None:
         return None
     train, test = (Images(tensors[f"{s}.x"], tensors[f"{s}.y"]) for s in ("train", "test"))
     return Data(train, test, tuple(header["classes"])), header.get("warnings", [])
-
-
-def settled(source: str, *, before: str | None = None) -> str:
-    """The whole name of a data set, with its commit where it is read from the hub.
-
-    Where no commit is named or known, the hub is asked for its newest one, once.
-
-    Args:
-        source: as :func:`load_data` takes it.
-        before: a name that was settled before: it is what ``source`` names, but for the commit.
-
-    Raises:
-        FileNotFoundError: no such data set, or the hub cannot be reached.
-    """
-    name, how = reading_of(source)
-    if before is not None:
-        former, read = reading_of(before)
-        pair = hub_data(name), hub_data(former)
-        if all(pair) and "@" not in name and how == read:
-            given, known = (str(replace(hub, commit=None)) for hub in pair if hub)
-            if given == known:
-                return before
-    return how.of(_settled(name))
-
-
-def fixed(source: str) -> str:
-    """A data set that no record of a run names, and that must be the same when it is resumed.
-
-    Raises:
-        SettingError: it is of the hub, and its commit is neither named nor known.
-    """
-    hub = hub_data(reading_of(source)[0])
-    if hub and not hub.commit and (whole := settled(source)) != source:
-        raise SettingError(f"data of a branch must be named with a commit, such as {whole}")
-    return source
-
-
-def _settled(name: str) -> str:
-    hub, path = hub_data(name), _place(name)
-    known = path.exists() or name in brought_parts("data/sources")
-    if hub is None and not known and (said := misnamed(name)):
-        raise SettingError(said)
-    if hub is None or path.exists() or (not hub.short and path.parent.is_dir()):
-        return name  # else a misspelt path
-    return str(replace(hub, commit=hub.commit or newest_commit(hub.name)))
-
-
-def _place(source: str) -> Path:
-    """Where a source lies: its path, or the folder of ``$JEAT_DATA`` that stands for the hub's."""
-    path, hub = expanded(source), hub_data(source)
-    if path.exists() or hub is None:
-        return path
-    mirror = expanded(os.environ.get("JEAT_DATA") or "/nowhere")
-    places = [mirror / name for name in (hub.short, hub.name.split("/")[1]) if name]
-    return next((place for place in places if place.is_dir()), path)

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,7 @@ from jeat._support.words import flags
 from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
-from jeat.jobs.sample import Own, sample, sampler_for
+from jeat.jobs.sample import Kind, Own, check_energy, inversion_of, sample, sampler_for
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
@@ -39,8 +39,9 @@ class Drawing:
         net: run directory, checkpoint, shipped name or hub id.
         classes: names of the classes; all of the net's where there is none.
         number: images of each class.
-        steps, step_size, noise, energy, precision: as :func:`jeat.sample`.
-        sampler: another than the net's file asks for, by name, with settings of its own.
+        steps, step_size, noise, energy, w_marginal, precision: as :func:`jeat.sample`.
+        sampler: another than the net's file asks for, by name, with settings of its own. A net that
+            can invert draws by that, unless one of these or a start is named (:func:`jeat.sample`).
         start: ``"own"``, what the net was trained to start from; ``"uniform"``, noise;
             ``"buffer"``, a run's replay buffer; or another kind by name, fitted to the net's
             training images.
@@ -53,11 +54,28 @@ class Drawing:
     steps: int | Own = "own"
     step_size: float | Own = "own"
     noise: float | Own | None = "own"
-    energy: Literal["joint", "cross-entropy"] = "joint"
+    energy: Kind = "joint"
+    w_marginal: float = 0.0
     sampler: Part = "own"
     start: str = "own"
     precision: Precision = "fp32"
     seed: int = 0
+
+    @property
+    def chain(self) -> dict[str, Any]:
+        """What it says of the chain."""
+        names = ("sampler", "steps", "step_size", "noise")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def names_a_chain(self) -> bool:
+        """Whether a net that can invert is to draw by a chain all the same."""
+        asked = *self.chain.values(), self.start
+        return (
+            self.energy != "joint"
+            or bool(self.w_marginal)
+            or any(value != "own" for value in asked)
+        )
 
     def command(self, file: str) -> str:
         """The command that draws it into ``file``."""
@@ -85,8 +103,8 @@ def check_ready(d: Drawing, data: Data) -> None:
         raise SettingError(f"--number must be at least 1, got {d.number}")
     if unknown := [name for name in d.classes if name not in data.classes]:
         raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
-    how = {"steps": d.steps, "step_size": d.step_size, "noise": d.noise}
-    sampler = sampler_for(nn.Identity(), sampler=d.sampler, **how)
+    check_energy(d.energy, d.w_marginal)
+    sampler = sampler_for(nn.Identity(), **d.chain)
     sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
     if d.start not in ("own", "buffer"):
         start_of(d.start, data)
@@ -102,7 +120,7 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     Args:
         d: what to draw.
         show: told ("drawing", done, total, "") after each step of the chains, in images of this
-            process: half of its steps count as half an image.
+            process: half of its steps count as half an image. An inversion is one step.
 
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
@@ -117,18 +135,25 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     seed_all(d.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names])
     labels = labels.repeat_interleave(d.number)
-    sampler = sampler_for(
-        net, sampler=d.sampler, steps=d.steps, step_size=d.step_size, noise=d.noise
-    )
     mine = len(labels[processes.mine(len(labels))])
-    sampler = _told(sampler, mine, show)
-    start = _start(d, net)
+    sampler, start = None, None
+    if d.names_a_chain or inversion_of(net) is None:
+        sampler = _told(sampler_for(net, **d.chain), mine, show)
+        start = _start(d, net)
     images = processes.split(
         len(labels),
         lambda part: sample(
-            net, labels[part], sampler=sampler, energy=d.energy, start=start, precision=d.precision
+            net,
+            labels[part],
+            sampler=sampler,
+            energy=d.energy,
+            w_marginal=d.w_marginal,
+            start=start,
+            precision=d.precision,
         ).cpu(),
     )
+    if sampler is None:
+        show("drawing", mine, mine, "")
     return torch.cat(images).clamp(0, 1), labels
 
 

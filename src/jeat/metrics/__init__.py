@@ -41,6 +41,7 @@ from jeat.metrics._subject import NaNLogitsError, Subject
 from jeat.metrics._target import aimed
 from jeat.metrics.accuracy import accuracy
 from jeat.metrics.auto_attack import auto_attack
+from jeat.metrics.bits_per_dimension import bits_per_dimension
 from jeat.metrics.calibration import calibration_error
 from jeat.metrics.class_accuracy import class_accuracy
 from jeat.metrics.corruptions import corruption_accuracy
@@ -62,13 +63,13 @@ from jeat.metrics.zero_gradient import zero_gradient
 
 __all__ = [
     "Column", "DoubtWarning", "Metric", "NaNLogitsError", "NotFiniteError", "Subject", "accuracy",
-    "aimed", "auto_attack", "axis", "calibration_error", "check_settings", "class_accuracy",
-    "columns_of", "corruption_accuracy", "counts_of", "curvature", "energies",
-    "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking",
-    "hop_skip_jump", "image_statistics", "intervals_of", "judge_accuracy", "logit_spread",
-    "means_over_images", "memorisation", "minimum", "names", "nearest", "out_of_distribution",
-    "outside_of", "plane", "radius_of", "robust_accuracy", "robustness_curve", "sample_quality",
-    "shared", "signs_of_masking", "targeted_success", "temperature", "zero_gradient",
+    "aimed", "auto_attack", "axis", "bits_per_dimension", "calibration_error", "check_settings",
+    "class_accuracy", "columns_of", "corruption_accuracy", "counts_of", "curvature", "energies",
+    "energy_on_plane", "find", "fisher_score", "fisher_terms", "gradient_masking", "hop_skip_jump",
+    "image_statistics", "intervals_of", "judge_accuracy", "logit_spread", "means_over_images",
+    "memorisation", "minimum", "names", "nearest", "out_of_distribution", "outside_of", "plane",
+    "radius_of", "robust_accuracy", "robustness_curve", "sample_quality", "shared",
+    "signs_of_masking", "targeted_success", "temperature", "zero_gradient",
 ]  # fmt: skip
 
 Metric = Callable[[Subject], dict[str, float]]

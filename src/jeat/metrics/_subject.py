@@ -12,7 +12,7 @@ from jeat._support.checks import NotFiniteError, SettingError
 from jeat._support.evenly import evenly
 from jeat._support.passes import logits_of as given_by
 from jeat._support.tensors import check_finite, check_labels, check_pixels
-from jeat.energy import Energy, joint_energy, marginal_energy
+from jeat.energy import Energy, joint_energy, joint_energy_at, marginal_energy
 
 __all__ = [
     "Subject",
@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 NaNLogitsError = NotFiniteError  # its name in version 0.1
+LOST = "the net's logits are NaN or infinite at {} images: no accuracy and no energy can be found"
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,7 @@ def logits_of(net: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
     logits = given_by(net, x)
     if y is not None:
         check_labels(y, logits)
-    check_finite(
-        logits,
-        "the net's logits are NaN or infinite at {} images: no accuracy and no energy can be found",
-    )
+    check_finite(logits, LOST)
     return logits
 
 
@@ -97,7 +95,13 @@ def finite_energy_of(net: nn.Module, y: Tensor | None = None) -> Energy:
     """As :func:`jeat.energy.energy_of`; errors as :func:`logits_of`."""
     if y is None:
         return lambda x: marginal_energy(logits_of(net, x))
-    return lambda x: joint_energy(logits_of(net, x, y), y)
+
+    def of_images(x: Tensor) -> Tensor:
+        E = joint_energy_at(net, x, y)
+        check_finite(E, LOST)
+        return E
+
+    return of_images
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:

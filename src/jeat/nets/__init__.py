@@ -3,7 +3,8 @@
 An architecture is a file with a class ``Net``, which normalises in its first layer. The name
 ``"wrn-10-2"`` means ``Net(10, 2, ...)`` of ``wrn.py``; its keyword-only arguments are given
 (``channels, size, classes``) or settings, and these are flags of ``jeat train``. Whatever gives
-logits fits: a classifier, an energy net of one pass a class, a flow that knows log p(x, k).
+logits fits: a classifier, an energy net of one pass a class, a flow that knows log p(x, k). A net
+that finds E(x, y) of given classes for less than all logits has it as ``joint(x, y)``, (B,).
 
 ``spec.py`` says which net, ``modes.py`` how it is run, ``checkpoint.py`` keeps one in a file, and
 ``places.py`` finds that file.

@@ -13,7 +13,7 @@ __all__ = [
     "by_name", "check_sides", "norm_layer", "sides",
 ]  # fmt: skip
 
-Activation = Literal["relu", "leaky_relu", "silu"]
+Activation = Literal["relu", "leaky_relu", "silu", "softplus"]
 Normalisation = Literal["none", "batch", "group"]
 PerChannel = float | list[float]
 Size = int | tuple[int, int]
@@ -118,7 +118,7 @@ def _shaped(value: PerChannel) -> float | Tensor:
 
 
 def activation_layer(name: Activation) -> nn.Module:
-    """The activation; LeakyReLU has slope 0.2, as in JEM."""
+    """The activation; LeakyReLU has slope 0.2, as in JEM, and softplus beta 10: a rounded ReLU."""
     match name:
         case "relu":
             return nn.ReLU()
@@ -126,7 +126,9 @@ def activation_layer(name: Activation) -> nn.Module:
             return nn.LeakyReLU(0.2)
         case "silu":
             return nn.SiLU()
-    raise SettingError(f"unknown activation {quoted(name)}: use relu, leaky_relu or silu")
+        case "softplus":
+            return nn.Softplus(beta=10)
+    raise SettingError(f"unknown activation {quoted(name)}: use relu, leaky_relu, silu or softplus")
 
 
 def norm_layer(name: Normalisation, channels: int) -> nn.Module:

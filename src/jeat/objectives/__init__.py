@@ -23,6 +23,8 @@ Constants of the file, as literals: ``begins`` says what weights it begins from,
 is known against it; ``recovery = {setting: "add" or "raise"}`` names the settings that a run which
 diverged may change, by adding to them or by raising them to a least value; ``remedies`` are
 settings to try by hand; ``smallest`` are those of a run that only shows that it works;
+``step`` is the step that it is trained by where none is named, as
+``{"name": ..., SETTING: VALUE}``;
 ``limits`` replaces defaults of the plan's recovery, such as ``{"max_energy": 1e6}`` for energies
 that are log-likelihoods in nats.
 """
@@ -39,15 +41,22 @@ from jeat._support.signatures import GIVEN, check_takes
 from jeat._support.signatures import complete as _complete
 from jeat.objectives._parts import Cost, Loss, Metrics, TwoParts
 from jeat.objectives.at import AT
+from jeat.objectives.dat import DAT
+from jeat.objectives.eb_jdat import EBJDAT
+from jeat.objectives.glow import Glow
+from jeat.objectives.igebm import IGEBM
 from jeat.objectives.jeat import JEAT
 from jeat.objectives.jem import JEM
+from jeat.objectives.mart import MART
 from jeat.objectives.noise import Noise
 from jeat.objectives.normal import Normal
 from jeat.objectives.prejeat import PreJEAT
+from jeat.objectives.sada_jem import SADAJEM
+from jeat.objectives.trades import TRADES
 
 __all__ = [
-    "AT", "JEAT", "JEM", "Cost", "Loss", "Metrics", "Noise", "Normal", "PreJEAT", "TwoParts",
-    "complete", "cost_of", "make",
+    "AT", "DAT", "EBJDAT", "IGEBM", "JEAT", "JEM", "MART", "SADAJEM", "TRADES", "Cost", "Glow",
+    "Loss", "Metrics", "Noise", "Normal", "PreJEAT", "TwoParts", "complete", "cost_of", "make",
 ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What several objectives do: report energies, train on adversarial examples, advance chains."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,15 +10,16 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part
 from jeat.attacks import Attack
-from jeat.data import Batch
+from jeat.data import Batch, Branch
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
 from jeat.nets import evaluating
 from jeat.samplers import ReplayBuffer, Sampler, last, sampler_of
 
 __all__ = [
-    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "clean", "cross_entropy_at",
-    "energy_difference", "fixed_statistics", "gap", "negatives", "negatives_count", "noisy",
-    "report",
+    "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "check_unlabelled", "clean",
+    "cross_entropy_at", "divergence", "energy_difference", "fixed_statistics", "full", "gap",
+    "negatives", "negatives_count", "noisy", "positives", "report", "unlabelled_branch",
+    "without_gradient",
 ]  # fmt: skip
 
 Metrics = dict[str, Tensor]
@@ -85,6 +86,27 @@ def at_adversarial(net: nn.Module, batch: Batch, attack: Attack) -> Loss:
     return cross_entropy_at(x_adv, batch, "adv")
 
 
+def without_gradient(net: nn.Module, x: Tensor) -> Tensor:
+    """The logits of images, held still."""
+    with torch.no_grad():
+        logits: Tensor = net(x)
+    return logits
+
+
+def full(logits: Tensor) -> Tensor:
+    """Logits in fp32 or better."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def divergence(logits: Tensor, others: Tensor) -> Tensor:
+    """KL(p || q) per image, p and q being the softmax of ``logits`` and of ``others``; 0 or more.
+
+    With gradients through both; at p = q they are 0.
+    """
+    log_p, log_q = full(logits).log_softmax(1), full(others).log_softmax(1)
+    return (log_p.exp() * (log_p - log_q)).sum(1)
+
+
 def cross_entropy_at(x: Tensor, batch: Batch, of: str) -> Loss:
     """Mean L(x, y) at images ``x`` made of a batch's, reported as ``of`` beside the clean ones."""
 
@@ -111,6 +133,7 @@ def energy_difference(
     y: Tensor,
     x_neg: Tensor | None,
     *,
+    x_pos: Tensor | None = None,
     w_clf: float,
     w_px: float,
     w_l2: float,
@@ -118,13 +141,14 @@ def energy_difference(
     """w_clf * mean [E(x, y) - E(x)] + w_px * [mean E(x) - mean E(x_neg)], ``logits`` being of x.
 
     And w_l2 * mean [E(x)^2 + E(x_neg)^2], the penalty of Du and Mordatch (2019) on large energies.
-    Without x_neg the first term is all.
+    Without x_neg the first term is all. With x_pos, E is of these where no label is, in place of x.
     """
     clf = cross_entropy(logits, y).mean()
     if x_neg is None:
         loss = w_clf * clf
         return loss, {"loss": loss.detach(), "loss_clf": clf.detach()}
-    E, E_neg = marginal_energy(logits), marginal_energy(net(x_neg))
+    E = marginal_energy(logits if x_pos is None else net(x_pos))
+    E_neg = marginal_energy(net(x_neg))
     px = E.mean() - E_neg.mean()
     loss = w_clf * clf + w_px * px + w_l2 * (E.square() + E_neg.square()).mean()
     parts = {
@@ -158,6 +182,32 @@ def fixed_statistics(net: nn.Module) -> Iterator[None]:
 def noisy(x: Tensor, sigma: float) -> Tensor:
     """x + sigma N(0, I), in the memory format of x."""
     return x + sigma * torch.randn(x.shape, device=x.device, dtype=x.dtype)
+
+
+def unlabelled_branch(source: str | None, *, w_px: float, w_l2: float) -> dict[str, Branch]:
+    """The branch of an objective whose p(x) term is of the training images of ``source``.
+
+    Where there is none, the term is of the labelled images.
+    """
+    check_unlabelled(source, w_px=w_px, w_l2=w_l2)
+    return {} if source is None else {"unlabelled": Branch(data=source)}
+
+
+def check_unlabelled(source: str | None, *, w_px: float, w_l2: float) -> None:
+    """Refuse unlabelled images where no term of a loss would see them.
+
+    Raises:
+        SettingError: the weights of the p(x) term are 0.
+    """
+    if source is not None and not negatives_count(w_px, w_l2):
+        raise SettingError(
+            "unlabelled images are those of the p(x) term, and w_px and w_l2 are 0: leave them out"
+        )
+
+
+def positives(branches: Mapping[str, Branch], batch: Batch) -> Tensor | None:
+    """The images of :func:`unlabelled_branch`; nothing of an objective sees their labels."""
+    return batch.others["unlabelled"].x if branches else None
 
 
 def negatives_count(w_px: float, w_l2: float) -> bool:

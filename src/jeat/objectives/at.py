@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from jeat.attacks import pgd
+from jeat.attacks.balls import Norm
 from jeat.data import Batch
 from jeat.objectives._parts import Cost, Loss, TwoParts, at_adversarial
 
@@ -24,14 +25,24 @@ class AT(TwoParts):
     PGD-AT (Madry et al. 2018).
 
     Args:
-        eps: radius of the linf ball, in [0, 1] pixels.
+        eps: radius of the ball, in [0, 1] pixels.
+        norm: of the ball.
         steps: attack steps.
         ratio: length of a step in units of eps; 1.25 in fast AT, 1.0 in Algorithm 1.
     """
 
-    def __init__(self, *, eps: float = 8 / 255, steps: int = 1, ratio: float = 1.25) -> None:
+    def __init__(
+        self,
+        *,
+        eps: float = 8 / 255,
+        norm: Norm = "linf",
+        steps: int = 1,
+        ratio: float = 1.25,
+    ) -> None:
         super().__init__()
-        self.attack = partial(pgd, eps=eps, steps=steps, step_size=ratio * eps, loss="ce")
+        self.attack = partial(
+            pgd, eps=eps, norm=norm, steps=steps, step_size=ratio * eps, loss="ce"
+        )
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:
         return at_adversarial(net, batch, self.attack)

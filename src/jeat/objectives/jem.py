@@ -21,6 +21,8 @@ from jeat.objectives._parts import (
     negatives,
     negatives_count,
     noisy,
+    positives,
+    unlabelled_branch,
 )  # fmt: skip
 from jeat.samplers import ReplayBuffer
 
@@ -38,7 +40,7 @@ class JEM(TwoParts):
 
     The defaults are JEM's published settings, converted from [-1, 1] to [0, 1] images: step 1 and
     noise 0.01 become 0.25 and 0.005, input noise 0.03 becomes 0.015. Where JEM draws one batch for
-    each term, both terms here see the same batch.
+    each term, both terms here see the same batch, unless ``unlabelled`` brings one for p(x).
 
     Args:
         restart: n -> n first states of chains.
@@ -54,6 +56,8 @@ class JEM(TwoParts):
         w_l2: weight of E(x)^2 + E(x_neg)^2, which keeps energies from running away; 0 in JEM.
         sampler: of the chains, by the name of a file in ``jeat/samplers`` or
             package.module:function.
+        unlabelled: data set whose training images the p(x) term is of, in place of the labelled
+            ones; their labels are not used.
     """
 
     def __init__(
@@ -71,16 +75,20 @@ class JEM(TwoParts):
         w_px: float = 1.0,
         w_l2: float = 0.0,
         sampler: Annotated[Part, "samplers"] = "langevin",
+        unlabelled: str | None = None,
     ) -> None:
         super().__init__()
         check_not_negative(input_noise=input_noise, w_clf=w_clf, w_px=w_px, w_l2=w_l2)
         self.sampler = chains(sampler, steps=steps, step_size=step_size, noise=noise, clamp=clamp)
         self.buffer = ReplayBuffer(restart, size=buffer_size, rho=rho)
+        self.branches = unlabelled_branch(unlabelled, w_px=w_px, w_l2=w_l2)
         self.input_noise = input_noise
         self.w_clf, self.w_px, self.w_l2 = w_clf, w_px, w_l2
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:
-        x = noisy(batch.x, self.input_noise)
+        x, x_pos = noisy(batch.x, self.input_noise), positives(self.branches, batch)
+        if x_pos is not None:
+            x_pos = noisy(x_pos, self.input_noise)
         x_neg = None
         if negatives_count(self.w_px, self.w_l2):
             x_neg = negatives(net, self.buffer, len(x), self.sampler)
@@ -89,8 +97,9 @@ class JEM(TwoParts):
             metrics = clean(net, batch)
             with fixed_statistics(net):
                 loss, parts = energy_difference(
-                    net, net(x), batch.y, x_neg, w_clf=self.w_clf, w_px=self.w_px, w_l2=self.w_l2
-                )
+                    net, net(x), batch.y, x_neg, x_pos=x_pos, w_clf=self.w_clf, w_px=self.w_px,
+                    w_l2=self.w_l2,
+                )  # fmt: skip
             metrics |= parts
             return loss, metrics | gap(metrics, "E_neg", "E_clean")
 
@@ -100,4 +109,5 @@ class JEM(TwoParts):
     def cost(settings: dict[str, Any]) -> Cost:
         """A gradient a step of the chains, passes of images and of negatives, a replay buffer."""
         count = negatives_count(settings["w_px"], settings["w_l2"])
-        return Cost(settings["steps"] * count, 1 + count, settings["buffer_size"])
+        apart = settings["unlabelled"] is not None
+        return Cost(settings["steps"] * count, 1 + count * (1 + apart), settings["buffer_size"])

@@ -6,6 +6,7 @@ from typing import Any
 from torch import nn
 
 from jeat.attacks import GradAt, pgd
+from jeat.attacks.balls import Norm
 from jeat.data import Batch
 from jeat.objectives._parts import Cost, Loss, TwoParts, at_adversarial
 
@@ -22,7 +23,8 @@ class PreJEAT(TwoParts):
     """Minimise L(x_adv, y), x_adv found by climbing E(x, y) alone (Eq. 18).
 
     Args:
-        eps: radius of the linf ball, in [0, 1] pixels.
+        eps: radius of the ball, in [0, 1] pixels.
+        norm: of the ball.
         steps: attack steps; 1 is FGSM from a random start.
         ratio: length of a step in units of eps; 1.0 in Algorithm 1, 1.25 in fast AT.
         grad_at: first gradient at the random start, or at the clean image as Algorithm 1 prints.
@@ -32,13 +34,20 @@ class PreJEAT(TwoParts):
         self,
         *,
         eps: float = 8 / 255,
+        norm: Norm = "linf",
         steps: int = 1,
         ratio: float = 1.0,
         grad_at: GradAt = "start",
     ) -> None:
         super().__init__()
         self.attack = partial(
-            pgd, eps=eps, steps=steps, step_size=ratio * eps, loss="energy", grad_at=grad_at
+            pgd,
+            eps=eps,
+            norm=norm,
+            steps=steps,
+            step_size=ratio * eps,
+            loss="energy",
+            grad_at=grad_at,
         )
 
     def points(self, net: nn.Module, batch: Batch) -> Loss:

@@ -10,7 +10,10 @@ from jeat.recipes.paper import Paper, Variants, inception_settings
 from jeat.suites import Suite
 from jeat.training.plan import Optimisation, Plan
 
-__all__ = ["ADAM", "CHAINS", "EPS", "NET", "ROUGH", "SLOW", "on_two_cores", "variants"]
+__all__ = [
+    "ADAM", "ATTACK", "CHAINS", "EPS", "NET", "ROUGH", "SGD", "SLOW", "on_two_cores", "plans_of",
+    "variants",
+]  # fmt: skip
 
 EPS = 8 / 255
 NET: Mapping[str, Any] = {
@@ -140,17 +143,17 @@ def variants(
     plans: Callable[..., dict[str, Plan]],
     *,
     data: str,
-    attacks: str,
+    attacks: str | None,
     per_class: int = 100,
     step_size: float | None = None,
-    **settings: str | None,
+    **settings: Any,
 ) -> Suite:
     """Variants of a training of the same nets, each of which may diverge.
 
     Args:
         title, about, data, per_class: as :class:`jeat.suites.Suite`.
         plans: (folder of a seed, seed, data=, **settings) -> runs by name.
-        attacks: the part of AutoAttack that is run.
+        attacks: the part of AutoAttack that is run; None is the standard set.
         step_size: of the chains that draw.
     """
     made = partial(plans, data=data, **settings)

@@ -11,6 +11,7 @@ from jeat.nets import net_settings
 from jeat.objectives import complete
 from jeat.runs.folder import check_place, read_plan
 from jeat.runs.rollbacks import check_recovery
+from jeat.training.followed import step_followed
 from jeat.training.plan import Plan
 
 __all__ = ["check_run", "with_data"]
@@ -54,6 +55,9 @@ def _completed(plan: Plan) -> Plan:
         plan,
         architecture=net_settings(plan.net, plan.architecture),
         objective=complete(plan.method, plan.objective),
+        optimisation=replace(
+            plan.optimisation, step=step_followed(plan.method, plan.optimisation.step)
+        ),
     )
     check_recovery(plan)
     if plan.init is not None:

@@ -203,9 +203,11 @@ def _logs(run: Run, begun: Begun) -> Iterator[Log]:
     return train(
         begun.training,
         data.train,
-        evaluate=partial(evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps),
-        watch=partial(watch, eps=plan.eps),
-        held_out=partial(accuracy_under_attack, images=data.train, eps=plan.eps)
+        evaluate=partial(
+            evaluate, test=data.test, images=o.evaluate_images, eps=plan.eps, norm=plan.eps_norm
+        ),
+        watch=partial(watch, eps=plan.eps, norm=plan.eps_norm),
+        held_out=partial(accuracy_under_attack, images=data.train, eps=plan.eps, norm=plan.eps_norm)
         if attacks and plan.recovery.check_every
         else None,
         others=begun.others,

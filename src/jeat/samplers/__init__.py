@@ -4,10 +4,11 @@ An iterator replaces options: ``last(langevin(...))`` trains, ``itertools.islice
 ``list`` is a trajectory and a ``for`` loop animates. A sampler's keyword-only arguments are its
 settings; ``steps``, ``step_size``, ``noise`` and ``bounds`` are named so wherever they are taken.
 Without ``bounds``, states may leave [0, 1]; a state that is NaN or infinite is refused.
-``starts`` says where chains begin, :class:`ReplayBuffer` keeps them between iterations.
+``starts`` says where chains begin, :class:`ReplayBuffer` keeps them between iterations, and
+:class:`LabelledBuffer` with their labels.
 """
 
-from jeat.samplers._buffer import ReplayBuffer
+from jeat.samplers._buffer import LabelledBuffer, ReplayBuffer
 from jeat.samplers._chain import Chain, Sampler, last, sampler_of
 from jeat.samplers._starts import (
     Restart,
@@ -17,11 +18,17 @@ from jeat.samplers._starts import (
     start_of,
     start_without_images,
 )
+from jeat.samplers.clamped import clamped
 from jeat.samplers.langevin import langevin
+from jeat.samplers.momentum import momentum
+from jeat.samplers.normalized import normalized
 from jeat.samplers.starts.gaussian import ClassGaussian
+from jeat.samplers.starts.pca import ClassComponents
 from jeat.samplers.starts.uniform import Uniform
 
 __all__ = [
-    "Chain", "ClassGaussian", "ReplayBuffer", "Restart", "Sampler", "Start", "Stored", "Uniform",
-    "langevin", "last", "numbers_stored", "sampler_of", "start_of", "start_without_images",
+    "Chain", "ClassComponents", "ClassGaussian", "LabelledBuffer", "ReplayBuffer", "Restart",
+    "Sampler", "Start",
+    "Stored", "Uniform", "clamped", "langevin", "last", "momentum", "normalized", "numbers_stored",
+    "sampler_of", "start_of", "start_without_images",
 ]  # fmt: skip

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from jeat._support import processes
 from jeat._support.checks import SettingError, is_whole, quoted
+from jeat.samplers._starts import Restart
 
-__all__ = ["ReplayBuffer"]
+__all__ = ["LabelledBuffer", "ReplayBuffer"]
 
 
 class ReplayBuffer(nn.Module):
@@ -51,15 +52,63 @@ class ReplayBuffer(nn.Module):
         Raises:
             ValueError: ``n`` exceeds the number of slots.
         """
-        if n > len(self.states):
-            raise ValueError(f"cannot draw {n} states from a buffer of {len(self.states)}")
-        device = self.states.device
-        slots = torch.randperm(len(self.states), device=device)[:n]
+        slots, fresh = self._slots(n)
         x0 = self.states[slots]
-        fresh = torch.rand(n, device=device) < self.rho
-        x0[fresh] = self.restart(int(fresh.sum())).to(device)
+        x0[fresh] = self.restart(int(fresh.sum())).to(x0)
         return x0, slots
 
     def put(self, slots: Int[Tensor, " n"], x: Float[Tensor, "n c h w"]) -> None:
         """Overwrite ``slots`` by the advanced states ``x``."""
         self.states[slots] = x.detach().to(self.states.dtype)
+
+    def _slots(self, n: int) -> tuple[Tensor, Tensor]:
+        """n distinct slots, and whether each is restarted."""
+        if n > len(self.states):
+            raise ValueError(f"cannot draw {n} states from a buffer of {len(self.states)}")
+        device = self.states.device
+        slots = torch.randperm(len(self.states), device=device)[:n]
+        return slots, torch.rand(n, device=device) < self.rho
+
+
+class LabelledBuffer(ReplayBuffer):
+    """A replay buffer of chains down E(x, y): each state keeps its label until it is restarted.
+
+    It begins with classes at random. ``draw_of`` and ``put_of`` are ``draw`` and ``put`` with
+    labels beside the states.
+
+    Args:
+        restart: its ``of`` gives fresh states of given labels.
+        size, rho: as :class:`ReplayBuffer`.
+
+    Raises:
+        ValueError: ``size`` or ``rho`` out of range.
+    """
+
+    restart: Restart
+    labels: Tensor
+
+    def __init__(self, restart: Restart, *, size: int = 10_000, rho: float = 0.05) -> None:
+        super().__init__(restart, size=size, rho=rho)
+        labels = torch.randint(restart.classes, (len(self.states),))
+        self.register_buffer("labels", labels)
+        self.states = restart.of(labels)
+
+    def draw_of(
+        self, y: Int[Tensor, " n"]
+    ) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"], Int[Tensor, " n"]]:
+        """``(x0, labels, slots)``; state i, where it is restarted, is a fresh one of class y[i].
+
+        Raises:
+            ValueError: more labels than slots.
+        """
+        slots, fresh = self._slots(len(y))
+        x0, labels = self.states[slots], torch.where(fresh, y.long(), self.labels[slots])
+        x0[fresh] = self.restart.of(labels[fresh]).to(x0)
+        return x0, labels, slots
+
+    def put_of(
+        self, slots: Int[Tensor, " n"], x: Float[Tensor, "n c h w"], labels: Int[Tensor, " n"]
+    ) -> None:
+        """Overwrite ``slots`` by the advanced states ``x`` of these labels."""
+        self.put(slots, x)
+        self.labels[slots] = labels

@@ -2,23 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from numbers import Real
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from jeat._support.checks import (
-    MOST_STEPS,
-    SettingError,
-    check_not_negative,
-    is_fp32,
-    is_whole,
-    quoted,
-)
-from jeat._support.learning import is_learning
-from jeat._support.tensors import check_finite
 from jeat.energy import Energy, score
+from jeat.samplers._walk import gaussian, walk
 
 __all__ = ["langevin"]
 
@@ -61,62 +51,10 @@ def langevin(
             waits for the device; a state between is then NaN. Only in the steps of a training,
             which counts it as diverged, the chain goes on with NaN.
     """
-    if not is_whole(steps, 1, MOST_STEPS):
-        raise SettingError(
-            f"a chain takes at least 1 step and at most 1e9, a whole number, got "
-            f"steps={quoted(steps)}"
-        )
-    if not (is_fp32(step_size) and step_size > 0):
-        raise SettingError(f"step_size must be positive and finite, got {quoted(step_size)}")
-    if noise is not None:
-        check_not_negative(noise=noise)
-    if bounds is not None and not _is_interval(bounds):
-        raise SettingError(f"bounds must be an interval, such as (0, 1), got {quoted(bounds)}")
-    if not callable(E):
-        raise ValueError(
-            f"an energy is a function of images, got {quoted(E)}: use jeat.energy.energy_of"
-        )
-    if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
-        raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
-    sigma = math.sqrt(2 * step_size) if noise is None else noise
-    learning = is_learning()
 
-    def chain(x: Tensor) -> Iterator[Tensor]:
-        every = _look_every(x.device)
-        for i in range(1, steps + 1):
-            x = torch.add(x, score(E, x), alpha=step_size)
-            if sigma > 0:
-                # not randn_like, which is slow where memory is not in the order of the axes
-                x.add_(torch.randn(x.shape, device=x.device, dtype=x.dtype), alpha=sigma)
-            looked = i % every == 0 or i == steps
-            if not learning and looked and not x.sum().isfinite():
-                check_finite(
-                    x,
-                    "an energy, its gradient or a step is NaN or infinite in {} chains: lower "
-                    "step_size, or look whether the net is sound",
-                )
-            if bounds is not None:
-                x = _clamped(x, bounds, known=learning or looked)
-            yield x
+    def move(x: Tensor) -> Tensor:
+        sigma = math.sqrt(2 * step_size) if noise is None else noise
+        x = torch.add(x, score(E, x), alpha=step_size)
+        return x.add_(gaussian(x), alpha=sigma) if sigma > 0 else x
 
-    return chain(x.detach())
-
-
-def _clamped(x: Tensor, bounds: tuple[float, float], *, known: bool) -> Tensor:
-    """``x`` in ``bounds``, in place, and NaN where it was not finite, unless that is ``known``."""
-    if known:
-        return x.clamp_(*bounds)
-    lost = x - x  # NaN where x is not finite, else 0
-    return x.clamp_(*bounds).add_(lost)
-
-
-def _look_every(device: torch.device) -> int:
-    """After how many states it is looked whether all are finite."""
-    return 1 if device.type == "cpu" else 10
-
-
-def _is_interval(bounds: object) -> bool:
-    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
-        return False
-    low, high = bounds
-    return isinstance(low, Real) and isinstance(high, Real) and low < high
+    return walk(x, move, E=E, steps=steps, step_size=step_size, bounds=bounds, noise=noise)

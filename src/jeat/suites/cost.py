@@ -11,6 +11,7 @@ from jeat.nets import Spec, build
 from jeat.objectives import Cost, cost_of
 from jeat.samplers import numbers_stored
 from jeat.suites.suite import Suite, drawings, runs
+from jeat.training.followed import step_followed
 from jeat.training.plan import Plan
 
 __all__ = ["cost", "disk"]
@@ -23,7 +24,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
 
     An input gradient counts two forward passes, a training pass three. Hours are at 100 TFLOP/s
     sustained; measurements are left out, they are few passes beside training. A method that does
-    not declare its cost counts as one training pass, and says so.
+    not declare its cost counts as one training pass, and says so; a drawing of the net's own length
+    counts as one step.
     """
     training = runs(suite, out, seeds=seeds)
     nets = {_net_of(p): p for p in training.values()}
@@ -46,7 +48,8 @@ def cost(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, object]]:
     gradients, flops = 0, 0.0
     for file, drawing in drawn.items():
         plan = training[str(file.parent.relative_to(out))]
-        n = drawing.number * suite.classes * suite.chain_of(file.parent.name)["steps"]
+        steps = suite.chain_of(file.parent.name)["steps"]
+        n = drawing.number * suite.classes * (steps if isinstance(steps, int) else 1)
         gradients, flops = gradients + n, flops + 2 * n * passes[_net_of(plan)][0]
     images = len(drawn) * suite.per_class * suite.classes
     rows.append({
@@ -89,7 +92,10 @@ def _three(value: float) -> str:
 def per_iteration(plan: Plan) -> tuple[int, int]:
     """Input gradients and training passes that an iteration takes for each image of its batch."""
     its = cost_of(plan.method, plan.objective) or Cost()
-    asked = constant_of("steps", name_of(plan.optimisation.step), "passes") or 1
+    asked = (
+        constant_of("steps", name_of(step_followed(plan.method, plan.optimisation.step)), "passes")
+        or 1
+    )
     return its.input_gradients, its.training_passes * asked
 
 
@@ -100,7 +106,7 @@ def _net_of(plan: Plan) -> tuple[str, str]:
 def _of_a_pass(suite: Suite, plan: Plan) -> tuple[float, int]:
     """FLOPs of one forward pass of one image, and how many weights the net has."""
     with torch.device("meta"):
-        net = build(_spec(suite, plan))
+        net = build(_spec(suite, plan)).eval()
         with FlopCounterMode(display=False) as counter:
             net(torch.zeros(1, *suite.shape))
     return float(counter.get_total_flops()), sum(p.numel() for p in net.parameters())

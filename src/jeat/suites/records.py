@@ -72,7 +72,7 @@ def divergences(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
 
 
 def logged(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
-    """What runs logged while they were trained, where their logs are kept.
+    """What runs logged while they were trained, where their logs are kept: how long it took.
 
     Of Eq. 15, means over the iterations at which it was looked at: ``delta_x_E_y`` and its like. Of
     evaluations, ``test_accuracy@ITERATION`` and its like.
@@ -82,27 +82,27 @@ def logged(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
         log = out / name / "log.jsonl"
         if name == JUDGE or not log.is_file():
             continue
-        figures: dict[str, list[float]] = {}
+        o, changes = plan.optimisation, dict[str, list[float]]()
+        figures = {"minutes": (minutes(out / name), 0)}  # value, and images that it is of
         for line in map(json.loads, log.read_text().splitlines()):
             for column, value in line.items():
                 if column.startswith("delta_") and not column.endswith("_std"):
-                    figures.setdefault(column, []).append(value)
+                    changes.setdefault(column, []).append(value)
                 if column.startswith("test_"):
-                    figures[f"{column}@{line['iteration']}"] = [value]
+                    figures[f"{column}@{line['iteration']}"] = value, o.evaluate_images
+        figures |= {k: (fmean(v), len(v) * o.batch_size) for k, v in changes.items()}
         found += [
             {
                 "method": Path(name).name,
-                "seed": plan.optimisation.seed,
+                "seed": o.seed,
                 "column": column,
-                "value": fmean(values),
-                "images": plan.optimisation.evaluate_images
-                if "@" in column
-                else len(values) * plan.optimisation.batch_size,
+                "value": value,
+                "images": images,
                 "command": f"jeat reproduce {suite.title} --seeds {seeds}",
                 "drawing": None,
                 "file": f"{name}/log.jsonl",
             }
-            for column, values in figures.items()
+            for column, (value, images) in figures.items()
         ]
     return found
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.passes import logits_of
-from jeat.attacks import fgsm_rs
+from jeat.attacks import pgd
+from jeat.attacks.balls import Norm
 from jeat.data import Batch
 from jeat.energy import joint_energy, marginal_energy
 from jeat.nets import autocast, evaluating
@@ -20,7 +21,9 @@ from jeat.nets import autocast, evaluating
 __all__ = ["watch"]
 
 
-def watch(net: nn.Module, batch: Batch, *, eps: float) -> Callable[[], dict[str, float]]:
+def watch(
+    net: nn.Module, batch: Batch, *, eps: float, norm: Norm = "linf"
+) -> Callable[[], dict[str, float]]:
     """Measure Eq. 15 over one optimiser step: call it before, and the function it returns after.
 
     ``x_adv`` is FGSM from a random start on cross-entropy, the attack of fast adversarial training,
@@ -30,14 +33,14 @@ def watch(net: nn.Module, batch: Batch, *, eps: float) -> Callable[[], dict[str,
     Args:
         net: whose weights the step changes.
         batch: images in [0, 1] and labels.
-        eps: radius of the attack, in pixel units.
+        eps, norm: radius of the attack, in pixel units, and its norm.
 
     Returns:
         ``delta_x_E_y``, ``delta_theta_E_y``, ``delta_x_E``, ``delta_theta_E``: means over the
         batch, each with ``_std``, its standard deviation over the batch.
     """
     with torch.random.fork_rng(), autocast("fp32", batch.x.device), evaluating(net):
-        x_adv = fgsm_rs(net, batch.x, batch.y, eps=eps)
+        x_adv = pgd(net, batch.x, batch.y, eps=eps, steps=1, step_size=1.25 * eps, norm=norm)
     clean, adversarial = _energies(net, batch.x, batch.y), _energies(net, x_adv, batch.y)
 
     def changes() -> dict[str, float]:

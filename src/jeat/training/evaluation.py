@@ -5,6 +5,7 @@ import math
 from torch import nn
 
 from jeat._support import processes
+from jeat.attacks.balls import Norm
 from jeat.data import Images
 from jeat.metrics import NaNLogitsError, accuracy, robust_accuracy
 
@@ -13,7 +14,9 @@ __all__ = ["accuracy_under_attack", "evaluate"]
 HELD = 128  # training images on which catastrophic overfitting is looked for
 
 
-def evaluate(net: nn.Module, *, test: Images, images: int, eps: float) -> dict[str, float]:
+def evaluate(
+    net: nn.Module, *, test: Images, images: int, eps: float, norm: Norm = "linf"
+) -> dict[str, float]:
     """Accuracy, and under PGD-20 of radius ``eps``, on test images that the processes share.
 
     NaN where the net gives NaN in any of them.
@@ -24,7 +27,8 @@ def evaluate(net: nn.Module, *, test: Images, images: int, eps: float) -> dict[s
     def part(here: slice) -> tuple[int, float, float]:
         a, b = x[here].to(device), y[here].to(device)
         try:
-            right = accuracy(net, a, b), robust_accuracy(net, a, b, eps=eps, step_size=eps / 4)
+            attacked = robust_accuracy(net, a, b, eps=eps, step_size=eps / 4, norm=norm)
+            right = accuracy(net, a, b), attacked
         except NaNLogitsError:  # to be told to the others, who wait for this part
             right = math.nan, math.nan
         return len(b), *right
@@ -34,10 +38,13 @@ def evaluate(net: nn.Module, *, test: Images, images: int, eps: float) -> dict[s
     return dict(zip(("accuracy", "robust_accuracy"), means, strict=True))
 
 
-def accuracy_under_attack(net: nn.Module, *, images: Images, eps: float) -> tuple[float, int]:
+def accuracy_under_attack(
+    net: nn.Module, *, images: Images, eps: float, norm: Norm = "linf"
+) -> tuple[float, int]:
     """PGD-10 accuracy, NaN where the net gives NaN, and on how many training images."""
     x, y = (t.to(next(net.parameters()).device) for t in images.floats(HELD))
     try:
-        return robust_accuracy(net, x, y, eps=eps, steps=10, step_size=eps / 4), len(y)
+        found = robust_accuracy(net, x, y, eps=eps, steps=10, step_size=eps / 4, norm=norm)
+        return found, len(y)
     except NaNLogitsError:
         return math.nan, len(y)

@@ -22,6 +22,7 @@ from jeat.data import Batch
 from jeat.nets import in_bf16
 from jeat.objectives import Loss
 from jeat.steps import Gradient, Step, step_of
+from jeat.training.followed import PLAIN
 from jeat.training.health import Health, check_finite
 from jeat.training.plan import Optimisation, Recovery
 
@@ -141,7 +142,7 @@ def prepare(
     DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(state, own)
     forward: nn.Module = accelerator.prepare(state)
     total = o.iterations(images)
-    return Training(accelerator, state, forward, optimizer, step_of(o.step), o, total)
+    return Training(accelerator, state, forward, optimizer, step_of(o.step or PLAIN), o, total)
 
 
 def rate(iteration: int, total: int, schedule: str, warmup: int) -> float:
@@ -168,7 +169,7 @@ def iterate(training: Training, batch: Batch) -> dict[str, float]:
     figures: object = training.step(_gradient(training, batch), state.net)
     if not isinstance(figures, dict) or "loss" not in figures:
         raise SettingError(
-            f"the step {name_of(o.step)} must ask for a gradient and return its figures, "
+            f"the step {name_of(o.step or PLAIN)} must ask for a gradient and return its figures, "
             f"got {figures}"
         )
     state.health.see(figures, i + 1, last=i + 1 == training.total)

@@ -25,7 +25,8 @@ class Optimisation:
         batch_size: images an iteration.
         optimizer: adamw, or sgd with Nesterov momentum 0.9.
         step: which gradient it follows, by the name of a file in ``jeat/steps`` or
-            package.module:function; with settings, ``{"name": ..., SETTING: VALUE}``.
+            package.module:function; with settings, ``{"name": ..., SETTING: VALUE}``. None is what
+            the method's file asks for, else plain.
         lr: peak learning rate.
         weight_decay: decoupled for adamw, L2 for sgd.
         schedule: after the warm-up the rate stays, falls tenfold at 1/2 and 3/4 of what is left
@@ -51,7 +52,7 @@ class Optimisation:
     epochs: float = 10
     batch_size: int = 128
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    step: Part = "plain"
+    step: Part | None = None
     lr: float = 1e-3
     weight_decay: float = 0.0
     schedule: Literal["constant", "step", "cosine"] = "cosine"
@@ -88,9 +89,9 @@ class Optimisation:
             raise SettingError(f"ema must lie in [0, 1), got {self.ema}")
         if self.clip is not None and self.clip <= 0:
             raise SettingError(f"clip must be positive, got {self.clip}")
-        if not isinstance(self.step, str) and "name" not in self.step:
+        if isinstance(self.step, dict) and "name" not in self.step:
             raise SettingError(f"the settings of step need a name, got {quoted(self.step)}")
-        if not name_of(self.step):
+        if self.step is not None and not name_of(self.step):
             raise SettingError("step must be named")
 
 
@@ -185,10 +186,11 @@ class Plan:
             ``architecture={"norm": "batch"}``; ``activation`` and ``std`` likewise. These are given
             only, and read as ``architecture[...]``.
         start: where chains start and restart: a file in ``jeat/samplers/starts`` (uniform noise, or
-            Gaussians of the classes' training images), or package.module:Class.
+            Gaussians or principal components of the classes), or package.module:Class.
         init: run directory, checkpoint, shipped name or FILE.py:FUNCTION to take the first weights
             from.
         eps: attack radius of the evaluations during training, in [0, 1] pixels (PGD-20).
+        eps_norm: the norm that it is measured in, linf, l1 or l2.
         objective: the method's own settings.
         optimisation: how the weights move.
         recovery: what happens when the run diverges.
@@ -201,6 +203,7 @@ class Plan:
     start: str = "uniform"
     init: str | None = None
     eps: float = 8 / 255
+    eps_norm: Literal["linf", "l1", "l2"] = "linf"
     objective: dict[str, Any] = field(default_factory=dict)
     optimisation: Optimisation = field(default_factory=Optimisation)
     recovery: Recovery = field(default_factory=Recovery)
@@ -217,8 +220,9 @@ class Plan:
             _merge(self, "architecture", {"make": own})
             object.__setattr__(self, "net", holder)
         _merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
-        if not 0 <= self.eps <= 1:
-            raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, got {self.eps}")
+        if not 0 <= self.eps <= (most := 1 if self.eps_norm == "linf" else 1e6):
+            said = f"at most {most:g}, got {self.eps}"
+            raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, {said}")
         if not self.data:
             raise SettingError("data must name a data set")
         if self.init == "":

@@ -29,9 +29,9 @@ def curves(s: Shown) -> Figure | None:
     n = next(iter(found.values()))["images"]
     return s.keep(
         "curves", "Accuracy over the radius of attack (not in the paper)",
-        f"Under PGD-20 in linf, {n} test images, seed 0, with 95 % intervals. A net that is ahead "
-        "at one radius may be behind at another.",
-        accuracy_curves.draw(lines, norm="linf"),
+        f"Under PGD-20 in {s.norm}, {n} test images, seed 0, with 95 % intervals. A net that is "
+        "ahead at one radius may be behind at another.",
+        accuracy_curves.draw(lines, norm=s.norm),
     )  # fmt: skip
 
 

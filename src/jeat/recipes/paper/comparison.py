@@ -12,6 +12,7 @@ from jeat.figures import check_drawing
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
 from jeat.metrics import columns_of
+from jeat.recipes.paper._balls import ball_in_words, settings_of_ball
 from jeat.recipes.paper.accuracies import CURVE
 from jeat.recipes.paper.figures import FIGURES
 from jeat.recipes.paper.shown import Shown
@@ -44,6 +45,7 @@ class Paper:
         n_accuracy: test images of accuracy and PGD, spread evenly.
         n_scores: test images of Fisher scores, curvature and out-of-distribution scores.
         n_autoattack: test images of AutoAttack and of signs of gradient masking.
+        norm: the norm that it is measured in.
         attacks: the part of AutoAttack that is run; None is the standard set.
         autoattack_seeds: number of seeds that are put to AutoAttack.
         outside: the out-of-distribution set, as of :class:`jeat.jobs.measurement.Measurement`.
@@ -65,6 +67,7 @@ class Paper:
     n_accuracy: int
     n_scores: int
     n_autoattack: int
+    norm: Literal["linf", "l2", "l1"] = "linf"
     attacks: str | None = None
     autoattack_seeds: int = 1
     outside: str = "interpolated"
@@ -115,9 +118,7 @@ class Paper:
         for name, file in samples.items():
             looks = JUDGED + ("image_statistics",) * self.thorough
             number = self.n_accuracy
-            if (
-                name in RULERS
-            ):  # as many as are drawn; how near they lie to training images is known
+            if name in RULERS:  # as many as are drawn; their nearest images are known
                 looks = tuple(metric for metric in looks if metric != "nearest")
                 number = suite.per_class * suite.classes
             looked = Measurement(
@@ -149,7 +150,7 @@ class Paper:
         rows = suite.methods()
         drawn = [r for m in rows for r in (m, *([f"{m}, Eq. 16"] if m in self.eq_16 else []))]
         drawn += [*RULERS.values()]
-        return [*tables(self.printed, rows, drawn), *further_tables(self.further, rows)]
+        return [*tables(self.printed, rows, drawn, self.norm), *further_tables(self.further, rows)]
 
     def claims(self, suite: Suite) -> Sequence[tuple[str, str, str]]:
         """Those that it was given."""
@@ -164,8 +165,8 @@ class Paper:
         place = out / "figures"
         place.mkdir(exist_ok=True)
         shown = Shown(
-            out / "seed0", suite.methods(), load_data(suite.data), place, self.eps, self.radius,
-            self.points, self.compared,
+            out / "seed0", suite.methods(), load_data(suite.data), place, self.eps, self.norm,
+            self.radius, self.points, self.compared,
         )  # fmt: skip
         made = (picture(shown) for picture in self.pictures)
         return [figure for figure in made if figure is not None]
@@ -177,8 +178,8 @@ class Paper:
         return words(self, suite, measured, seeds=seeds)
 
     def attacks_in_words(self) -> str:
-        """Their radius."""
-        return f". Attacks have eps {self.eps:.4g} (linf, [0, 1] pixels)"
+        """Their ball."""
+        return f". Attacks have {ball_in_words(self.eps, self.norm)}"
 
     def smoke(self) -> "Paper":
         """The same on a few images."""
@@ -190,13 +191,15 @@ class Paper:
 
     def _of_a_net(self, net: str, seed: int) -> dict[str, Measurement]:
         def measurement(*metrics: str, number: int, **own: Mapping[str, Any]) -> Measurement:
-            how = {k: dict(self.settings.get(k, {})) | dict(own.get(k, {})) for k in metrics}
+            how = {
+                k: {**settings_of_ball(k, self.eps, self.norm), **self.settings.get(k, {})}
+                | dict(own.get(k, {}))
+                for k in metrics
+            }
             return Measurement(net, metrics, how, number=number, seed=seed)
 
         def attack(how: Mapping[str, Any], *, number: int = self.n_accuracy) -> Measurement:
-            return measurement(
-                "robust_accuracy", number=number, robust_accuracy={"eps": self.eps, **how}
-            )
+            return measurement("robust_accuracy", number=number, robust_accuracy=how)
 
         once: dict[str, Any] = {"steps": 1, "step_size": self.eps, "random_start": False}
         often: dict[str, Any] = {"steps": 20, "step_size": self.eps / 4}
@@ -218,21 +221,19 @@ class Paper:
             ),
             "masking": measurement(
                 "gradient_masking", number=self.n_autoattack,
-                gradient_masking={"eps": self.eps, "images": self.n_autoattack},
+                gradient_masking={"images": self.n_autoattack},
             ),
         }  # fmt: skip
         if seed < self.autoattack_seeds:
-            how = {"eps": self.eps, "attacks": self.attacks}
             found["pgd_20_few"] = attack(often, number=self.n_autoattack)
             found["auto_attack"] = measurement(
-                "auto_attack", number=self.n_autoattack, auto_attack=how
+                "auto_attack", number=self.n_autoattack, auto_attack={"attacks": self.attacks}
             )
         if self.thorough:
             found["flatness"] = measurement("flatness", number=self.n_scores)
             found[CURVE] = measurement(
-                "robustness_curve", number=self.n_scores,
-                robustness_curve={"eps": self.eps, "points": 8},
-            )  # fmt: skip
+                "robustness_curve", number=self.n_scores, robustness_curve={"points": 8}
+            )
         if self.further:
             found[FURTHER] = measurement(*self.further, number=self.n_accuracy)
         return found

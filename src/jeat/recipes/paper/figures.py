@@ -72,8 +72,8 @@ def fig3(s: Shown) -> Figure | None:
         "fig3", "Fig. 3: what attack and optimiser step do to the energies (Eq. 15)",
         "Mean and standard deviation over images, by epoch (a training of one epoch or less by "
         "tenths of it), seed 0: the same example before and after the same optimiser step. It is "
-        f"FGSM's from a random start on cross-entropy (eps {s.eps:.3g}, net in eval mode) for "
-        "every method.",
+        f"FGSM's from a random start on cross-entropy (eps {s.eps:.3g} in {s.norm}, net in eval "
+        "mode) for every method.",
         energy_changes.draw(logs),
     )  # fmt: skip
 

@@ -26,7 +26,7 @@ class Shown:
         methods: the runs that there are.
         data: what they were trained on.
         place: folder of the pictures.
-        eps: attack radius.
+        eps, norm: of attacks.
         radius, points: half a side of the plane in pixel L2, and points a side.
         compared: training images that generated ones are compared with; None is all.
     """
@@ -36,6 +36,7 @@ class Shown:
     data: Data
     place: Path
     eps: float
+    norm: str
     radius: float
     points: int
     compared: int | None

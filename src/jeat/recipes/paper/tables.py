@@ -30,9 +30,9 @@ SHORT = (
     Column("mfs_gradient", "MFS gradient", "1/2 |grad E(x)|^2"),
 )
 METRICS = (
-    "accuracy", "auto_attack", "calibration", "curvature", "fisher_score", "flatness",
-    "gradient_masking", "image_statistics", "judge_accuracy", "nearest", "out_of_distribution",
-    "robustness_curve", "sample_quality", "zero_gradient",
+    "accuracy", "auto_attack", "bits_per_dimension", "calibration", "curvature", "fisher_score",
+    "flatness", "gradient_masking", "image_statistics", "judge_accuracy", "nearest",
+    "out_of_distribution", "robustness_curve", "sample_quality", "zero_gradient",
 )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ TABLES = (
     ),
     (
         "Accuracy over the radius of attack",
-        "PGD-20 in linf, each radius on what the smaller ones left.",
+        "PGD-20 in {norm}, each radius on what the smaller ones left.",
         ("robust_accuracy@*",),
     ),
     (
@@ -150,7 +150,7 @@ def columns(*names: str, own: Sequence[Column] = ()) -> tuple[Column, ...]:
     return tuple(known[name] for name in names)
 
 
-def tables(data: str, rows: Sequence[str], drawn: Sequence[str]) -> list[Table]:
+def tables(data: str, rows: Sequence[str], drawn: Sequence[str], norm: str = "linf") -> list[Table]:
     """The paper's tables, with its numbers for ``data``, and some of its figures in numbers.
 
     Args:
@@ -158,6 +158,7 @@ def tables(data: str, rows: Sequence[str], drawn: Sequence[str]) -> list[Table]:
         rows: methods.
         drawn: the same with the further drawings of some, such as those of Eq. 16: rows of what is
             said of images.
+        norm: of the balls of attacks.
     """
     made = []
     for title, note, names in TABLES:
@@ -168,7 +169,8 @@ def tables(data: str, rows: Sequence[str], drawn: Sequence[str]) -> list[Table]:
         if title.startswith("Table 1"):
             these = ("normal",)
         every = tuple(dict.fromkeys([*only_printed, *these]))
-        made.append(Table(title, note, columns(*names, own=own), every, printed))
+        said = note.format(norm=norm)
+        made.append(Table(title, said, columns(*names, own=own), every, printed))
     return made
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
+from jeat.recipes.paper._balls import ball_in_words, settings_of_ball
 from jeat.recipes.paper._plain import Plain
 from jeat.recipes.paper.tables import ATTACKS, columns
 from jeat.recipes.paper.words import chains_in_words, judge_in_words, run_in_words
@@ -43,10 +44,22 @@ TABLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "saturated", "total_variation",
         ),
     ),
+    (
+        "Density and cost",
+        "How well scores tell test images from images of other classes; bits per dimension of test "
+        "images, where a net knows its density; and minutes of training, without the net that it "
+        "goes on from.",
+        (
+            "ood_auroc_energy", "ood_auroc_confidence", "ood_auroc_gradient",
+            "bits_per_dimension", "bits_per_dimension_error", "minutes",
+        ),
+    ),
 )  # fmt: skip
 OWN = (
     *ATTACKS,
     Column("apgd-ce+apgd-t", "APGD", "the first two parts of AutoAttack", "higher", share=True),
+    Column("ood_auroc_energy", "AUROC energy", "of -E(x)", "higher"),
+    Column("minutes", "minutes", "of training, one thread of a shared machine", "lower"),
     Column("diverged", "diverged", "share of the seeds whose training diverged", "lower"),
 )
 
@@ -57,20 +70,27 @@ class Variants(Plain):
 
     Attributes:
         eps: attack radius of every measurement, in [0, 1] pixels.
+        norm: the norm that it is measured in.
         number: test images of accuracy, PGD, AutoAttack and flatness, spread evenly.
         attacks: the part of AutoAttack that is run; None is the standard set.
         not_attacked: runs that are left out of AutoAttack.
         lite0: whether EfficientNet-Lite0 looks at images, too: the extra ``features``.
         compared: training images that generated ones are compared with; None is all of them.
+        outside: the out-of-distribution set, as of :class:`jeat.jobs.measurement.Measurement`; None
+            leaves it out.
+        some: metrics of some methods alone, by method.
         settings: further settings of metrics, by name.
     """
 
     eps: float
+    norm: Literal["linf", "l2", "l1"] = "linf"
     number: int = 1000
     attacks: str | None = None
     not_attacked: frozenset[str] = frozenset()
     lite0: bool = True
     compared: int | None = None
+    outside: str | None = None
+    some: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def drawings(self, suite: Suite, method: str, net: str, seed: int) -> dict[str, Drawing]:
@@ -81,17 +101,22 @@ class Variants(Plain):
         self, suite: Suite, method: str, folder: Path, judge: str, seed: int
     ) -> dict[str, Measurement]:
         """What is measured of a net; of the first one's seed 0 the two rulers of images, too."""
-        net, step = str(folder), {"steps": 20, "step_size": self.eps / 4}
+        net = str(folder)
         found = {
             "clean": self._measurement(net, seed, "accuracy", "calibration"),
             "pgd_20": self._measurement(
-                net, seed, "robust_accuracy", robust_accuracy={"eps": self.eps, **step}
+                net, seed, "robust_accuracy", robust_accuracy={"steps": 20}
             ),
             "flatness": self._measurement(net, seed, "fisher_score", "flatness"),
         }
         if method not in self.not_attacked:
-            how = {"eps": self.eps, "attacks": self.attacks}
+            how = {"attacks": self.attacks}
             found["auto_attack"] = self._measurement(net, seed, "auto_attack", auto_attack=how)
+        if self.outside is not None:
+            told_apart = self._measurement(net, seed, "out_of_distribution")
+            found["outside"] = replace(told_apart, outside=self.outside)
+        if method in self.some:
+            found["some"] = self._measurement(net, seed, *self.some[method])
         sources = {DRAWN: str(folder / f"{DRAWN}.safetensors")}
         if method == suite.methods()[0] and seed == 0:
             sources |= {ruler: ruler for ruler in RULERS}
@@ -134,25 +159,31 @@ class Variants(Plain):
             "seeds": f"{seeds} (0 to {seeds - 1}): of training, attacks, starts and noise; means "
             "and sample standard deviations over seeds",
             "accuracy, PGD-20, ECE, flatness": f"{self.number} test images, spread evenly; fp32; "
-            f"eps {self.eps:.4g} (linf, [0, 1] pixels), PGD-20 in steps of eps / 4",
+            f"{ball_in_words(self.eps, self.norm)}, PGD-20 in steps of eps / 4",
             "AutoAttack": f"{self.attacks or 'the standard set'}, {self.number} test images; "
             f"left out for {', '.join(sorted(self.not_attacked)) or 'none'}",
             "generated images": f"{n} a method and seed, {suite.per_class} of each class, fresh "
             f"chains, unselected; {chains_in_words(suite)}; compared with "
             f"{self.compared or 'all'} training images; errors are the jackknife's over samples",
             "judge": judge_in_words(suite, measured),
+            "outside": f"{self.outside or 'none'}, {self.number} images",
         }
 
     def attacks_in_words(self) -> str:
-        """Their radius."""
-        return f". Attacks have eps {self.eps:.4g} (linf, [0, 1] pixels)"
+        """Their ball."""
+        return f". Attacks have {ball_in_words(self.eps, self.norm)}"
 
     def smoke(self) -> "Variants":
         """The same on a few images, without the weights of another library."""
-        return replace(self, number=2, attacks="apgd-ce", compared=8, lite0=False)
+        far = self.outside and "uniform"
+        return replace(self, number=2, attacks="apgd-ce", compared=8, lite0=False, outside=far)
 
     def _measurement(
         self, net: str, seed: int, *metrics: str, **own: Mapping[str, Any]
     ) -> Measurement:
-        how = {k: dict(self.settings.get(k, {})) | dict(own.get(k, {})) for k in metrics}
+        how = {
+            k: {**settings_of_ball(k, self.eps, self.norm), **self.settings.get(k, {})}
+            | dict(own.get(k, {}))
+            for k in metrics
+        }
         return Measurement(net, metrics, how, number=self.number, seed=seed)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jeat.nets import net_settings
+from jeat.recipes.paper._balls import ball_in_words
 from jeat.suites import JUDGE, Suite
 from jeat.training.plan import Plan
 
@@ -28,11 +29,12 @@ def words(
     return {
         "data": suite.data,
         "training": "; ".join(run_in_words(m, p) for m, p in suite.plans(Path(), 0).items()),
-        "paper": f"numbers marked paper are of a {PAPER[paper.printed]}",
+        "paper": f"numbers marked paper are of a {PAPER[paper.printed]}"
+        + " in linf, which do not compare with ours" * (paper.norm != "linf"),
         "seeds": f"{seeds} (0 to {seeds - 1}): of training, attacks, probes, starts and noise; "
         "means and sample standard deviations over seeds",
         "accuracy, PGD, ECE": f"{images['pgd_20']} test images, spread evenly; fp32; "
-        f"eps {paper.eps:.4g} (linf, [0, 1] pixels), PGD-20 in steps of eps / 4",
+        f"{ball_in_words(paper.eps, paper.norm)}, PGD-20 in steps of eps / 4",
         "Fisher scores": f"{images['fisher']} test images; "
         + (f"Hutchinson's estimate with {probes} probes" if probes else "exact"),
         "curvature, AUROC": f"{images['fisher']} test images; outside: {paper.outside} images",

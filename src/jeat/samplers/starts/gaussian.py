@@ -1,13 +1,14 @@
 """Chains that start from a Gaussian of each class (Sec. 2.2)."""
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
 from jeat.data import Data
+from jeat.samplers.starts._pooled import enlarged, grain_of, pooled_classes, pooled_shape
 
 __all__ = ["ClassGaussian"]
 
@@ -33,7 +34,7 @@ class ClassGaussian:
     grain: int
 
     def __post_init__(self) -> None:
-        k, d = len(self.mean), _pooled(self.shape, max(1, self.grain))
+        k, d = len(self.mean), math.prod(pooled_shape(self.shape, max(1, self.grain)))
         if self.mean.shape != (k, d) or self.factor.shape != (k, d, d):
             raise ValueError(
                 f"a Gaussian of each class has means (k, d) and factors (k, d, d), got "
@@ -47,13 +48,13 @@ class ClassGaussian:
         Raises:
             ValueError: a class has no training image.
         """
-        grain = _grain(data.shape)
+        grain = grain_of(data.shape, blocks=8, least=2)
         return cls.fit(data.train.x, data.train.y, classes=len(data.classes), grain=grain)
 
     @staticmethod
     def stored(shape: tuple[int, int, int], classes: int) -> int:
         """How many numbers a file keeps of it: means and factors."""
-        d = _pooled(shape, _grain(shape))
+        d = math.prod(pooled_shape(shape, grain_of(shape, blocks=8, least=2)))
         return classes * (d + d**2)
 
     @classmethod
@@ -71,45 +72,17 @@ class ClassGaussian:
             ValueError: ``grain`` does not divide the image size, a class has no image, or images
                 that are not uint8.
         """
-        if images.dtype != torch.uint8:
-            raise ValueError(f"a Gaussian is fitted to uint8 images, got {images.dtype}")
-        if any(side % grain for side in images.shape[2:]):
-            raise ValueError(f"grain {grain} does not divide the size of {tuple(images.shape)}")
-        channels, height, width = images.shape[1:]
         means, factors = [], []
-        for k in range(classes):
-            x = images[labels == k].float() / 255
-            if not len(x):
-                raise ValueError(f"class {k} has no training image to start chains from")
-            x = F.avg_pool2d(x, grain).flatten(1)
+        for x in pooled_classes(images, labels, classes, grain):
             centred = (x - x.mean(0)).double()
             covariance = centred.T @ centred / len(x)
             covariance.diagonal().add_(1e-4)
             means.append(x.mean(0))
             factors.append(torch.linalg.cholesky(covariance).float())
+        channels, height, width = images.shape[1:]
         return cls(torch.stack(means), torch.stack(factors), (channels, height, width), grain)
 
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
         mean, factor = self.mean.to(y.device)[y.long()], self.factor.to(y.device)[y.long()]
         z = torch.randn(len(y), mean.shape[1], 1, device=y.device)
-        channels, height, width = self.shape
-        pooled = channels, height // self.grain, width // self.grain
-        x = (mean + (factor @ z).squeeze(2)).view(-1, *pooled)
-        if self.grain > 1:
-            x = F.interpolate(x, size=(height, width), mode="bilinear", align_corners=False)
-        return x.clamp(0, 1)
-
-
-def _grain(shape: tuple[int, int, int]) -> int:
-    """The pooling factor that leaves about 8 blocks along the longer side of an image (C, H, W)."""
-    _, height, width = shape
-    grain = max(2, max(height, width) // 8)
-    while height % grain or width % grain:
-        grain -= 1
-    return grain
-
-
-def _pooled(shape: tuple[int, int, int], grain: int) -> int:
-    """How many numbers are left of an image (C, H, W)."""
-    channels, height, width = shape
-    return channels * (height // grain) * (width // grain)
+        return enlarged(mean + (factor @ z).squeeze(2), self.shape, self.grain)

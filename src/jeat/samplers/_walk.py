@@ -1,0 +1,105 @@
+"""What chains of every kind share: checked settings, a look at each state, bounds."""
+
+from collections.abc import Callable, Iterator
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from jeat._support.checks import (
+    MOST_STEPS,
+    SettingError,
+    check_not_negative,
+    is_fp32,
+    is_whole,
+    quoted,
+)
+from jeat._support.learning import is_learning
+from jeat._support.tensors import check_finite
+
+__all__ = ["gaussian", "walk"]
+
+
+def walk(
+    x: Any,
+    move: Callable[[Tensor], Tensor],
+    *,
+    E: object,
+    steps: int,
+    step_size: float,
+    bounds: tuple[float, float] | None,
+    **not_negative: float | None,
+) -> Iterator[Tensor]:
+    """Yield the ``steps`` states after ``x``, each ``move`` of the last, clamped to ``bounds``.
+
+    Args:
+        x: first states, not yielded.
+        move: a state -> the next, a new tensor.
+        E: the energy that ``move`` descends.
+        steps, step_size, bounds: as :func:`jeat.samplers.langevin`.
+        not_negative: further settings, at least 0 or None.
+
+    Raises:
+        ValueError, NotFiniteError: as :func:`jeat.samplers.langevin`.
+    """
+    if not is_whole(steps, 1, MOST_STEPS):
+        raise SettingError(
+            f"a chain takes at least 1 step and at most 1e9, a whole number, got "
+            f"steps={quoted(steps)}"
+        )
+    if not (is_fp32(step_size) and step_size > 0):
+        raise SettingError(f"step_size must be positive and finite, got {quoted(step_size)}")
+    check_not_negative(**{k: v for k, v in not_negative.items() if v is not None})
+    if bounds is not None and not _is_interval(bounds):
+        raise SettingError(f"bounds must be an interval, such as (0, 1), got {quoted(bounds)}")
+    if not callable(E):
+        raise ValueError(
+            f"an energy is a function of images, got {quoted(E)}: use jeat.energy.energy_of"
+        )
+    if not (isinstance(x, Tensor) and x.is_floating_point() and x.isfinite().all()):
+        raise ValueError("a chain starts from a tensor of finite floats: divide uint8 by 255")
+    learning = is_learning()
+
+    def chain(x: Tensor) -> Iterator[Tensor]:
+        every = _look_every(x.device)
+        for i in range(1, steps + 1):
+            x = move(x)
+            looked = i % every == 0 or i == steps
+            if not learning and looked and not x.sum().isfinite():
+                check_finite(
+                    x,
+                    "an energy, its gradient or a step is NaN or infinite in {} chains: lower "
+                    "step_size, or look whether the net is sound",
+                )
+            if bounds is not None:
+                x = _clamped(x, bounds, known=learning or looked)
+            yield x
+
+    return chain(x.detach())
+
+
+def gaussian(x: Tensor) -> Tensor:
+    """N(0, I), shaped like ``x``."""
+    # not randn_like, which is slow where memory is not in the order of the axes
+    return torch.randn(x.shape, device=x.device, dtype=x.dtype)
+
+
+def _clamped(x: Tensor, bounds: tuple[float, float], *, known: bool) -> Tensor:
+    """``x`` in ``bounds``, in place, and NaN where it was not finite, unless that is ``known``."""
+    if known:
+        return x.clamp_(*bounds)
+    lost = x - x  # NaN where x is not finite, else 0
+    return x.clamp_(*bounds).add_(lost)
+
+
+def _look_every(device: torch.device) -> int:
+    """After how many states it is looked whether all are finite."""
+    return 1 if device.type == "cpu" else 10
+
+
+def _is_interval(bounds: object) -> bool:
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        return False
+    low, high = bounds
+    return isinstance(low, Real) and isinstance(high, Real) and low < high
