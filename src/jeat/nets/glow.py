@@ -108,7 +108,7 @@ class Net(nn.Module):
     def encode(
         self, x: Float[Tensor, "b c h w"]
     ) -> tuple[Float[Tensor, "b d i j"], list[Tensor], Float[Tensor, " b"]]:
-        """Images -> the top latent, what left at each level (of the last nothing), the log-determinant."""
+        """Images -> top latent, what left at each level (of the last nothing), log-determinant."""
         z, left, log_det = self.first(x), [], x.new_zeros(x.shape[0])
         for level in self.levels:
             z, out, own = level(z)
