@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from jeat._support.learning import warn_in_train_mode
 from jeat._support.passes import differentiable, energies_of, leaf, logits_of, normal
-from jeat._support.tensors import check_labels, check_logits, known_labels
+from jeat._support.tensors import check_labels, check_logits, full, known_labels
 
 __all__ = [
     "Energy", "cross_entropy", "energy_of", "input_gradient", "joint_energy",
@@ -60,7 +60,7 @@ def joint_energy_at(net: nn.Module, x: Tensor, y: Int[Tensor, " b"]) -> Float[Te
         ValueError: as :func:`joint_energy`.
     """
     E = energies_of(net, x, y)
-    return joint_energy(logits_of(net, x), y) if E is None else _exact(E)
+    return joint_energy(logits_of(net, x), y) if E is None else full(E)
 
 
 def energy_of(net: nn.Module, y: Int[Tensor, " b"] | None = None) -> Energy:
@@ -143,10 +143,6 @@ def input_gradient(E: Float[Tensor, " b"], x: Float[Tensor, "b *shape"]) -> Tens
 
 
 def _full(logits: Tensor) -> Tensor:
-    """bf16 and fp16 logits in fp32: an energy keeps two or three digits otherwise."""
+    """Logits in fp32 or better, when they are logits."""
     check_logits(logits)
-    return _exact(logits)
-
-
-def _exact(t: Tensor) -> Tensor:
-    return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
+    return full(logits)

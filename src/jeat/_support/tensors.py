@@ -12,7 +12,7 @@ from jeat._support.checks import NotFiniteError, quoted
 
 __all__ = [
     "check_dense", "check_finite", "check_images", "check_labels", "check_logits", "check_pixels",
-    "known_labels", "pixel_fault", "weights_of",
+    "full", "known_labels", "pixel_fault", "weights_of",
 ]  # fmt: skip
 
 _KNOWN: ContextVar[bool] = ContextVar("known", default=False)
@@ -49,6 +49,11 @@ def check_logits(logits: Tensor) -> None:
         raise ValueError(
             f"logits must be floats (B, classes), got {logits.dtype} {tuple(logits.shape)}"
         )
+
+
+def full(t: Tensor) -> Tensor:
+    """bf16 and fp16 in fp32: an energy keeps two or three digits otherwise."""
+    return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import Part
+from jeat._support.tensors import full
 from jeat.attacks import Attack
 from jeat.data import Batch, Branch
 from jeat.energy import cross_entropy, energy_of, joint_energy, marginal_energy
@@ -17,7 +18,7 @@ from jeat.samplers import ReplayBuffer, Sampler, last, sampler_of
 
 __all__ = [
     "Cost", "Loss", "Metrics", "TwoParts", "at_adversarial", "chains", "check_unlabelled", "clean",
-    "cross_entropy_at", "divergence", "energy_difference", "fixed_statistics", "full", "gap",
+    "cross_entropy_at", "divergence", "energy_difference", "fixed_statistics", "gap",
     "negatives", "negatives_count", "noisy", "positives", "report", "unlabelled_branch",
     "without_gradient",
 ]  # fmt: skip
@@ -91,11 +92,6 @@ def without_gradient(net: nn.Module, x: Tensor) -> Tensor:
     with torch.no_grad():
         logits: Tensor = net(x)
     return logits
-
-
-def full(logits: Tensor) -> Tensor:
-    """Logits in fp32 or better."""
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def divergence(logits: Tensor, others: Tensor) -> Tensor:

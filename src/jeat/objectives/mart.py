@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import check_not_negative
+from jeat._support.tensors import full
 from jeat.attacks import pgd
 from jeat.attacks.balls import Norm
 from jeat.data import Batch
@@ -19,7 +20,6 @@ from jeat.objectives._parts import (
     TwoParts,
     clean,
     divergence,
-    full,
     gap,
     report,
 )  # fmt: skip
