@@ -85,20 +85,38 @@ def end(process):
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory):
-    """Name -> (folder, exit code, output, errors), of runs of two processes side by side."""
+def place(tmp_path_factory):
+    """A folder with the script of a run that may lose a process."""
     place = tmp_path_factory.mktemp("parallel")
-    script = place / "loses_one.py"
-    script.write_text(LOSES_ONE)
+    (place / "loses_one.py").write_text(LOSES_ONE)
+    return place
+
+
+@pytest.fixture(scope="module")
+def ended(place):
+    """Name -> (folder, exit code, output, errors), of runs of two processes side by side."""
+    started = {
+        "whole": launch(place / "loses_one.py", HERE, place / "whole", 99),
+        "lost": launch(place / "loses_one.py", HERE, place / "lost", 6),
+        "even": launch("-m", "--", "jeat", *EVEN, "--out", place / "even"),
+    }
+    return {name: (place / name, *end(process)) for name, process in started.items()}
+
+
+@pytest.fixture(scope="module")
+def troubled(place):
+    """The same of runs that begin alone, diverge, or cannot begin."""
     (place / "nan.py").write_text(NAN)
-    jeat_at = {"whole": 99, "lost": 6, "wild": 99, "grown": 99}
     for log in fit(JEAT_PLAN, place / "grown"):
         if log.iteration == 8:
             break
-    started = {name: launch(script, HERE, place / name, at) for name, at in jeat_at.items()}
-    started["nan"] = launch(place / "nan.py", HERE, place / "nan")
-    started["even"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "even")
-    started["odd"] = launch("-m", "--", "jeat", *EVEN, "--out", place / "odd", "--batch_size", "33")
+    odd = ["--out", place / "odd", "--batch_size", "33"]
+    started = {
+        "wild": launch(place / "loses_one.py", HERE, place / "wild", 99),
+        "grown": launch(place / "loses_one.py", HERE, place / "grown", 99),
+        "nan": launch(place / "nan.py", HERE, place / "nan"),
+        "odd": launch("-m", "--", "jeat", *EVEN, *odd),
+    }
     return {name: (place / name, *end(process)) for name, process in started.items()}
 
 
@@ -168,8 +186,9 @@ def test_one_process_goes_on_where_two_were(ended):
     assert jeat.load(longer)(torch.zeros(1, 1, 8, 8)).isfinite().all()
 
 
-def test_two_processes_go_on_where_one_was(ended):
-    out, code, _, err = ended["grown"]
+@pytest.mark.slow
+def test_two_processes_go_on_where_one_was(troubled):
+    out, code, _, err = troubled["grown"]
     assert code == 0, err
     assert [row["iteration"] for row in figures(out)] == [2, 4, 5, 6, 8, 10, 12, 13]
     before, last = (manifest_of(folder) for folder in checkpoints(out))
@@ -179,16 +198,18 @@ def test_two_processes_go_on_where_one_was(ended):
     assert not torch.equal(parts[0]["random"], parts[1]["random"])
 
 
-def test_all_go_back_together(ended):
-    out, code, _, err = ended["wild"]
+@pytest.mark.slow
+def test_all_go_back_together(troubled):
+    out, code, _, err = troubled["wild"]
     assert code == 0, err
     (record,) = rollbacks_of(out)
     assert record.settings["lr"] == pytest.approx(30 * 1e-5)
     assert figures(out)[-1]["iteration"] == 13
 
 
-def test_all_go_back_where_the_net_gives_nan_to_one(ended):
-    out, code, _, err = ended["nan"]
+@pytest.mark.slow
+def test_all_go_back_where_the_net_gives_nan_to_one(troubled):
+    out, code, _, err = troubled["nan"]
     assert code == 0, err
     first, second = (record.why for record in rollbacks_of(out))
     assert first == "accuracy under PGD became nan at iteration 4"
@@ -196,8 +217,9 @@ def test_all_go_back_where_the_net_gives_nan_to_one(ended):
     assert figures(out)[-1]["iteration"] == 13
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(ended):
-    out, code, _, err = ended["odd"]
+@pytest.mark.slow
+def test_a_batch_that_cannot_be_shared_is_refused(troubled):
+    out, code, _, err = troubled["odd"]
     assert code != 0
     assert err.count("jeat: 2 processes cannot share a batch of 33 evenly: choose a multiple") == 1
     assert not out.exists()

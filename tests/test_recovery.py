@@ -283,6 +283,7 @@ def test_a_collapse_that_was_saved_is_left_behind_for_the_checkpoint_before(tmp_
     assert figures(tmp_path / "run")[-1]["iteration"] == 13
 
 
+@pytest.mark.slow
 def test_training_by_fgsm_that_overfits_to_it_is_seen_and_left(tmp_path):
     """Catastrophic overfitting itself, brought about as by Ortiz-Jimenez et al. (2023): digits with
     a pattern of their class, whose step is too long."""
@@ -409,16 +410,16 @@ def test_only_what_a_kill_left_half_written_is_swept(tmp_path):
 def test_a_full_disk_costs_no_more_than_the_last_interval(tmp_path):
     """Files may grow to 20 kB: a replay buffer does not fit."""
     out = tmp_path / "run"
-    few = command(out, "--objective.buffer_size", "128", "--save_every", "6")
-    subprocess.run([*few, "--epochs", "1"], check=True, capture_output=True)
+    few = ["--objective.buffer_size", "128", "--save_every", "6", "--epochs"]
+    subprocess.run(command(out, *few, "1"), check=True, capture_output=True)
     saved = newest(out)
 
     def little():
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
-    go_on = command(out, "--objective.buffer_size", "128", "--save_every", "6", "--resume")
+    go_on = command(out, *few, "2", "--resume")
     (out / "run.json").write_text(
-        (out / "run.json").read_text().replace('"epochs": 1.0', '"epochs": 8')
+        (out / "run.json").read_text().replace('"epochs": 1.0', '"epochs": 2')
     )
     full = subprocess.run(go_on, preexec_fn=little, capture_output=True, text=True)
     assert full.returncode == 1, full.stderr
