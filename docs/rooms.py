@@ -41,10 +41,12 @@ INSIDE = {
     ],
     "metrics": ["curvature", "fisher_score"],
     "training": [
-        "followed", "plan", "health", "iteration", "deltas", "evaluation", "given", "unsaved",
-        "begin", "loop",
+        "followed", "plan", "flags", "health", "iteration", "deltas", "evaluation", "given",
+        "unsaved", "begin", "loop",
     ],
-    "runs": ["folder", "checkpoints", "buffer", "rollbacks", "asked", "sweep", "save", "fit"],
+    "runs": [
+        "folder", "checkpoints", "buffer", "rollbacks", "asked", "record", "sweep", "save", "fit",
+    ],
     "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
     "report": ["summary", "page"],
     "suites": [

@@ -382,7 +382,7 @@ COMMANDS = [
     ("train at --out run", 1, "run exists", "resume"),
     ("train at --out mixed --resume", 1, "no run in mixed", "run.json"),
     (f"train at --out at {' '.join(TINY)} --resume --lr 0.5", 1, "optimisation.lr", "now 0.5"),
-    (f"train jem --out at {' '.join(TINY)} --resume", 1, "method at", "now jem"),
+    (f"train jem --out at {' '.join(TINY)} --resume", 2, "at is a run of at", "not of jem"),
     (train("--init nowhere"), 1, "nowhere", "shipped nets: "),
     (train("--init net.pt"), 1, "net.pt", "more than tensors"),
     (train("--init at --net convnet-8"), 1, "convnet-4 and not convnet-8", "architecture"),
@@ -489,6 +489,8 @@ COMMANDS = [
     # YAML
     ("train at --config no.yaml", 2, "no.yaml", "does not exist"),
     ("train at --config empty", 2, "empty", "not a file"),
+    ("train --config empty", 2, "a METHOD", "or a run, by --config RUN"),
+    ("train --resume --out new", 2, "a METHOD", "by --resume --out RUN"),
     ("train at --config unknown.yaml", 2, "'epohcs'", "jeat train at --help"),
     ("train at --config method.yaml", 2, "'method'", "jeat train at --help"),
     ("train at --config list.yaml", 2, "--config", "a YAML file of flags"),

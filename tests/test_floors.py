@@ -27,6 +27,7 @@ HOMONYMS = {
     "_support/signatures.py": {
         "noise": (1, "a setting of chains"),
     },
+    "training/flags.py": {"jeat": (1, "the command")},
     "cli/__init__.py": {"jeat": (3, "the package")},
     "cli/_parser.py": {"noise": (1, "a setting of chains")},
     "cli/attack.py": {"accuracy": (2, "a figure of energies")},

@@ -3,10 +3,12 @@
 A block that is neither stands below ``<!-- sketch: why -->``.
 """
 
+import json
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from docs.rooms import FLOORS, arrows
 import jeat
 from jeat.cli import main
 from jeat.cli._parser import Parser
+from jeat.runs.asked import check_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -74,6 +77,9 @@ def here(tmp_path, monkeypatch):
         for _, code in blocks(page):
             if name := re.match(r"# ([\w.]+\.(py|yaml))\b", code):
                 Path(name[1]).write_text(code)
+    plan, _ = check_run(jeat.Plan("jeat"), "runs/jeat", resume=False)
+    Path("runs/jeat").mkdir(parents=True)
+    Path("runs/jeat/run.json").write_text(json.dumps({"plan": asdict(plan)}))
     yield tmp_path
     sys.modules.pop("mine", None)
 
@@ -160,6 +166,7 @@ INLINE = sorted({
 @pytest.mark.parametrize("command", INLINE)
 def test_every_command_within_a_sentence_is_one(command, here, monkeypatch, capsys):
     words = shlex.split(command.replace("METHOD", "at"))[1:]
+    words = ["runs/jeat" if word in ("FOLDER", "RUN") else word for word in words]
     if len(words) == 2 and words[1] != "--help":  # a flag of a command
         with pytest.raises(SystemExit):
             main([words[0], "--help"])

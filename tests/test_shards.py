@@ -25,6 +25,7 @@ from jeat.samplers import Uniform
 from .conftest import DIGITS
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+SAMPLE = ["-m", "--", "jeat", "sample"]  # -- as torchrun takes --start for its own --start-method
 HERE = Path(__file__).parents[1]
 
 # Run by both processes: metrics on 51, 5 and 1 images, then process 1 fails while process 0 waits.
@@ -111,25 +112,38 @@ def place(tmp_path_factory):
     return folder
 
 
+def ended(started):
+    """Name -> (exit code, standard output, standard error), of runs side by side."""
+    said = {name: process.communicate(timeout=120) for name, process in started.items()}
+    return {name: (started[name].returncode, *said[name]) for name in said}
+
+
 @pytest.fixture(scope="module")
 def runs(place):
-    """Name -> (exit code, standard output, standard error), of runs side by side."""
     (place / "both.py").write_text(BOTH)
-    (place / "lost.py").write_text(LOST)
     net = str(place / "net.safetensors")
-    # -- as torchrun takes --start for its own --start-method
-    sample = ["-m", "--", "jeat", "sample", net]
     many = ["-n", "500", "--steps", "2", "--class", "3", "3", "--start", "uniform"]
-    started = {
+    return ended({
         "both": launched(str(place / "both.py"), net, str(place)),
-        "sample": launched(*sample, str(place / "grid.png"), *many),
-        "wrong": launched(*sample, str(place / "wrong.png"), "--class", "cat"),
-        "waits": launched(str(place / "lost.py"), net, "waits"),
-        "works": launched(str(place / "lost.py"), net, "works"),
+        "sample": launched(*SAMPLE, net, str(place / "grid.png"), *many),
+        "works": launched(lost(place), net, "works"),
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def troubled(place):
+    net = str(place / "net.safetensors")
+    return ended({
+        "wrong": launched(*SAMPLE, net, str(place / "wrong.png"), "--class", "cat"),
+        "waits": launched(lost(place), net, "waits"),
         "unknown": launched("-m", "--", "jeat", "train", "gan", "--out", str(place / "gan")),
-    }
-    ended = {name: process.communicate(timeout=120) for name, process in started.items()}
-    return {name: (started[name].returncode, *said) for name, said in ended.items()}
+    })  # fmt: skip
+
+
+def lost(place):
+    """The script that loses a process."""
+    (place / "lost.py").write_text(LOST)
+    return str(place / "lost.py")
 
 
 def of(rank, world, patch):
@@ -197,16 +211,20 @@ def test_more_processes_than_there_are_is_refused_in_one_line(rank, world, monke
     assert f"RANK is {rank} and WORLD_SIZE {world}: unset both" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["waits", "works"])
-def test_a_lost_process_ends_a_measurement_with_one_line(runs, name):
-    code, _, err = runs[name]
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [("works", "runs"), pytest.param("waits", "troubled", marks=pytest.mark.slow)],
+)
+def test_a_lost_process_ends_a_measurement_with_one_line(name, which, request):
+    code, _, err = request.getfixturevalue(which)[name]
     assert code != 0
     assert err.count("jeat: another process was lost") == 1
     assert "SIGKILL" in err
 
 
-def test_an_unknown_method_is_said_by_one_process(runs):
-    code, _, err = runs["unknown"]
+@pytest.mark.slow
+def test_an_unknown_method_is_said_by_one_process(troubled):
+    code, _, err = troubled["unknown"]
     assert code != 0
     assert err.count("jeat: unknown method 'gan'") == 1
 
@@ -306,8 +324,9 @@ def test_two_processes_draw_different_images_into_one_grid(runs, place):
     assert len(np.unique(tiles.reshape(1000, 64), axis=0)) == 1000
 
 
-def test_a_wrong_class_is_said_once_without_a_traceback_of_jeat(runs, place):
-    code, _, err = runs["wrong"]
+@pytest.mark.slow
+def test_a_wrong_class_is_said_once_without_a_traceback_of_jeat(troubled, place):
+    code, _, err = troubled["wrong"]
     assert code != 0
     assert err.count("jeat: no class 'cat'") == err.count("jeat: ") == 1
     assert "jeat/cli" not in err

@@ -15,7 +15,7 @@ from docstring_parser import parse
 from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.plugins import PACKAGE, Place, find, locate
 
-__all__ = ["GIVEN", "Flag", "Signature", "check_takes", "complete", "signature_of"]
+__all__ = ["GIVEN", "Flag", "Signature", "check_takes", "complete", "folder_of", "signature_of"]
 
 GIVEN = {
     "nets": ("channels", "size", "classes"),
@@ -33,6 +33,12 @@ class Flag:
     type: Any
     default: Any
     help: str
+
+
+def folder_of(flag: Flag) -> str | None:
+    """Whose files are the values of a setting that is a part; None of another setting."""
+    folder: str | None = next(iter(getattr(flag.type, "__metadata__", ())), None)
+    return folder
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,14 @@ class Parser(jsonargparse.ArgumentParser):
         """Have ``--SHORT`` mean ``--LONG``, on the command line and in YAML."""
         self._long[short] = long
 
+    def set_known_defaults(self, values: Mapping[str, Any]) -> None:
+        """Set the defaults of those flags that there are, but for parts and their settings."""
+        known = self.get_defaults()
+        plain = (jsonargparse.Namespace, dict)
+        self.set_defaults({
+            k: v for k, v in values.items() if k in known and not isinstance(known[k] or v, plain)
+        })  # fmt: skip
+
     def chosen(self, words: Sequence[str], name: str, default: str) -> str:
         """What the words of a command, or its YAML file, give for ``--NAME``; else ``default``.
 

@@ -4,17 +4,21 @@
 
 ``jeat train METHOD --help`` shows the method's own flags (--objective.*) and those of the run.
 METHOD, --net, --start, --step and --objective.sampler may be package.module:Name, too: code of your
-own, which is imported. The same command with --resume goes on where a stopped run was.
+own, which is imported.
+
+    jeat train --resume --out FOLDER              goes on where a stopped run was
+    jeat train --resume --out FOLDER --epochs 40  goes on with one that is finished, for longer
+    jeat train --config RUN --out FOLDER [flags]  begins one by the settings of another
 """
 
 import shlex
 import sys
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 from jeat._support import processes
-from jeat._support.checks import plain
+from jeat._support.checks import SettingError, plain
 from jeat._support.files import expanded
 from jeat._support.libraries import holder_of
 from jeat._support.plugins import (
@@ -24,10 +28,12 @@ from jeat._support.plugins import (
     name_of,
     settings_of,
 )
-from jeat._support.signatures import Flag, signature_of
+from jeat._support.signatures import Flag, folder_of, signature_of
 from jeat.cli._flags import READING, add_reading, data_named
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
+from jeat.cli._yaml import by_flag
+from jeat.training.flags import flags_of, leaves
 from jeat.training.followed import step_followed
 from jeat.training.plan import Optimisation, Plan, Recovery
 
@@ -43,18 +49,19 @@ def main(words: Sequence[str]) -> int:
         if processes.rank() == 0:
             _print_methods()
         return 0 if words else 2
-    method, words = words[0], words[1:]
-    parser = _parser(method, words)
+    method, words, before = _asked(words)
+    parser = _parser(method, words, before)
     args = parser.parse(words)
     parser.check_out(args.out)
     plan = _plan(method, parser, args)
 
     from jeat.runs.fit import fit
+    from jeat.runs.record import reached
 
     out, said_first = expanded(args.out), _two_radii(plan)
     try:
         with bar() as show:
-            for log in fit(plan, out, resume=args.resume):
+            for log in fit(plan, out, resume=args.resume, longer=args.resume):
                 while said_first and processes.rank() == 0:
                     print(f"jeat train: {said_first.pop()}", file=sys.stderr)
                 for said in log.went_back if processes.rank() == 0 else ():
@@ -67,8 +74,51 @@ def main(words: Sequence[str]) -> int:
         return 130
     if processes.rank() == 0:
         sample = f"jeat sample {shlex.quote(args.out)} grid.png"
-        print(plain(f"{out} holds the trained net: {sample}"))
+        found = f" ({said})" if (said := reached(out)) else ""
+        print(plain(f"{out} holds the trained net{found}: {sample}"))
     return 0
+
+
+def _asked(words: Sequence[str]) -> tuple[str, list[str], dict[str, Any]]:
+    """The method, the other words, and the settings of the run that they name, by their flags.
+
+    ``--config RUN`` names one, and so does ``--resume`` with the ``--out`` of a run.
+
+    Raises:
+        SettingError: neither does, and there is no method; or it is not the run's.
+    """
+    method, rest = ("", [*words]) if words[0].startswith("-") else (words[0], [*words[1:]])
+    given = by_flag(rest)
+    run = next((file for file in given.get("config", ())[:1] if _is_run(file)), None)
+    if run is not None:
+        rest = _without_config(rest)
+    elif "resume" in given:
+        run = next((out for out in given.get("out", ())[:1] if _is_run(out)), None)
+    if run is None:
+        if not method:
+            raise SettingError(
+                "name a METHOD, as in jeat train at --out FOLDER, or a run, by --config RUN or by "
+                "--resume --out RUN"
+            )
+        return method, rest, {}
+
+    from jeat.runs.folder import read_plan
+
+    plan = read_plan(expanded(run))
+    if method not in ("", plan["method"]):
+        raise SettingError(f"{run} is a run of {plan['method']}, not of {method}: name no other")
+    return plan["method"], rest, flags_of(plan)
+
+
+def _is_run(folder: str) -> bool:
+    return (expanded(folder) / "run.json").is_file()
+
+
+def _without_config(words: Sequence[str]) -> list[str]:
+    """The words but for ``--config`` and its value."""
+    pairs = zip(["", *words], words, strict=False)
+    kept = [word for before, word in pairs if before != "--config" and word != "--config"]
+    return [word for word in kept if not word.startswith("--config=")]
 
 
 def _print_methods() -> None:
@@ -79,7 +129,8 @@ def _print_methods() -> None:
         print(f"  {name:<8} of {theirs.package}")
 
 
-def _parser(method: str, words: Sequence[str]) -> Parser:
+def _parser(method: str, words: Sequence[str], before: Mapping[str, Any]) -> Parser:
+    """The flags of a method; their defaults are the settings of the run ``before``, if one is."""
     signature = signature_of("objectives", method, "method")
     parser = Parser(f"jeat train {method}", _about(method, signature.summary))
     parser.add_argument("--out", type=str, required=True, help="run directory to write")
@@ -92,13 +143,13 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
     shorts = {"norm", "activation", "std"}  # of Plan: flags are made of the net's own settings
     parser.add_class_arguments(Plan, skip={"method", "optimisation", *GROUPS, *shorts})
     add_reading(parser)
-    net = parser.chosen(words, "net", str(defaults["net"]))
+    net = parser.chosen(words, "net", str(before.get("net", defaults["net"])))
     for flag in signature_of("nets", holder_of(net) or net.partition("-")[0], "net").flags:
         parser.add_flags([flag], "architecture")
         if flag.name not in {*defaults, *READING, "out", "resume", "config"}:
             parser.add_short(flag.name, f"architecture.{flag.name}")
     parser.add_class_arguments(Optimisation, skip={"step"})
-    asked = step_followed(method)
+    asked = step_followed(method, before.get("step"))
     step = parser.chosen(words, "step", name_of(asked))
     parser.add_part("step", "steps", step, "which gradient the optimiser follows")
     if step == name_of(asked):
@@ -113,15 +164,16 @@ def _parser(method: str, words: Sequence[str]) -> Parser:
         )
         parser.add_flags([flag], "recovery.objective")
         parser.add_short(f"recovery.{name}", f"recovery.objective.{name}")
+    settings = before.get("objective", {})
     for flag in signature.flags:
-        _add_setting(parser, flag, words)
+        _add_setting(parser, replace(flag, default=settings.get(flag.name, flag.default)), words)
+    parser.set_known_defaults(dict(leaves(before)))
     return parser
 
 
 def _add_setting(parser: Parser, flag: Flag, words: Sequence[str]) -> None:
     """A setting of the objective; where it is a part, that part's settings, too."""
-    folder = next(iter(getattr(flag.type, "__metadata__", ())), None)
-    if folder is None:
+    if (folder := folder_of(flag)) is None:
         parser.add_flags([flag], "objective")
         if flag.name == UNLABELLED:
             parser.add_short(UNLABELLED, f"objective.{UNLABELLED}")

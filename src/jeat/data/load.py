@@ -178,8 +178,15 @@ def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
         for w in {str(w.message): w for w in caught}.values():
             warnings.warn_explicit(w.message, w.category, w.filename, w.lineno, source=w.source)
     said = [*dict.fromkeys(str(w.message) for w in caught if w.category is UserWarning)]
-    with whole_file(file) as part:
-        save_sealed(part, {"classes": read.classes, "warnings": said}, read.tensors())
+    try:
+        with whole_file(file) as part:
+            save_sealed(part, {"classes": read.classes, "warnings": said}, read.tensors())
+    except OSError as error:  # what was read is there all the same
+        warnings.warn(
+            f"{cache} cannot be written ({error.strerror or error}), so that {source} is decoded "
+            "anew each time: name another folder in JEAT_CACHE",
+            stacklevel=1,
+        )
     return read
 
 

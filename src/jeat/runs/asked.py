@@ -1,6 +1,6 @@
 """What a run is asked for, whole: every setting, one commit of the data, whole paths."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from jeat._support.checks import SettingError, check_kind, quoted
@@ -11,10 +11,11 @@ from jeat.nets import net_settings
 from jeat.objectives import complete
 from jeat.runs.folder import check_place, read_plan
 from jeat.runs.rollbacks import check_recovery
+from jeat.training.flags import flags_of
 from jeat.training.followed import step_followed
 from jeat.training.plan import Plan
 
-__all__ = ["check_run", "with_data"]
+__all__ = ["check_run", "usual", "with_data"]
 
 
 def with_data(plan: Plan, data: object) -> Plan:
@@ -25,7 +26,9 @@ def with_data(plan: Plan, data: object) -> Plan:
     return replace(plan, data=str(data) if isinstance(data, str | Path) else name_of_object(data))
 
 
-def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]:
+def check_run(
+    plan: Plan, out: str | Path, *, resume: bool, longer: bool = False
+) -> tuple[Plan, Path]:
     """What :func:`jeat.fit` refuses before it reads data; the plan with all settings, and ``out``.
 
     A data set of the hub without a commit is at its newest one, or that of the run to be resumed.
@@ -35,14 +38,20 @@ def check_run(plan: Plan, out: str | Path, *, resume: bool) -> tuple[Plan, Path]
     """
     check_kind("plan", plan, Plan)
     check_kind("resume", resume, bool)
+    check_kind("longer", longer, bool)
     if not isinstance(out, str | Path) or not str(out) or "\0" in str(out):
         raise SettingError(f"out must name a folder, got {quoted(out)}")
     check_not_home("out", out)
     out, plan = expanded(out), _completed(plan)
     begun = read_plan(out)["data"] if resume and (out / "run.json").is_file() else None
     plan = replace(plan, data=settled(plan.data, before=begun))
-    check_place(out, plan, resume)
+    check_place(out, plan, resume=resume, longer=longer)
     return plan, out
+
+
+def usual(plan: Plan) -> Plan:
+    """The plan of the same method and net that nothing else is said of, with all settings."""
+    return _completed(Plan(plan.method, net=flags_of(asdict(plan))["net"]))
 
 
 def _completed(plan: Plan) -> Plan:

@@ -2,7 +2,8 @@
 
 ::
 
-    OUT/run.json                       the plan, which data, and what it ran on
+    OUT/run.json                       the plan, which data, its command, and what it ran on
+    OUT/config.yaml                    the plan as flags of jeat train, for --config OUT
     OUT/log.jsonl                      one line a logged iteration
     OUT/rollbacks.jsonl                one line each time that it diverged and went back
     OUT/checkpoints/00000200/          the training's state; the last two are kept
@@ -13,7 +14,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,15 +22,15 @@ import torch
 from torch import nn
 
 from jeat._support import processes
-from jeat._support.files import rewritten
-from jeat._support.provenance import provenance
 from jeat._support.stop import stop_asked
 from jeat.data import Data, load_data
+from jeat.data.given import is_named
 from jeat.nets import in_bf16
 from jeat.nets.places import newest
 from jeat.runs.asked import check_run, with_data
 from jeat.runs.checkpoints import load_state
 from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
+from jeat.runs.record import note, recorded_epochs
 from jeat.runs.rollbacks import Rollback, changed, roll_back, rollbacks_of
 from jeat.runs.save import any_process, holds_net, save
 from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
@@ -69,11 +70,19 @@ class Run:
         """The same, as it is now."""
         return replace(self, past=rollbacks_of(self.out), newest=newest(self.out))
 
-    def is_finished(self) -> bool:
-        """Whether its last checkpoint is of the last iteration, and holds its net."""
-        total = self.plan.optimisation.iterations(len(self.data.train))
-        last = self.newest
-        return last is not None and int(last.name) >= total and holds_net(last)
+    def is_finished(self, epochs: float | None = None) -> bool:
+        """Whether its last checkpoint is that of all (or these) epochs, and holds its net."""
+        o = self.plan.optimisation
+        total = replace(o, epochs=epochs or o.epochs).iterations(len(self.data.train))
+        return self.newest is not None and int(self.newest.name) >= total and holds_net(self.newest)
+
+    def check_epochs(self) -> None:
+        """Refuse to raise the epochs of a run that is not finished."""
+        before = recorded_epochs(self.out)
+        if before not in (None, self.plan.optimisation.epochs) and not self.is_finished(before):
+            raise ValueError(
+                f"{self.out} is to be finished by its {before:g} epochs before they are raised"
+            )
 
     def begin(self, *, fresh: bool) -> Begun:
         """The training at its beginning, by the plan as it is after its rollbacks.
@@ -95,12 +104,13 @@ def fit(
     net: nn.Module | None = None,
     data: object = None,
     resume: bool = False,
+    longer: bool = False,
 ) -> Iterator[Log]:
     """Train by ``plan`` into the directory ``out``, yielding a log after each iteration.
 
     With ``data``, anything that :func:`jeat.load_data` takes, those are trained on in place of
-    ``plan.data``. Where they are no name, the record holds what they are and their digest alone:
-    they are given again to resume, and to measure.
+    ``plan.data``. Where they are no name, the record holds their digest alone: they are given again
+    to resume, and to measure.
 
     The first Ctrl-C or SIGTERM saves a checkpoint, then raises KeyboardInterrupt; a second Ctrl-C
     raises at once. With ``resume`` a run that was stopped, at whatever moment, goes on from its
@@ -109,6 +119,9 @@ def fit(
     ``plan.recovery`` changes, and says so in ``rollbacks.jsonl`` and in the next log. Torch's
     global generator is seeded by the plan.
 
+    With ``longer``, a finished run goes on by a plan of more epochs, at the learning rates of the
+    schedule of all of them; ``run.json`` notes it.
+
     Args:
         plan: what to train, on what, and how.
         out: folder of the run.
@@ -116,6 +129,7 @@ def fit(
             one takes images in [0, 1]. It is trained where it is; ``jeat.load(out, net=MODULE)``
             gives the net that was kept, an average where the plan keeps one.
         resume: whether a run in ``out`` goes on.
+        longer: whether it may do so by a plan of more epochs, if it is finished.
 
     Raises:
         FileExistsError: ``out`` holds something and ``resume`` is false.
@@ -126,11 +140,12 @@ def fit(
         OSError: ``out`` cannot be written, as when the disk is full; what was saved is kept.
         KeyboardInterrupt: stopped, and saved if it has a message.
     """
-    plan, out = check_run(with_net(with_data(plan, data), net), out, resume=resume)
+    plan, out = check_run(with_net(with_data(plan, data), net), out, resume=resume, longer=longer)
     held = None if net is None else given(net)
     images = load_data(plan.data if data is None else data)
     check_data(out, images)
     run = Run(out, plan, images, [], newest(out), held)
+    run.check_epochs()
     if run.is_finished():
         if leftovers(out) and processes.rank() == 0:
             with suppress(OSError), only_writer(out):  # a finished run may be read only
@@ -139,8 +154,9 @@ def fit(
     run = run.read_again()
     begun = run.begin(fresh=run.newest is None)
     with stop_asked() as asked, only_writer(out), explained_write_errors(out):
-        check_place(out, plan, resume)  # again: another process may have been faster
-        _write_record(run, begun)
+        # again: another process may have been faster
+        check_place(out, plan, resume=resume, longer=longer)
+        _note(run, begun)
         begun.training.accelerator.wait_for_everyone()
         now = run.read_again()
         if any_process(begun.training, (now.past, now.newest) != (run.past, run.newest)):
@@ -214,16 +230,11 @@ def _logs(run: Run, begun: Begun) -> Iterator[Log]:
     )
 
 
-def _write_record(run: Run, begun: Begun) -> None:
-    """``run.json``, where the run begins."""
-    if processes.rank() or (run.out / "run.json").exists():
-        return
-    # the folder before the record: a run that lost its checkpoints is refused
-    (run.out / "checkpoints").mkdir(exist_ok=True)
-    bf16 = begun.training.accelerator.mixed_precision == "bf16"
-    record = {
-        "plan": asdict(run.plan), "data_sha256": run.data.digest(),
-        "precision": "bf16" if bf16 else "fp32",
-    }  # fmt: skip
-    record |= provenance()
-    rewritten(run.out / "run.json", json.dumps(record, indent=1))
+def _note(run: Run, begun: Begun) -> None:
+    """What the run is, in its folder."""
+    if processes.rank() == 0:
+        bf16 = begun.training.accelerator.mixed_precision == "bf16"
+        made = {"data_sha256": run.data.digest(), "precision": "bf16" if bf16 else "fp32"}
+        named = run.net is None and not is_named(run.plan.data)
+        at = 0 if run.newest is None else int(run.newest.name)
+        note(run.out, run.plan, made, at=at, named=named)

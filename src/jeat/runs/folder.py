@@ -18,6 +18,7 @@ from jeat._support.files import UNSUPPORTED, say_unsupported, system_number
 from jeat._support.words import parted
 from jeat.data import Data
 from jeat.nets import digest
+from jeat.training.flags import leaves
 from jeat.training.plan import Plan
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 _LOCK = ".lock"
+_EPOCHS = "optimisation.epochs"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -54,8 +56,10 @@ def read_plan(out: str | Path) -> dict[str, Any]:
 
 
 @plainly()
-def check_place(out: Path, plan: Plan, resume: bool) -> None:
+def check_place(out: Path, plan: Plan, *, resume: bool, longer: bool) -> None:
     """Refuse a folder that holds something else than the run to be resumed.
+
+    Where it goes on for ``longer``, more epochs are no other settings.
 
     Raises:
         FileExistsError, FileNotFoundError, ValueError: it does.
@@ -71,9 +75,11 @@ def check_place(out: Path, plan: Plan, resume: bool) -> None:
     if not resume:
         raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
-    old, new = _leaves(old), _leaves(new)
+    old, new = dict(leaves(old)), dict(leaves(new))
     if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):
         new["init"] = old["init"]
+    if longer and new[_EPOCHS] > old.get(_EPOCHS, new[_EPOCHS]):
+        new[_EPOCHS] = old[_EPOCHS]
     named = [k for k in new if not k.startswith("recovery.") and old.get(k, new[k]) != new[k]]
     named += [k for k in old.keys() - new.keys() if k.startswith(("objective.", "architecture."))]
     if changed := [f"{k} {old.get(k)}, now {new.get(k)}" for k in named]:
@@ -96,15 +102,6 @@ def _same_net(old: str, new: str) -> bool:
     (was, how), (now, how_now) = parted(old), parted(new)
     same = how == how_now and Path(now).exists()
     return not Path(was).exists() or (same and digest(old) == digest(new))
-
-
-def _leaves(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by dotted name."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        nested = isinstance(value, dict) and "name" not in value  # a part is one setting
-        flat |= _leaves(value, f"{above}{name}.") if nested else {f"{above}{name}": value}
-    return flat
 
 
 @contextmanager

@@ -1,16 +1,22 @@
 """scikit-learn's 1,797 handwritten digits of 8 x 8 pixels, which come with it."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 from jeat._support.reading import Reading
 from jeat.data.images import Data, from_arrays
 
-__all__ = ["read", "reads"]
+__all__ = ["key", "read", "reads"]
 
 
 def reads(source: str, path: Path) -> bool:
     """Whether the source is ``"digits"``."""
     return source == "digits"
+
+
+def key(source: str, path: Path) -> str:
+    """The digits of this version of scikit-learn, whose import takes longer than reading them."""
+    return f"{source} of scikit-learn {version('scikit-learn')}"
 
 
 def read(source: str, path: Path, how: Reading) -> Data:
