@@ -45,9 +45,10 @@ INSIDE = {
         "unsaved", "begin", "loop",
     ],
     "runs": [
-        "folder", "checkpoints", "buffer", "rollbacks", "asked", "record", "sweep", "save", "fit",
+        "folder", "checkpoints", "buffer", "log", "rollbacks", "asked", "record", "sweep", "save",
+        "fit",
     ],
-    "jobs": ["sample", "inputs", "drawing", "needs", "measurement"],
+    "jobs": ["sample", "inputs", "drawing", "needs", "measurement", "comparing"],
     "report": ["summary", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",

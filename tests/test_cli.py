@@ -31,7 +31,17 @@ from jeat.samplers import Uniform
 
 from .conftest import DIGITS
 
-COMMANDS = ["attack", "curve", "landscape", "list", "measure", "reproduce", "sample", "train"]
+COMMANDS = [
+    "attack",
+    "compare",
+    "curve",
+    "landscape",
+    "list",
+    "measure",
+    "reproduce",
+    "sample",
+    "train",
+]
 SUITES = ["digits", "cifar10", "cifar10-cpu", "cifar100", "cifar100-cpu"]
 METHODS = ["at", "jeat", "jem", "noise", "normal", "prejeat"]
 TINY = ["--net", "convnet-4", "--epochs", "0.3", "--evaluate_images", "20"]

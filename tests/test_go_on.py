@@ -55,7 +55,7 @@ def test_a_plan_is_what_its_file_its_command_and_its_record_say(method, tmp_path
     record, file = asdict(plan), tmp_path / "any.yaml"
     file.write_text(config_of(record))
     assert alike(asked([method, "--config", str(file), "--out", "nowhere"])) == alike(plan)
-    command = command_of(record, asdict(usual(plan)), "nowhere")
+    command = command_of(record, asdict(usual(method, plan.net)), "nowhere")
     assert alike(asked(shlex.split(command)[2:])) == alike(plan)
     (tmp_path / "run.json").write_text(json.dumps({"plan": record}))
     assert alike(asked(["--config", str(tmp_path), "--out", "nowhere"])) == alike(plan)
@@ -112,7 +112,7 @@ def test_a_finished_run_goes_on_for_longer_as_exactly_as_any(tmp_path):
     assert record["plan"]["optimisation"]["epochs"] == 2
     first_command, longer = record["command"].split(" && ")
     assert asked(shlex.split(first_command)[2:]).optimisation.epochs == before["epochs"]
-    assert shlex.split(longer)[1:] == [*words, "--epochs", "2.0"]
+    assert shlex.split(longer)[1:] == [*words, "--epochs", "2"]
     assert int(newest(tmp_path / "two").name) == 22
     rate = [row["lr"] for row in figures(tmp_path / "two") if row["iteration"] == first + 1]
     assert rate == [] or rate[0] > 0

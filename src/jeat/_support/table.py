@@ -1,18 +1,22 @@
-"""Tables in Markdown."""
+"""Tables in Markdown, CSV and LaTeX."""
 
+import csv
+import io
+import re
 from collections.abc import Mapping, Sequence
 
-__all__ = ["table"]
+__all__ = ["in_csv", "in_latex", "table"]
+
+_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "±": r"$\pm$", "<": r"$<$", ">": r"$>$",
+}  # fmt: skip
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """One line a row, one column a key of the first row; floats with three decimals."""
-    keys = list(rows[0])
-    cells = [
-        [_cell(key) for key in keys],
-        *([_cell(row.get(key, "")) for key in keys] for row in rows),
-    ]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(keys))]
+    """One line a row, one column a key; floats with three decimals."""
+    cells = [[_cell(value).replace("|", "\\|") for value in line] for line in _lines(rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     lines = [
         "| " + " | ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)) + " |"
         for line in cells
@@ -20,6 +24,31 @@ def table(rows: Sequence[Mapping[str, object]]) -> str:
     return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
 
 
+def in_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """The same as comma-separated values."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(_lines(rows))
+    return text.getvalue().rstrip("\n")
+
+
+def in_latex(rows: Sequence[Mapping[str, object]]) -> str:
+    """The same as a tabular of LaTeX's package booktabs."""
+    head, *body = [
+        " & ".join(re.sub(r"[\\&%$#_{}~^±<>]", lambda c: _SPECIAL[c[0]], _cell(v)) for v in line)
+        for line in _lines(rows)
+    ]
+    lines = [rf"{line} \\" for line in body]
+    begin = rf"\begin{{tabular}}{{{'l' * len(_lines(rows)[0])}}}"
+    return "\n".join([
+        begin, r"\toprule", rf"{head} \\", r"\midrule", *lines, r"\bottomrule", r"\end{tabular}"
+    ])  # fmt: skip
+
+
+def _lines(rows: Sequence[Mapping[str, object]]) -> list[list[object]]:
+    """The keys of all rows, then the values of each."""
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    return [[*keys], *([row.get(key, "") for key in keys] for row in rows)]
+
+
 def _cell(value: object) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|")
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

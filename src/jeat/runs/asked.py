@@ -1,6 +1,6 @@
 """What a run is asked for, whole: every setting, one commit of the data, whole paths."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from jeat._support.checks import SettingError, check_kind, quoted
@@ -11,7 +11,6 @@ from jeat.nets import net_settings
 from jeat.objectives import complete
 from jeat.runs.folder import check_place, read_plan
 from jeat.runs.rollbacks import check_recovery
-from jeat.training.flags import flags_of
 from jeat.training.followed import step_followed
 from jeat.training.plan import Plan
 
@@ -49,9 +48,9 @@ def check_run(
     return plan, out
 
 
-def usual(plan: Plan) -> Plan:
-    """The plan of the same method and net that nothing else is said of, with all settings."""
-    return _completed(Plan(plan.method, net=flags_of(asdict(plan))["net"]))
+def usual(method: str, net: str) -> Plan:
+    """The plan of a method and a net that nothing else is said of, with all settings."""
+    return _completed(Plan(method, net=net))
 
 
 def _completed(plan: Plan) -> Plan:

@@ -3,7 +3,7 @@
 import errno
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +22,7 @@ from jeat.training.flags import leaves
 from jeat.training.plan import Plan
 
 __all__ = [
-    "check_data", "check_place", "explained_write_errors", "only_writer", "read_plan"
+    "as_now", "check_data", "check_place", "explained_write_errors", "only_writer", "read_plan"
 ]  # fmt: skip
 
 _LOCK = ".lock"
@@ -45,14 +45,20 @@ def read_plan(out: str | Path) -> dict[str, Any]:
     try:
         plan = dict(json.loads(file.read_text())["plan"])
         plan["method"], plan["data"], plan["net"], plan["objective"], plan["optimisation"]["lr"]
-        for short in ("norm", "activation", "std"):  # as version 0.1.0 wrote a net's settings
-            if short in plan:
-                plan.setdefault("architecture", {})[short] = plan.pop(short)
+        plan = as_now(plan)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"{file} is damaged ({type(error).__name__}: {error}); begin anew elsewhere"
         ) from error
     return plan
+
+
+def as_now(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A recorded plan as it is recorded now: version 0.1.0 wrote a net's settings beside others."""
+    short = ("norm", "activation", "std")
+    own = {k: v for k, v in plan.items() if k in short}
+    others = {k: v for k, v in plan.items() if k not in short}
+    return others | {"architecture": own | others.get("architecture", {})}
 
 
 @plainly()

@@ -9,7 +9,8 @@ from typing import Any
 from jeat._support.files import rewritten
 from jeat._support.provenance import provenance
 from jeat.runs.asked import usual
-from jeat.training.flags import command_of, config_of, longer_command
+from jeat.runs.log import rows
+from jeat.training.flags import command_of, config_of, flags_of, longer_command
 from jeat.training.plan import Plan
 
 __all__ = ["note", "reached", "recorded_epochs"]
@@ -35,7 +36,7 @@ def note(out: Path, plan: Plan, made: Mapping[str, Any], *, at: int, named: bool
         (out / "checkpoints").mkdir(exist_ok=True)
         record = {"plan": settings, **made, **provenance()}
         if named:
-            record["command"] = command_of(settings, asdict(usual(plan)), str(out))
+            record["command"] = command_of(settings, _usual(settings), str(out))
         rewritten(out / _RECORD, json.dumps(record, indent=1))
     elif before != plan.optimisation.epochs:
         record = json.loads((out / _RECORD).read_text()) | {"plan": settings}
@@ -45,6 +46,11 @@ def note(out: Path, plan: Plan, made: Mapping[str, Any], *, at: int, named: bool
         rewritten(out / _RECORD, json.dumps(record, indent=1))
     if named and (before != plan.optimisation.epochs or not (out / _CONFIG).exists()):
         rewritten(out / _CONFIG, config_of(settings))
+
+
+def _usual(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan of the same method and net that nothing else is said of."""
+    return asdict(usual(settings["method"], flags_of(settings)["net"]))
 
 
 def recorded_epochs(out: Path) -> float | None:
@@ -58,8 +64,7 @@ def recorded_epochs(out: Path) -> float | None:
 
 def reached(out: Path) -> str:
     """The accuracies of a run's last evaluation, in words; "" where there was none."""
-    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    last = next((row for row in reversed(log) if "test_accuracy" in row), None)
+    last = next((row for row in reversed(rows(out)) if "test_accuracy" in row), None)
     if last is None:
         return ""
     plan = json.loads((out / _RECORD).read_text())["plan"]

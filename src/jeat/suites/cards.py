@@ -11,8 +11,9 @@ from jeat._support.plugins import constant_of
 from jeat._support.reading import reading_of
 from jeat.nets import load, save_net, spec_of
 from jeat.report import table
+from jeat.runs.log import minutes
 from jeat.samplers import Chain
-from jeat.suites.records import measured_in, minutes, records
+from jeat.suites.records import measured_in, records
 from jeat.suites.suite import JUDGE, Suite, runs
 from jeat.training.plan import Plan
 

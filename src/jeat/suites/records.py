@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from jeat.runs.log import minutes, rows
 from jeat.suites.ended import why_diverged
 from jeat.suites.suite import JUDGE, Suite, drawings, measurements, runs
 
-__all__ = ["divergences", "logged", "measured_in", "minutes", "records"]
+__all__ = ["divergences", "logged", "measured_in", "records"]
 
 
 def measured_in(suite: Suite, out: Path, *, seeds: int) -> dict[Path, dict[str, Any]]:
@@ -84,7 +84,7 @@ def logged(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
             continue
         o, changes = plan.optimisation, dict[str, list[float]]()
         figures = {"minutes": (minutes(out / name), 0)}  # value, and images that it is of
-        for line in map(json.loads, log.read_text().splitlines()):
+        for line in rows(out / name):
             for column, value in line.items():
                 if column.startswith("delta_") and not column.endswith("_std"):
                     changes.setdefault(column, []).append(value)
@@ -105,10 +105,3 @@ def logged(suite: Suite, out: Path, *, seeds: int) -> list[dict[str, Any]]:
             for column, (value, images) in figures.items()
         ]
     return found
-
-
-def minutes(run: Path) -> float:
-    """How long a run trained, in all its sittings: the log counts seconds anew in each."""
-    log = (run / "log.jsonl").read_text().splitlines()
-    seconds: list[float] = [*(json.loads(line)["seconds"] for line in log), 0.0]
-    return sum(a for a, b in pairwise(seconds) if b < a) / 60

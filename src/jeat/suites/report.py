@@ -8,8 +8,9 @@ from typing import Any
 
 from jeat.metrics import signs_of_masking
 from jeat.report import Summary, markdown, ordering, page, summarise, write_csv
+from jeat.runs.log import minutes
 from jeat.suites.ended import why_diverged
-from jeat.suites.records import divergences, logged, measured_in, minutes, records
+from jeat.suites.records import divergences, logged, measured_in, records
 from jeat.suites.suite import Suite, runs
 
 __all__ = ["write"]

@@ -24,7 +24,8 @@ def flags_of(plan: Mapping[str, Any]) -> dict[str, Any]:
     if made and holder_of(name_of(made)):
         others["net"] = name_of(made)
     found: dict[str, Any] = json.loads(json.dumps(others | plan["optimisation"]))
-    found["step"] = _whole("steps", found["step"])
+    if step := found.get("step"):
+        found["step"] = _whole("steps", step)
     for setting in signature_of("objectives", plan["method"], "method").flags:
         if (folder := folder_of(setting)) and setting.name in found["objective"]:
             found["objective"][setting.name] = _whole(folder, found["objective"][setting.name])

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from jeat.figures import accuracy_curves, tradeoff
-from jeat.recipes.paper.shown import Shown, log_of
+from jeat.recipes.paper.shown import Shown
 from jeat.report import Figure
+from jeat.runs.log import rows
 
 __all__ = ["CURVE", "course", "curves"]
 
@@ -39,7 +40,7 @@ def course(s: Shown) -> Figure | None:
     """Trainings that were looked at as they went, beside all nets, where both were measured."""
     courses = {}
     for m in s.methods:
-        log = log_of(s.runs / m) if (s.runs / m / "log.jsonl").exists() else []
+        log = rows(s.runs / m)
         seen = [(row["test_accuracy"], row["test_robust_accuracy"]) for row in log if _SEEN in row]
         if len(seen) > 1:
             courses[f"{m}, by epoch"] = seen

@@ -13,8 +13,9 @@ from jeat.jobs.drawing import load_images
 from jeat.jobs.inputs import net_of
 from jeat.metrics import energy_on_plane, nearest, plane
 from jeat.recipes.paper.accuracies import course, curves
-from jeat.recipes.paper.shown import Shown, log_of
+from jeat.recipes.paper.shown import Shown
 from jeat.report import Figure
+from jeat.runs.log import rows
 
 __all__ = ["FIGURES"]
 
@@ -65,7 +66,7 @@ def _on_a_plane(s: Shown) -> tuple[dict[str, Tensor], str]:
 
 def fig3(s: Shown) -> Figure | None:
     """What attack and optimiser step do to the energies."""
-    logs = {m: log_of(s.runs / m) for m in ("at", "jeat") if m in s.methods}
+    logs = {m: rows(s.runs / m) for m in ("at", "jeat") if m in s.methods}
     if not logs:
         return None
     return s.keep(

@@ -1,6 +1,5 @@
 """What the pictures of a suite are drawn from: its first seed."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from jeat.report import Figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
-__all__ = ["Shown", "log_of"]
+__all__ = ["Shown"]
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,3 @@ class Shown:
             return Figure(title, caption, file, "images")
         picture.savefig(file, dpi=100)
         return Figure(title, caption, file, "plot")
-
-
-def log_of(run: Path) -> list[dict[str, float]]:
-    """The lines of a run's log."""
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]

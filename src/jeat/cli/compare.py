@@ -1,0 +1,124 @@
+"""compare runs: the settings that differ, and what they reached, over seeds
+
+    jeat compare RUN [RUN ...] [--figures NAME ...] [--out TABLE.csv]
+
+A RUN may be a net, too: a checkpoint, or the name of a shipped one. Runs that differ in their seed
+only are one row, with mean and sample standard deviation. Figures are those of a run's log, and
+FILE.FIGURE of each FILE.json that jeat measure --out wrote into its folder; * stands for any.
+
+TABLE may be .md or .tex, which hold what is printed, or .csv: a line a run, with all digits.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jeat._support.checks import plain
+from jeat.cli._flags import short_names
+from jeat.cli._parser import Parser
+
+if TYPE_CHECKING:
+    from jeat.jobs.comparing import Group
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Print a table, and write it."""
+    parser = _parser()
+    args = parser.parse(words)
+    suffix = "" if args.out is None else "." + args.out.rpartition(".")[2].lower()
+    if suffix not in ("", ".csv", ".md", ".tex"):
+        parser.error(f"--out must be a .csv, .md or .tex file, got {args.out!r}")
+    parser.check_file(args.out, suffix, *args.runs)
+
+    from jeat._support.files import whole_file
+    from jeat.jobs.comparing import USUAL, compare, compared
+    from jeat.report import in_csv, in_latex, table
+
+    groups = compare([compared(name) for name in args.runs], args.figures or USUAL)
+    shown = _rows(groups, dict(zip(args.runs, _short(args.runs), strict=True)))
+    print(table(shown))
+    if any(len(group.names) > 1 for group in groups):
+        print("\nmean ± sample standard deviation of runs that differ in their seed only")
+    if args.out is not None:
+        texts = {".csv": lambda: in_csv(_by_run(groups)), ".md": lambda: table(shown)}
+        with whole_file(args.out) as part:
+            part.write_text(texts.get(suffix, lambda: in_latex(shown))() + "\n")
+        print(plain(f"{args.out} holds the table"))
+    return 0
+
+
+def _rows(groups: "Sequence[Group]", names: dict[str, str]) -> list[dict[str, str]]:
+    """A row a setting that differs, then one a figure; a column a group of runs."""
+    settings = list(dict.fromkeys(k for group in groups for k in group.settings))
+    figures = list(dict.fromkeys(k for group in groups for k in group.cells))
+    rows: list[dict[str, str]] = [{"": label} for label in [*_labels(settings), *figures]]
+    for group in groups:
+        first, *more = (names[name] for name in group.names)
+        head = plain(f"{first} and {len(more)} more" if more else first)
+        cells = [
+            *(_word(group.settings.get(k, "")) for k in settings),
+            *(_figure(group, k) for k in figures),
+        ]
+        for row, cell in zip(rows, cells, strict=True):
+            row[head] = plain(cell)
+    return rows
+
+
+def _figure(group: "Group", name: str) -> str:
+    """A figure of a group, and of how many of its runs where some lack it."""
+    if (cell := group.cells.get(name)) is None:
+        return ""
+    of, have = len(group.names), len(cell.values)
+    return str(cell) if have == of else f"{cell} ({have} of {of})"
+
+
+def _by_run(groups: "Sequence[Group]") -> list[dict[str, object]]:
+    """A row a run: its settings that differ, its seed and its figures."""
+    settings = list(dict.fromkeys(k for group in groups for k in group.settings))
+    figures = list(dict.fromkeys(k for group in groups for k in group.cells))
+    return [
+        {"run": name, "seed": group.seeds[i]}
+        | {k: _word(group.settings.get(k, "")) for k in settings}
+        | {k: repr(v.values[i]) for k in figures if (v := group.cells.get(k)) and i in v.values}
+        for group in groups
+        for i, name in enumerate(group.names)
+    ]
+
+
+def _short(runs: Sequence[str]) -> list[str]:
+    """Names of runs without the folders that all of them lie in."""
+    names = short_names(runs)
+    paths = [run for run in runs if Path(run).exists()]
+    if names != runs or len(paths) < 2:
+        return names
+    above = os.path.commonpath([Path(run).absolute() for run in paths])
+    return [os.path.relpath(run, above) if run in paths else run for run in runs]
+
+
+def _labels(settings: Sequence[str]) -> list[str]:
+    """The last words of the settings' names; whole names where two would be alike."""
+    last = [k.rpartition(".")[2] for k in settings]
+    return [v if last.count(v) == 1 else k for k, v in zip(settings, last, strict=True)]
+
+
+def _word(value: Any) -> str:
+    """A setting in a table; of a run that another begins from, its method."""
+    if isinstance(value, dict):
+        return str(value.get("method") or value.get("name"))
+    return "null" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _parser() -> Parser:
+    parser = Parser("jeat compare", __doc__)
+    parser.add_argument("runs", type=str, nargs="+", help="run directories, or nets")
+    parser.add_argument(
+        "--figures", type=str, nargs="+", default=None,
+        help="what to show; accuracies on test images, minutes and rollbacks where nothing is said",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="write the table, as .csv, .md or .tex"
+    )
+    return parser
