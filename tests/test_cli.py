@@ -38,6 +38,7 @@ COMMANDS = [
     "landscape",
     "list",
     "measure",
+    "plot",
     "reproduce",
     "sample",
     "train",

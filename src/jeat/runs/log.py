@@ -1,11 +1,12 @@
 """The log of a run, as it was written: ``log.jsonl``."""
 
 import json
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-__all__ = ["minutes", "rows"]
+__all__ = ["finished", "minutes", "rows"]
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
@@ -27,3 +28,11 @@ def minutes(run: Path) -> float:
     """How long a run trained, in all its sittings: the log counts seconds anew in each."""
     seconds: list[float] = [*(row["seconds"] for row in rows(run)), 0.0]
     return sum(a for a, b in pairwise(seconds) if b < a) / 60
+
+
+def finished(log: Sequence[Mapping[str, Any]], epochs: float) -> bool:
+    """Whether a log reaches the end of a run of so many epochs, whose last iteration is in it."""
+    if not log:
+        return False
+    last = log[-1]
+    return bool(last["iteration"] >= max(1, round(epochs * last["iteration"] / last["epoch"])))
