@@ -33,6 +33,7 @@ from .conftest import DIGITS
 
 COMMANDS = [
     "attack",
+    "cite",
     "compare",
     "curve",
     "landscape",

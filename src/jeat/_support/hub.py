@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 
-__all__ = ["HubData", "hub_data", "misnamed", "newest_commit", "pinned"]
+__all__ = ["SHORT_NAMES", "HubData", "hub_data", "misnamed", "newest_commit", "pinned"]
 
 # what the suites, the README and short names name without a commit
 _KNOWN = {
@@ -22,6 +22,7 @@ _SHORT = {
     "cifar100": "uoft-cs/cifar100",
     "svhn": "ufldl-stanford/svhn:cropped_digits",
 }
+SHORT_NAMES = (*_SHORT,)
 _NAME = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?:@([0-9a-f]{40}))?")
 _DATA = re.compile(r"(\w[\w.-]*/\w[\w.-]*)(?::(\w[\w.-]*))?(?:@([0-9a-f]{40}))?")
 

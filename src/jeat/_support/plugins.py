@@ -18,6 +18,7 @@ from jeat._support.brought import KINDS, Brought, brought, look_here
 from jeat._support.checks import SettingError, check_not_made, quoted
 from jeat._support.files import expanded
 from jeat._support.source import assigned, defines, literal
+from jeat._support.words import unknown
 
 __all__ = [
     "NAMED", "Part", "Place", "brought_parts", "check_named_by_file", "constant_of", "find",
@@ -95,10 +96,7 @@ def locate(folder: str, name: str, what: str) -> Place:
             return _outside(theirs[name].value, f"{what} {name!r} of {theirs[name].package},")
         if twins := [b for b in brought() if (b.folder, b.name) == (folder, name)]:
             raise SettingError(f"{what} {name!r} of {twins[0].package}: {trouble_of(twins[0])}")
-        raise SettingError(
-            f"unknown {what} {name!r}: {what}s are {', '.join([*known, *theirs])}, or "
-            "package.module:Name"
-        )
+        raise SettingError(unknown(what, name, [*known, *theirs], also="or package.module:Name"))
     file = PACKAGE / folder / f"{name}.py"
     exports = assigned(file, "__all__")
     own = _MARKS.get(folder) or (ast.literal_eval(exports)[0] if exports else name)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
 
-__all__ = ["flags", "is_decimal", "is_digits", "joined", "near", "parted"]
+__all__ = ["flags", "is_decimal", "is_digits", "joined", "near", "no_class", "parted", "unknown"]
 
 _ARCH = "arch"
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -44,6 +44,19 @@ def near(word: str, among: Iterable[str]) -> str:
     """``": did you mean images?"`` of what is near to a word; "" where nothing is."""
     found = get_close_matches(word, list(among), 1)
     return f": did you mean {found[0]}?" if found else ""
+
+
+def unknown(what: str, name: str, among: Iterable[str], *, also: str = "") -> str:
+    """``unknown method 'jaet': did you mean jeat? methods are at, jeat, ...``"""
+    known = list(among)
+    listed = ", ".join([*known, also] if also else known)
+    return f"unknown {what} {quoted(name)}{near(name, known) or ':'} {what}s are {listed}"
+
+
+def no_class(name: str, classes: Iterable[str]) -> str:
+    """``no class 'shp': did you mean ship? classes are airplane, ship, ...``"""
+    known = list(classes)
+    return f"no class {name!r}{near(name, known) or ':'} classes are {', '.join(known)}"
 
 
 def joined(name: str, said: dict[str, Any]) -> str:

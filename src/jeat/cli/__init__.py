@@ -16,6 +16,7 @@ from jeat._support import processes
 from jeat._support.checks import SettingError, plain
 from jeat._support.own_code import import_plugins, place_in_own_code
 from jeat._support.plugins import known_parts
+from jeat._support.words import unknown
 from jeat.cli._environment import prepare
 from jeat.cli._memory import keep_memory
 from jeat.cli._show import shown_warnings
@@ -56,7 +57,7 @@ def _run(words: Sequence[str]) -> int:
         print(f"jeat {import_module('jeat').__version__}")
         return 0
     if words[0] not in commands:
-        return _fail(f"unknown command {words[0]!r}: commands are {', '.join(commands)}", 2)
+        return _fail(unknown("command", words[0], commands), 2)
     keep_memory()
     prepare()
     try:

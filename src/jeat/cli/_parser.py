@@ -71,11 +71,9 @@ class Parser(jsonargparse.ArgumentParser):
 
     def set_known_defaults(self, values: Mapping[str, Any]) -> None:
         """Set the defaults of those flags that there are, but for parts and their settings."""
-        known = self.get_defaults()
-        plain = (jsonargparse.Namespace, dict)
-        self.set_defaults({
-            k: v for k, v in values.items() if k in known and not isinstance(known[k] or v, plain)
-        })  # fmt: skip
+        known, parts = self.get_defaults(), (jsonargparse.Namespace, dict)
+        plain = {k: v for k, v in values.items() if not isinstance(known.get(k) or v, parts)}
+        self.set_defaults({k: v for k, v in plain.items() if k in known})
 
     def chosen(self, words: Sequence[str], name: str, default: str) -> str:
         """What the words of a command, or its YAML file, give for ``--NAME``; else ``default``.
@@ -222,7 +220,9 @@ class Parser(jsonargparse.ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""
         if processes.first_failure():
-            said = plain(self._shortened(readable(" ".join(message.split()))))[:_LONGEST]
+            known = [option for action in self._actions for option in action.option_strings]
+            said = readable(" ".join(message.split()), [*known, *(f"--{k}" for k in self._long)])
+            said = plain(self._shortened(said))[:_LONGEST]
             print(f"{plain(self.prog)}: {said}; see {plain(self.prog)} --help", file=sys.stderr)
         sys.exit(2)
 

@@ -1,6 +1,9 @@
 """What jsonargparse says of a wrong value, in our words."""
 
 import re
+from collections.abc import Sequence
+
+from jeat._support.words import near
 
 __all__ = ["readable"]
 
@@ -12,8 +15,10 @@ _KINDS = {"int": "a whole number", "float": "a finite number", "bool": "true or 
           "str": "text", "NoneType": "null", "list": "a list"}  # fmt: skip
 
 
-def readable(message: str) -> str:
-    """jsonargparse's words about a value of a wrong kind, or a config of none, in ours."""
+def readable(message: str, flags: Sequence[str] = ()) -> str:
+    """jsonargparse's words about a wrong value, config or flag, in ours; ``flags`` are known."""
+    if unknown := re.match(r"[Uu]nrecognized arguments: (--[\w.-]+)", message):
+        return message + near(unknown[1].replace("-", "_").replace("__", "--", 1), flags)
     if key := re.fullmatch(r"Unexpected config: ([\w.-]+):", message):
         return f"--{key[1]} must not be null"
     if message.startswith("Unexpected config"):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
+from jeat._support.words import no_class
 from jeat.cli._flags import add_arch, add_nets, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
@@ -117,7 +118,7 @@ def _index(data: "Data", kind: str | None, index: int) -> int:
         ValueError: no such class or image.
     """
     if kind is not None and kind not in data.classes:
-        raise ValueError(f"no class {kind!r}: classes are {', '.join(data.classes)}")
+        raise ValueError(no_class(kind, data.classes))
     y = data.test.y
     known = [i for i in range(len(y)) if kind is None or data.classes[int(y[i])] == kind]
     if not 0 <= index < len(known):

@@ -46,6 +46,9 @@ class Images:
     def __len__(self) -> int:
         return len(self.y)
 
+    def __repr__(self) -> str:
+        return f"{len(self)} images {'x'.join(map(str, self.x.shape[1:]))}"
+
     def to(self, device: torch.device) -> "Images":
         """The same images on another device."""
         return Images(self.x.to(device), self.y.to(device))
@@ -67,6 +70,9 @@ class Data:
     train: Images
     test: Images
     classes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"{len(self.train)} + {self.test!r}, {len(self.classes)} classes"
 
     @property
     def shape(self) -> tuple[int, int, int]:

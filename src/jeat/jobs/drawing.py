@@ -15,7 +15,7 @@ from jeat._support.files import whole_file
 from jeat._support.plugins import Part
 from jeat._support.sealed import load_sealed, save_sealed
 from jeat._support.tensors import check_pixels
-from jeat._support.words import flags
+from jeat._support.words import flags, no_class
 from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
@@ -102,7 +102,7 @@ def check_ready(d: Drawing, data: Data) -> None:
     if d.number < 1:
         raise SettingError(f"--number must be at least 1, got {d.number}")
     if unknown := [name for name in d.classes if name not in data.classes]:
-        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(data.classes)}")
+        raise ValueError(no_class(unknown[0], data.classes))
     check_energy(d.energy, d.w_marginal)
     sampler = sampler_for(nn.Identity(), **d.chain)
     sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
@@ -131,7 +131,7 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     spec = spec_of(net)
     names = d.classes or spec.classes
     if unknown := [name for name in names if name not in spec.classes]:
-        raise ValueError(f"no class {unknown[0]!r}: classes are {', '.join(spec.classes)}")
+        raise ValueError(no_class(unknown[0], spec.classes))
     seed_all(d.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names])
     labels = labels.repeat_interleave(d.number)

@@ -8,6 +8,7 @@ from jeat._support.checks import quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
 from jeat._support.shipped import shipped
+from jeat._support.words import near
 
 __all__ = ["checkpoint_of", "checkpoints", "file_of", "hub_name", "newest", "shipped"]
 
@@ -40,7 +41,8 @@ def file_of(name_or_path: str | Path) -> Path:
     if hub and not path.parent.exists():  # else a misspelt path
         return _of_hub(*hub)
     names = ", ".join(shipped()) or "none"
-    raise FileNotFoundError(f"no net at {name_or_path}; shipped nets: {names}")
+    hint = near(str(name_or_path), shipped()) or ";"
+    raise FileNotFoundError(f"no net at {name_or_path}{hint} shipped nets: {names}")
 
 
 def hub_name(name: str) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 
 from jeat._support.checks import quoted
 from jeat._support.files import expanded, stamp
-from jeat._support.hub import hub_data
+from jeat._support.hub import SHORT_NAMES, hub_data
 from jeat._support.kinds import kind_of
 from jeat._support.reading import Reading
+from jeat._support.words import near
 from jeat.data.columns import named
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import splits_of
@@ -45,7 +46,8 @@ def key(source: str, path: Path) -> str:
     if not path.exists():
         hub = hub_data(source)
         if hub is None or hub.commit is None:
-            raise FileNotFoundError(f"no data at {source}: {SOURCES}")
+            hint = near(source, SHORT_NAMES) or ":"
+            raise FileNotFoundError(f"no data at {source}{hint} {SOURCES}")
         return f"hub {hub.name} {hub.commit}" + f" {config}" * bool(config)
     if (path / "run.json").exists():
         raise ValueError(f"{source} is a run directory and no data set: {SOURCES}")

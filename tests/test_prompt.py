@@ -1,0 +1,76 @@
+"""What one sees at the prompt: what there is, in short, what was meant, and what to cite."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import jeat
+from jeat.cli import main
+from jeat.data import Images
+
+from .conftest import DIGITS
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_dir_shows_what_there_is():
+    assert dir(jeat) == sorted(jeat.__all__)
+    assert all(hasattr(jeat, name) for name in dir(jeat))
+
+
+def test_data_are_shown_in_short():
+    assert repr(DIGITS) == "1437 + 360 images 1x8x8, 10 classes"
+    assert repr(Images(DIGITS.test.x[:3], DIGITS.test.y[:3])) == "3 images 1x8x8"
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("trian at", "train"),
+        ("train jaet --out new", "jeat"),
+        ("train at --out new --epohcs 3", "--epochs"),
+        ("train at --out new --objective.rato 3", "--objective.ratio"),
+        ("train at --out new --net convnt-4", "convnet"),
+        ("train at --out new --data cifer10", "cifar10"),
+        ("train at --out new --start gausian", "gaussian"),
+        ("reproduce digit --out new", "digits"),
+        ("sample cifar10-jaet new.png", "cifar10-jeat"),
+        ("sample cifar10-jeat new.png --class shp", "ship"),
+        ("sample cifar10-jeat new.png --step-sze 3", "--step_size"),
+        ("measure cifar10-jeat --metrics acuracy", "accuracy"),
+    ],
+)
+def test_a_misspelt_name_is_said_with_what_is_near(words, meant, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JEAT_DATA", "")
+    try:
+        code = main(words.split())
+    except SystemExit as left:
+        code = left.code
+    assert code in (1, 2)
+    err = capsys.readouterr().err
+    assert f": did you mean {meant}?" in err
+    assert err.count("\n") == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_what_is_like_nothing_has_no_hint(capsys):
+    assert main(["xyzzy"]) == 2
+    assert "unknown command 'xyzzy': commands are attack, " in capsys.readouterr().err
+
+
+def test_all_places_cite_the_same(capsys):
+    assert main(["cite"]) == 0
+    printed = capsys.readouterr().out
+    (shown,) = re.findall(r"```bibtex\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert printed.startswith(shown)
+    assert f"version = {{{jeat.__version__}}}" in printed
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cff["version"] == jeat.__version__
+    paper = cff["preferred-citation"]
+    assert paper["title"] in printed
+    assert str(paper["year"]) in printed
+    authors = [f"{a['family-names']}, {a['given-names']}" for a in paper["authors"]]
+    assert " and ".join(authors) in " ".join(printed.split())
