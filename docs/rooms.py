@@ -48,7 +48,7 @@ INSIDE = {
         "folder", "checkpoints", "buffer", "log", "rollbacks", "asked", "record", "sweep", "save",
         "fit",
     ],
-    "jobs": ["sample", "inputs", "drawing", "needs", "measurement", "comparing"],
+    "jobs": ["sample", "inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
     "report": ["summary", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 import jeat
 from jeat.cli import main
 from jeat.jobs.drawing import load_images
+from jeat.jobs.pictures import named_grid
 from jeat.metrics import (
     accuracy,
     judge_accuracy,
@@ -171,7 +172,7 @@ def test_sample_writes_a_row_a_class_of_the_library_s_images(run, tmp_path, caps
     net = jeat.load(run)
     torch.manual_seed(5)
     images = jeat.sample(net, torch.tensor([7, 7, 7, 2, 2, 2]), steps=4)
-    known = jeat.report.grid(images, columns=3)
+    known = named_grid(images, torch.tensor([7, 7, 7, 2, 2, 2]), DIGITS.classes)
     assert np.array_equal(np.asarray(Image.open(out)), np.asarray(known))
 
 

@@ -78,7 +78,7 @@ def run(plan, out):
         pass
 
 
-@pytest.mark.parametrize("kind", ["killed", "full"])
+@pytest.mark.parametrize("kind", ["killed", pytest.param("full", marks=pytest.mark.slow)])
 def test_every_change_to_the_file_system_may_be_the_last(whole, disk, tmp_path, kind):
     """Every one with ``JEAT_EVERY_CRASH`` in the environment, as ``make soak`` sets it."""
     plan, uninterrupted, changes = whole

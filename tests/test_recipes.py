@@ -239,7 +239,7 @@ def test_an_out_that_is_a_file_is_refused(tmp_path):
         next(suites.reproduce(SUITE, tmp_path / "file", seeds=1))
 
 
-@pytest.mark.parametrize("original", ["is kept", "is gone"])
+@pytest.mark.parametrize("original", [pytest.param("is kept", marks=pytest.mark.slow), "is gone"])
 def test_a_folder_that_was_copied_or_moved_goes_on(original, out, tmp_path, monkeypatch):
     """And recomputes nothing; its commands name the files as they are seen from here."""
     shutil.copytree(out, tmp_path / "moved")

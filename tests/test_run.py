@@ -254,7 +254,8 @@ def test_an_optimisation_that_means_nothing_is_refused(settings, said):
 @pytest.mark.usefixtures("unchecked")
 def test_a_plan_that_means_nothing_is_refused():
     with pytest.raises(
-        ValueError, match="unknown start 'gausian': starts are gaussian, pca, uniform"
+        ValueError,
+        match=r"unknown start 'gausian': did you mean gaussian\? starts are gaussian, pca, uniform",
     ):
         next(fit(Plan("at", start="gausian"), "unwritten"))
     with pytest.raises(ValueError, match=r"eps is in \[0, 1\] pixels"):

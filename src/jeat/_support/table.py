@@ -14,7 +14,7 @@ _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """One line a row, one column a key; floats with three decimals."""
+    """One line a row, one column a key of the first row; floats with three decimals."""
     cells = [[_cell(value).replace("|", "\\|") for value in line] for line in _lines(rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     lines = [
@@ -45,8 +45,8 @@ def in_latex(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def _lines(rows: Sequence[Mapping[str, object]]) -> list[list[object]]:
-    """The keys of all rows, then the values of each."""
-    keys = list(dict.fromkeys(key for row in rows for key in row))
+    """The keys of the first row, then the values of each."""
+    keys = list(rows[0])
     return [[*keys], *([row.get(key, "") for key in keys] for row in rows)]
 
 

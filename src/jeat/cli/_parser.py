@@ -1,26 +1,23 @@
 """The parser that all commands share."""
 
-import os
 import sys
 from argparse import HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 import jsonargparse
 
 from jeat._support import processes
 from jeat._support.checks import LARGEST, plain, quoted
-from jeat._support.files import check_not_home, expanded
 from jeat._support.plugins import Part
 from jeat._support.progress import show_log
 from jeat._support.signatures import Flag, signature_of
+from jeat.cli._outputs import Outputs
 from jeat.cli._words import readable
 from jeat.cli._yaml import ERRORS, by_flag, in_file, is_other_number, load, number, number_kind
 
 __all__ = ["Parser"]
 
-_OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
 _LONGEST = 1000  # characters of an error's line
 _NULL = ("noise",)  # flags for which null is a value, and not the default
 
@@ -29,7 +26,7 @@ class _Formatter(jsonargparse.DefaultHelpFormatter, RawDescriptionHelpFormatter)
     """Descriptions as they are written."""
 
 
-class Parser(jsonargparse.ArgumentParser):
+class Parser(Outputs, jsonargparse.ArgumentParser):
     """jsonargparse with ``--config``, dashes for underscores, 8/255, and errors of one line."""
 
     def __init__(self, prog: str, description: str) -> None:
@@ -178,44 +175,6 @@ class Parser(jsonargparse.ArgumentParser):
         }
         part: Part = given if len(given) > 1 or "name" not in given else given["name"]
         return part
-
-    def check_out(self, folder: str) -> None:
-        """Refuse what is no name of a folder."""
-        if not folder or "\0" in folder:
-            self.error(f"--out must name a folder, got {folder!r}")
-        check_not_home("--out", folder)
-
-    def check_file(self, file: str | None, suffix: str, *inputs: Any) -> None:
-        """Refuse a file to write, where one is given, before any work that could be lost.
-
-        It is a folder, one of the inputs, part of a run, of a data set or of this package, has
-        another suffix, or lies where nothing can be written.
-        """
-        if file is None:
-            return
-        if not file or "\0" in file:
-            self.error(f"{file!r} is not the name of a {suffix} file")
-        file = str(expanded(file))
-        place = Path(file).resolve()
-        names = [n for name in inputs if name for n in (str(name), str(name).rpartition("?")[0])]
-        read = [expanded(name).resolve() for name in names if name]
-        sets = [folder for folder in read if folder.is_dir() and not (folder / "run.json").exists()]
-        if place in read or any(folder in place.parents for folder in sets):
-            self.error(
-                f"{file} is read by this command, or lies in a folder that is: name another file "
-                "to write"
-            )
-        if place.name in _OF_RUNS or any(
-            (p.parent / "run.json").exists() for p in place.parents if p.name == "checkpoints"
-        ):
-            self.error(f"{place.name} is the name of a file of a run: name another")
-        if Path(__file__).resolve().parents[1] in place.parents:
-            self.error(f"{file} is part of this package: name another file to write")
-        if Path(file).suffix.lower() != suffix or Path(file).is_dir():
-            self.error(f"{file!r} is not the name of a {suffix} file")
-        folder = next(p for p in Path(file).absolute().parents if p.exists())
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            self.error(f"{file} cannot be written, {folder} is no folder to write to: name another")
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one line, and where help is, and leave with 2."""

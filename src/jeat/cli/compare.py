@@ -82,10 +82,16 @@ def _by_run(groups: "Sequence[Group]") -> list[dict[str, object]]:
     return [
         {"run": name, "seed": group.seeds[i]}
         | {k: _word(group.settings.get(k, "")) for k in settings}
-        | {k: repr(v.values[i]) for k in figures if (v := group.cells.get(k)) and i in v.values}
+        | {k: _digits(group, k, i) for k in figures}
         for group in groups
         for i, name in enumerate(group.names)
     ]
+
+
+def _digits(group: "Group", name: str, run: int) -> str:
+    """All digits of a figure of a run of a group; "" where it lacks it."""
+    cell = group.cells.get(name)
+    return repr(cell.values[run]) if cell and run in cell.values else ""
 
 
 def _short(runs: Sequence[str]) -> list[str]:

@@ -1,16 +1,18 @@
-"""draw images of given classes from a net, into a PNG or a file for jeat measure
+"""draw images of given classes from a net, into a picture, files or arrays
 
-    jeat sample NET OUT.png [flags]
+    jeat sample NET OUT [flags]
 
 NET is a run directory, a checkpoint file, a shipped name or a hub id. Chains descend E(x, y)
 (Eq. 17) from class-conditional Gaussians where the net was trained with them, else from noise.
 A net that can invert, as a flow, draws by that where no chain, energy or start is named.
-OUT.safetensors keeps images and labels for jeat measure --samples.
+
+OUT is a grid with the names of classes (.png, .webp or .pdf); a folder of single PNGs by class; an
+.npz of images, labels and class names; or a .safetensors for jeat measure --samples.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from jeat._support import processes
 from jeat._support.checks import plain
@@ -18,7 +20,13 @@ from jeat.cli._flags import NET, add_arch, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from jeat.jobs.drawing import Drawing
+
 Own = Literal["own"]
+FORMATS = ("", ".png", ".webp", ".pdf", ".npz", ".safetensors")  # "" is a folder
 
 __all__ = ["main"]
 
@@ -29,14 +37,16 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     if args.number < 1:
         parser.error(f"--number must be at least 1, got {args.number}")
-    kept = args.out.endswith(".safetensors")
-    if not kept and not args.out.lower().endswith(".png"):
-        parser.error(f"{args.out!r} is not the name of a .png or .safetensors file")
-    parser.check_file(args.out, ".safetensors" if kept else ".png", args.net)
+    suffix = Path(args.out).suffix.lower()
+    if suffix not in FORMATS:
+        formats = f"{', '.join(FORMATS[1:-1])} or {FORMATS[-1]}"
+        parser.error(f"{args.out!r} is not the name of a {formats} file, nor of a folder")
+    if suffix:
+        parser.check_file(args.out, suffix, args.net)
+    else:
+        parser.check_new_folder(args.out)
 
-    from jeat import report
-    from jeat._support.files import whole_file
-    from jeat.jobs.drawing import Drawing, draw, save_images
+    from jeat.jobs.drawing import Drawing, draw
 
     drawing = Drawing(
         net=with_arch(args.net, args),
@@ -56,21 +66,33 @@ def main(words: Sequence[str]) -> int:
         images, labels = draw(drawing, show=show)
     if processes.rank():
         return 0
-    rows = len(labels) // args.number
-    if kept:
-        save_images(Path(args.out), images, labels, drawing)
-    else:
-        columns = args.number if rows > 1 else min(10, args.number)
-        with whole_file(args.out) as part:
-            report.grid(images, columns=columns).save(part)
+    _write(args.out, images, labels, drawing)
     print(plain(f"{args.out}: {len(labels)} images, {args.number} of each class"))
     return 0
+
+
+def _write(out: str, images: "Tensor", labels: "Tensor", drawing: "Drawing") -> None:
+    """Write images and labels as the name of ``out`` asks for."""
+    from jeat.jobs.drawing import save_images
+    from jeat.jobs.inputs import net_of
+    from jeat.jobs.pictures import write_arrays, write_grid, write_singles
+    from jeat.nets import spec_of
+
+    suffix, classes = Path(out).suffix.lower(), spec_of(net_of(drawing.net)).classes
+    if suffix == ".safetensors":
+        save_images(Path(out), images, labels, drawing)
+    elif suffix == ".npz":
+        write_arrays(out, images, labels, classes, drawing.command(out))
+    elif suffix:
+        write_grid(out, images, labels, classes)
+    else:
+        write_singles(out, images, labels, classes)
 
 
 def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat sample", __doc__)
     parser.add_argument("net", type=str, help=NET)
-    parser.add_argument("out", type=str, help="PNG or .safetensors file to write")
+    parser.add_argument("out", type=str, help="picture, folder or file to write")
     parser.add_argument("--class", type=str, nargs="+", help="class names; all by default")
     parser.add_argument("-n", "--number", type=int, default=10, help="images of each class")
     own = "own is what the net's file asks for, else"

@@ -64,16 +64,24 @@ def panels(pictures: Mapping[str, Image.Image], *, columns: int = 3, gap: int = 
 
 
 def rows(
-    images: Mapping[str, Float[Tensor, "_ c h w"]], *, gap: int = 8, least: int = 32
+    images: Mapping[str, Float[Tensor, "_ c h w"]],
+    *,
+    columns: int | None = None,
+    gap: int = 8,
+    least: int = 32,
 ) -> Image.Image:
     """Images in [0, 1] of several names on white: a row a name, which stands before it.
 
-    Small images are enlarged as by :func:`grid`.
+    A row has all of its images beside each other, or goes on below after ``columns``. Small images
+    are enlarged as by :func:`grid`.
 
     Raises:
         ValueError: no image of a name, pixels outside of [0, 1], or NaN.
     """
-    pictures = {name: grid(x, columns=len(x), least=least) for name, x in images.items()}
+    pictures = {
+        name: grid(x, columns=min(len(x), columns or len(x)), least=least)
+        for name, x in images.items()
+    }
     font = ImageFont.load_default(14)
     measure = ImageDraw.Draw(Image.new("L", (1, 1))).textlength
     left = gap * 2 + math.ceil(max(measure(name, font=font) for name in pictures))

@@ -57,7 +57,8 @@ def _card(
     """A card in the hub's format: figures in its head for programs, the same below for people."""
     own = [r for r in found if r["method"] == method]
     made = json.loads((run / "run.json").read_text())
-    machine = {k: v for k, v in made.items() if k not in ("plan", "data_sha256")}
+    own_words = ("plan", "data_sha256", "command", "raised")
+    machine = {k: v for k, v in made.items() if k not in own_words}
     about = generated = ""
     if method != JUDGE:
         about = f" {suite.about}"

@@ -1,0 +1,73 @@
+"""Drawn images out: a grid with the names of classes, single files by class, or arrays."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from jeat._support.files import expanded, whole_file, whole_place
+from jeat._support.tensors import check_pixels
+from jeat.figures import rows
+
+__all__ = ["named_grid", "write_arrays", "write_grid", "write_singles"]
+
+COLUMNS, LEAST = 10, 64  # images beside each other in a grid, and the least side of one
+
+
+def named_grid(
+    images: Float[Tensor, "b c h w"], labels: Int[Tensor, " b"], classes: Sequence[str]
+) -> Image.Image:
+    """Images in [0, 1] with the name of their class before them, ten beside each other.
+
+    Classes stand in the order in which their first images come. Small images are enlarged by a
+    whole factor until no side is shorter than 64 pixels.
+
+    Raises:
+        ValueError: no image, pixels outside of [0, 1], or NaN.
+    """
+    found = {classes[k]: images[labels == k] for k in dict.fromkeys(labels.tolist())}
+    return rows(found, columns=COLUMNS, gap=4, least=LEAST)
+
+
+def write_grid(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
+    """Write :func:`named_grid` as a .png, .webp (without loss) or .pdf."""
+    picture = named_grid(images, labels, classes)
+    with whole_file(out) as part:
+        picture.save(part, lossless=True)  # which means something to .webp only
+
+
+def write_arrays(
+    out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str], command: str
+) -> None:
+    """Write an .npz that ``--data`` reads: ``images``, ``labels`` and ``classes``.
+
+    Images are uint8 (N, H, W, C); grey ones have no last axis. ``command`` made them.
+    """
+    with whole_file(out) as part:
+        np.savez_compressed(
+            part, images=_pixels(images), labels=labels.cpu().numpy(), classes=np.array(classes),
+            command=np.array(command),
+        )  # fmt: skip
+
+
+def write_singles(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
+    """Write a folder of PNGs, ``CLASS/NUMBER.png``, as ``--data`` reads it.
+
+    What a file name may not have, or may not begin with, is written as in addresses, ``%2F``.
+    """
+    with whole_place(expanded(out)) as place:
+        for i, (pixels, k) in enumerate(zip(_pixels(images), labels.tolist(), strict=True)):
+            name = quote(classes[k], safe=" ()+,&'")
+            folder = place / (f"%2E{name[1:]}" if name.startswith(".") else name)
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(folder / f"{i:05d}.png")
+
+
+def _pixels(images: Tensor) -> np.ndarray:
+    """Images in [0, 1] as an image file has them."""
+    x = (check_pixels(images).detach().float() * 255).round().byte().cpu().numpy()
+    return x[:, 0] if x.shape[1] == 1 else np.moveaxis(x, 1, 3)
