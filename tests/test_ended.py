@@ -106,6 +106,7 @@ def test_figures_outlast_their_nets(out, suite):
     assert again["summary"] == before["summary"]
 
 
+@pytest.mark.slow
 def test_a_net_that_another_begins_from_is_asked_for(out, suite):
     """It is not as good as finished: it is begun anew, once the user has said so."""
     drop_nets(out / "seed1/one")
@@ -117,6 +118,7 @@ def test_a_net_that_another_begins_from_is_asked_for(out, suite):
     assert trained == {"seed1/one", "seed1/two"}
 
 
+@pytest.mark.slow
 def test_a_figure_of_another_measurement_does_not_count(out, suite):
     drop_nets(out / "seed0/two")
     other = replace(suite, comparison=replace(suite.comparison, number=3))

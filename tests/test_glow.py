@@ -246,6 +246,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_processes_begin_alike_and_stay_so(tmp_path):
     """Each has images of its own; the scales are fit to those of the first."""
     (tmp_path / "two.py").write_text(PROCESSES)

@@ -116,7 +116,7 @@ def test_a_masked_net_is_told_by_its_signs(mask, said, robust, nets, images):
 
 
 @pytest.mark.parametrize("robust", [False, True], ids=["normal", "at"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 def test_an_honest_net_shows_no_sign(seed, robust, nets, images):
     net = nets[robust] if seed == 0 else trained(seed, robust)
     for norm, eps in (("linf", EPS), ("l1", 1.5), ("l2", 0.5)):

@@ -225,6 +225,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(troubled):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_sigterm_to_a_launcher_saves_once(tmp_path):
     out = tmp_path / "run"
     words = command(out, "--save_every", "1000", "--epochs", "400")[3:]

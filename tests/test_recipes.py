@@ -167,6 +167,7 @@ def test_a_second_call_trains_draws_and_measures_nothing(out, results, monkeypat
     assert again["records"] == results["records"]
 
 
+@pytest.mark.slow
 def test_what_is_missing_or_measured_otherwise_is_measured_again(out, results):
     suite = suites.smoke(small(SUITE))
     figures = out / "seed0/at/figures"

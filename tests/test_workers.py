@@ -62,6 +62,7 @@ def shared(tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_the_figures_of_one(shared, tmp_path):
     assert main([*SMOKE, "--out", str(tmp_path / "alone")]) == 0
     assert records(shared) == records(tmp_path / "alone")

@@ -27,6 +27,8 @@ class Outputs:
     def check_new_folder(self, folder: str) -> None:
         """Refuse a folder that holds something, or lies where nothing can be written."""
         self.check_out(folder)
+        if not folder.isprintable():
+            self.error(f"{folder!r} is no name of a folder to write: name another")
         place = expanded(folder).absolute()
         above = next(p for p in place.parents if p.exists())
         if place.is_file() or (place.is_dir() and any(place.iterdir())):
