@@ -3,7 +3,7 @@
     jeat compare RUN [RUN ...] [--figures NAME ...] [--out TABLE.csv]
 
 A RUN may be a net, too: a checkpoint, or the name of a shipped one. Runs that differ in their seed
-only are one row, with mean and sample standard deviation. Figures are those of a run's log, and
+only are one column, with mean and sample standard deviation. Figures are those of a run's log, and
 FILE.FIGURE of each FILE.json that jeat measure --out wrote into its folder; * stands for any.
 
 TABLE may be .md or .tex, which hold what is printed, or .csv: a line a run, with all digits.
@@ -52,8 +52,7 @@ def main(words: Sequence[str]) -> int:
 
 def _rows(groups: "Sequence[Group]", names: dict[str, str]) -> list[dict[str, str]]:
     """A row a setting that differs, then one a figure; a column a group of runs."""
-    settings = list(dict.fromkeys(k for group in groups for k in group.settings))
-    figures = list(dict.fromkeys(k for group in groups for k in group.cells))
+    settings, figures = _names(groups)
     rows: list[dict[str, str]] = [{"": label} for label in [*_labels(settings), *figures]]
     for group in groups:
         first, *more = (names[name] for name in group.names)
@@ -67,6 +66,12 @@ def _rows(groups: "Sequence[Group]", names: dict[str, str]) -> list[dict[str, st
     return rows
 
 
+def _names(groups: "Sequence[Group]") -> tuple[list[str], list[str]]:
+    """The names of settings and of figures, each once."""
+    settings = dict.fromkeys(k for group in groups for k in group.settings)
+    return [*settings], [*dict.fromkeys(k for group in groups for k in group.cells)]
+
+
 def _figure(group: "Group", name: str) -> str:
     """A figure of a group, and of how many of its runs where some lack it."""
     if (cell := group.cells.get(name)) is None:
@@ -77,8 +82,7 @@ def _figure(group: "Group", name: str) -> str:
 
 def _by_run(groups: "Sequence[Group]") -> list[dict[str, object]]:
     """A row a run: its settings that differ, its seed and its figures."""
-    settings = list(dict.fromkeys(k for group in groups for k in group.settings))
-    figures = list(dict.fromkeys(k for group in groups for k in group.cells))
+    settings, figures = _names(groups)
     return [
         {"run": name, "seed": group.seeds[i]}
         | {k: _word(group.settings.get(k, "")) for k in settings}

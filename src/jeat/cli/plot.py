@@ -84,15 +84,9 @@ def _curves(
 
 def _where(log: Log, along: str) -> list[float]:
     """Where each line of a log is: its iteration, its epoch, or the minutes trained until then."""
-    if along != "minutes":
-        return [row[along] for row in log]
-    before, last, found = 0.0, 0.0, []
-    for row in log:
-        if row["seconds"] < last:  # another sitting, whose clock began anew
-            before += last
-        last = row["seconds"]
-        found.append((before + last) / 60)
-    return found
+    from jeat.runs.log import minutes_at
+
+    return minutes_at(log) if along == "minutes" else [row[along] for row in log]
 
 
 def _parser() -> Parser:

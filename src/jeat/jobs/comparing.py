@@ -15,7 +15,7 @@ from jeat.nets import load
 from jeat.report import Cell, summarise
 from jeat.runs.asked import usual
 from jeat.runs.folder import as_now, read_plan
-from jeat.runs.log import minutes, rows
+from jeat.runs.log import last_evaluation, minutes, rows
 from jeat.runs.rollbacks import rollbacks_of
 from jeat.training.flags import flags_of, leaves
 
@@ -75,9 +75,8 @@ def compared(name: str) -> Compared:
             raise ValueError(f"{name} does not say how it was trained: name a run, or another net")
         return Compared(name, _settings(about["plan"]), {})
     log = rows(place)
-    evaluated: dict[str, Any] = next((row for row in reversed(log) if "test_accuracy" in row), {})
     figures = log[-1] if log else {}
-    figures |= {k: v for k, v in evaluated.items() if k.startswith("test_")}
+    figures |= {k: v for k, v in last_evaluation(log).items() if k.startswith("test_")}
     figures |= {"minutes": minutes(place), "went_back": float(len(rollbacks_of(place)))}
     return Compared(name, _settings(read_plan(place)), figures | dict(_measured(place)))
 

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-__all__ = ["finished", "minutes", "rows"]
+__all__ = ["finished", "last_evaluation", "minutes", "minutes_at", "rows"]
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
@@ -25,9 +24,24 @@ def rows(run: Path) -> list[dict[str, Any]]:
 
 
 def minutes(run: Path) -> float:
-    """How long a run trained, in all its sittings: the log counts seconds anew in each."""
-    seconds: list[float] = [*(row["seconds"] for row in rows(run)), 0.0]
-    return sum(a for a, b in pairwise(seconds) if b < a) / 60
+    """How long a run trained, in all its sittings."""
+    return [0.0, *minutes_at(rows(run))][-1]
+
+
+def minutes_at(log: Sequence[Mapping[str, Any]]) -> list[float]:
+    """How long a run trained until each line of its log, whose clock begins anew with a sitting."""
+    before, last, found = 0.0, 0.0, []
+    for row in log:
+        if row["seconds"] < last:
+            before += last
+        last = row["seconds"]
+        found.append((before + last) / 60)
+    return found
+
+
+def last_evaluation(log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last line of a log with an evaluation on test images; empty where there is none."""
+    return next((row for row in reversed(log) if "test_accuracy" in row), {})
 
 
 def finished(log: Sequence[Mapping[str, Any]], epochs: float) -> bool:

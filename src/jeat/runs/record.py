@@ -9,7 +9,7 @@ from typing import Any
 from jeat._support.files import rewritten
 from jeat._support.provenance import provenance
 from jeat.runs.asked import usual
-from jeat.runs.log import rows
+from jeat.runs.log import last_evaluation, rows
 from jeat.training.flags import command_of, config_of, flags_of, longer_command
 from jeat.training.plan import Plan
 
@@ -64,8 +64,7 @@ def recorded_epochs(out: Path) -> float | None:
 
 def reached(out: Path) -> str:
     """The accuracies of a run's last evaluation, in words; "" where there was none."""
-    last = next((row for row in reversed(rows(out)) if "test_accuracy" in row), None)
-    if last is None:
+    if not (last := last_evaluation(rows(out))):
         return ""
     plan = json.loads((out / _RECORD).read_text())["plan"]
     norm = "" if plan["eps_norm"] == "linf" else f" in {plan['eps_norm']}"
