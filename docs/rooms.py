@@ -32,7 +32,7 @@ INSIDE = {
     "data": [
         "images", "overview", "labels", "batches", "dequantise", "sizes", "decode", "columns",
         "splits", "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
-        "few_labels", "load",
+        "few_labels", "load", "loose",
     ],
     "attacks": ["balls", "pgd"],
     "nets": [

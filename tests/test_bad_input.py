@@ -658,7 +658,7 @@ COMMANDS = [
         "measure run -n 9 --metrics nearest --samples foreign.safetensors",
         1, "foreign.safetensors", "jeat sample",
     ),
-    ("measure run --metrics nearest --samples run", 1, "run holds no images", "jeat sample"),
+    ("measure run --metrics nearest --samples run", 1, "run holds no image files", "jeat sample"),
     ("measure run --metrics out_of_distribution", 2, "out_of_distribution", "needs --outside"),
     (
         "measure run -n 9 --metrics robust_accuracy --robust_accuracy.steps 0",
@@ -675,7 +675,7 @@ COMMANDS = [
     ("measure run --out folder.json", 2, "folder.json", ".json file"),
     ("measure run --data colour.npz", 1, "(3, 8, 8)", "takes images of (1, 8, 8)"),
     # curve
-    ("curve run new.pdf", 2, "new.pdf", ".png file"),
+    ("curve run new.gif", 2, "new.gif", ".png, .svg or .pdf file"),
     ("curve run run new.png", 2, "twice", "named"),
     ("curve run new.png --eps 0.1 0", 2, "[0.1, 0.0]", "radii that grow"),
     ("curve run new.png --eps 2", 2, "got 2", "eps is in [0, 1]"),
@@ -712,7 +712,8 @@ COMMANDS = [
     ("curve run new.png --ratio 0", 2, "ratio must be above 0", "got 0"),
     ("curve run new.png --steps 0", 2, "steps=0", "at least 1 step"),
     # landscape
-    ("landscape run new.pdf", 2, "new.pdf", ".png file"),
+    ("landscape run new.gif", 2, "new.gif", ".png, .svg or .pdf file"),
+    ("landscape run new.png --levels mine", 2, "--levels", "own"),
     ("landscape run new.png --index 999", 1, "999", "must lie in 0.."),
     ("landscape run new.png --class cat", 1, "'cat'", "classes are 0, 1"),
     ("landscape run new/new.png --points 3 --radius 0", 2, "radius", "must be positive"),

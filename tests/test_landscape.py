@@ -332,7 +332,7 @@ def drawn(nets, tmp_path, *words):
     return np.asarray(Image.open(out))
 
 
-def known(nets, tmp_path, at, *, seed=0, radius=2.0, points=41, symbol="E(x, y)"):
+def known(nets, tmp_path, at, *, seed=0, radius=2.0, points=41, symbol="E(x, y)", own=False):
     """The same picture by the library, and the energies in it."""
     x, y = DIGITS.test.floats()
     x, y = x[[at]], y[[at]]
@@ -342,7 +342,8 @@ def known(nets, tmp_path, at, *, seed=0, radius=2.0, points=41, symbol="E(x, y)"
         for k in ("one", "two")
     }
     title = f"{symbol} around test image {at} of digits, class {int(y)}; directions of seed {seed}"
-    picture = draw({k: E[0] for k, E in energies.items()}, radius=radius, title=title)
+    heights = {k: E[0] for k, E in energies.items()}
+    picture = draw(heights, radius=radius, title=title, own_levels=own)
     picture.savefig(tmp_path / "known.png")
     return np.asarray(Image.open(tmp_path / "known.png")), energies
 
@@ -355,13 +356,23 @@ def known(nets, tmp_path, at, *, seed=0, radius=2.0, points=41, symbol="E(x, y)"
         (["--class", "3", "--index", "1"], None, {}),
         (["--radius", "0.5", "--points", "9", "--energy", "marginal"], 0,
          {"radius": 0.5, "points": 9, "symbol": "E(x)"}),
+        (["--levels", "own", "--points", "9"], 0, {"own": True, "points": 9}),
     ],
-    ids=["none", "index", "class", "all"],
+    ids=["none", "index", "class", "all", "levels"],
 )  # fmt: skip
 def test_the_command_draws_what_the_library_draws(words, at, settings, nets, tmp_path):
     at = int((DIGITS.test.y == 3).nonzero()[1]) if at is None else at
     picture, _ = known(nets, tmp_path, at, **settings)
     assert np.array_equal(drawn(nets, tmp_path, *words), picture)
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("svg", b"<?xml"), ("pdf", b"%PDF-")])
+def test_a_picture_is_of_the_kind_that_its_name_says(kind, begins, nets, tmp_path):
+    out = tmp_path / f"x.{kind}"
+    assert main(["landscape", nets["one"], str(out), "--points", "3"]) == 0
+    assert out.read_bytes().startswith(begins)
+    assert main(["curve", nets["one"], str(out), "--eps", "0", "-n", "5"]) == 0
+    assert out.read_bytes().startswith(begins)
 
 
 def test_the_command_prints_the_figures_of_each_net_and_the_seed(nets, tmp_path, capsys):
@@ -394,7 +405,7 @@ def test_nets_of_one_name_are_told_apart_by_their_paths(nets, tmp_path, capsys):
         (["one", "OUT", "--seed", "-1"], 2, "--seed must lie in"),
         (["one", "large", "OUT"], 1, "large takes images of (1, 16, 16)"),
         (["one", "one", "OUT"], 2, "named twice"),
-        (["one", "two"], 2, "is not the name of a .png file"),
+        (["one", "two"], 2, "OUT must be a .png, .svg or .pdf file"),
         (["OUT"], 2, "see jeat landscape --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

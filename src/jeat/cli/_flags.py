@@ -34,9 +34,12 @@ _ARCH = "arch"
 _SHORT = ("images", "classes", "mean", "std", "output")
 
 
-def add_subject(parser: Parser, words: Sequence[str]) -> None:
-    """Flags that say which net and which images."""
-    parser.add_argument("net", type=str, help=NET)
+def add_subject(parser: Parser, words: Sequence[str], *, several: bool = False) -> None:
+    """Flags that say which net, or which ``several`` of them, and which images."""
+    if several:
+        parser.add_argument("nets", type=str, nargs="+", metavar="NET", help=NET)
+    else:
+        parser.add_argument("net", type=str, help=NET)
     parser.add_argument(
         "--data", type=str | None, default=None, help="data set; by default the net's own"
     )
@@ -97,7 +100,7 @@ def add_nets(parser: Parser) -> None:
     parser.add_argument(
         "nets", type=str, nargs="+", help="run directories, checkpoints, shipped names or hub ids"
     )
-    parser.add_argument("out", type=str, help="PNG to write")
+    parser.add_argument("out", type=str, help="picture to write: .png, .svg or .pdf")
     parser.add_argument(
         "--data", type=str | None, default=None, help="data set; by default that of the first net"
     )

@@ -8,6 +8,7 @@ from jeat._support.files import check_not_home, expanded
 
 __all__ = ["Outputs"]
 
+PICTURES = (".png", ".svg", ".pdf")
 _OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
 
 
@@ -35,6 +36,15 @@ class Outputs:
             self.error(f"{folder} is there and not an empty folder: name another to write")
         if not (above.is_dir() and os.access(above, os.W_OK)):
             self.error(f"{folder} cannot be written in {above}: name another")
+
+    def check_picture(self, file: str, *inputs: Any) -> str:
+        """Refuse what is no picture to write, as :meth:`check_file`; its format."""
+        suffix = Path(file).suffix.lower()
+        if suffix not in PICTURES:
+            *most, last = PICTURES
+            self.error(f"OUT must be a {', '.join(most)} or {last} file, got {file!r}")
+        self.check_file(file, suffix, *inputs)
+        return suffix[1:]
 
     def check_file(self, file: str | None, suffix: str, *inputs: Any) -> None:
         """Refuse a file to write, where one is given, before any work that could be lost.

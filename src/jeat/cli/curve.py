@@ -1,9 +1,10 @@
-"""draw accuracy over the radius of an attack, a line a net, into a PNG
+"""draw accuracy over the radius of an attack, a line a net
 
     jeat curve NET [NET ...] OUT.png [flags]
 
-PGD at each radius attacks what is left of the one before, on the same images for every net. Bands
-are 95 % intervals (Wilson). Signs of gradient masking are looked for at the largest radius.
+OUT may be .png, .svg or .pdf. PGD at each radius attacks what is left of the one before, on the
+same images for every net. Bands are 95 % intervals (Wilson). Signs of gradient masking are looked
+for at the largest radius.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     parser = _parser(words)
     args = parser.parse(words)
     given = data_named(parser, args)
-    parser.check_file(args.out, ".png", given, *args.nets, *(args.config or ()))
+    kind = parser.check_picture(args.out, given, *args.nets, *(args.config or ()))
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
     if args.norm != "linf" and args.eps == RADII:
@@ -50,7 +51,7 @@ def main(words: Sequence[str]) -> int:
     for name, whole in zip(short_names(args.nets), known, strict=True):
         subjects[name], _ = subject_of(whole, source, args.number, args.seed)
         source = source or data_of(subjects[name].net)
-    parser.check_file(args.out, ".png", source)
+    parser.check_picture(args.out, source)
     measure = partial(
         robustness_curve, radii=args.eps, steps=args.steps, ratio=args.ratio, norm=args.norm,
         loss=args.loss,
@@ -66,7 +67,7 @@ def main(words: Sequence[str]) -> int:
     }
     figure = draw(bands, norm=args.norm, title=title)
     with whole_file(args.out) as part:
-        figure.savefig(part)
+        figure.savefig(part, format=kind)
     print(table([_row(eps, bands) for eps in args.eps]))
     print(plain(f"{args.out}: {title}"))
     warn(signs)

@@ -1,10 +1,12 @@
-"""draw the energy on a plane through a test image, a panel a net, into a PNG
+"""draw the energy on a plane through a test image, a panel a net
 
     jeat landscape NET [NET ...] OUT.png [flags]
 
-Every net sees the same image and the same two random directions (Fig. 2). Drawn is the energy less
-that at the image, with the same levels in every panel; darker is lower, the star is the image, the
-cross the lowest point. jeat measure NET --metrics curvature gives the figures over many images.
+OUT may be .png, .svg or .pdf. Every net sees the same image and the same two random directions
+(Fig. 2). Drawn is the energy less that at the image, with the same levels in every panel, which
+shows how flat it is, or with --levels own, which shows the shape of a flat one. Darker is lower,
+the star is the image, the cross the lowest point. jeat measure NET --metrics curvature gives the
+figures over many images.
 """
 
 from collections.abc import Sequence
@@ -32,7 +34,7 @@ def main(words: Sequence[str]) -> int:
     parser = _parser(words)
     args = parser.parse(words)
     given = data_named(parser, args)
-    parser.check_file(args.out, ".png", given)
+    kind = parser.check_picture(args.out, given)
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
 
@@ -47,16 +49,15 @@ def main(words: Sequence[str]) -> int:
     axis(args.radius, args.points)  # refuses before anything is loaded
     check_drawing()
     seed_all(args.seed)
-    known = [with_arch(name, args) for name in args.nets]
-    nets = dict(zip(short_names(args.nets), map(net_of, known), strict=True))
-    first, *_ = nets.values()
-    source = given or data_of(first)
-    parser.check_file(args.out, ".png", source)
+    loaded = [net_of(with_arch(name, args)) for name in args.nets]
+    nets = dict(zip(short_names(args.nets), loaded, strict=True))
+    source = given or data_of(loaded[0])
+    parser.check_picture(args.out, source)
     data = load_data(source)
     for name, net in nets.items():
         check_fit(name, net, data)
     at = _index(data, args["class"], args.index)
-    images = data.test.to(next(first.parameters()).device)
+    images = data.test.to(next(loaded[0].parameters()).device)
     x, y = images.x[[at]].float() / 255, images.y[[at]]
     on_plane = partial(
         energy_on_plane, x=x, y=y if args.energy == "joint" else None,
@@ -68,12 +69,13 @@ def main(words: Sequence[str]) -> int:
         f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "
         f"directions of seed {args.seed}"
     )
-    figure = draw({k: E[0] for k, E in energies.items()}, radius=args.radius, title=title)
+    heights, own = {k: E[0] for k, E in energies.items()}, args.levels == "own"
+    figure = draw(heights, radius=args.radius, title=title, own_levels=own)
     with whole_file(args.out) as part:
-        figure.savefig(part)
+        figure.savefig(part, format=kind)
     print(table([_figures(name, E, args.radius) for name, E in energies.items()]))
-    said = f"{args.out}: {title}; radius {args.radius:g} in pixel L2, {args.points} points a side"
-    print(plain(said))
+    square = f"radius {args.radius:g} in pixel L2, {args.points} points a side"
+    print(plain(f"{args.out}: {title}; {square}"))
     return 0
 
 
@@ -106,6 +108,10 @@ def _parser(words: Sequence[str]) -> Parser:
     parser.add_argument(
         "--energy", type=Literal["joint", "marginal"], default="joint", help="E(x, y) or E(x)"
     )
+    parser.add_argument(
+        "--levels", type=Literal["shared", "own"], default="shared",
+        help="of the contours: the same in every panel, or each panel's own",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the two directions")
     add_arch(parser, words)
     return parser

@@ -1,46 +1,53 @@
-"""measure a net on test images: accuracy, robust accuracy, Fisher scores, energies and more
+"""measure nets on test images: accuracy, robust accuracy, Fisher scores, energies and more
 
-    jeat measure NET [flags]
+    jeat measure NET [NET ...] [flags]
 
+Several nets are measured alike, on the same images, and stand beside each other in the table.
 Metrics of generated images take --samples, those that look at them --judge; what takes minutes or
 more than test images is measured where --metrics names it. Each metric's own flags are
 --METRIC.FLAG. Where robustness is measured, signs of gradient masking are looked for, too.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jeat._support import processes
 from jeat._support.intervals import said
 from jeat._support.plugins import brought_parts, constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
-from jeat.cli._flags import add_subject, data_named, with_arch
+from jeat.cli._flags import add_subject, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
+
+if TYPE_CHECKING:
+    from jeat.jobs.measurement import Measurement
 
 __all__ = ["main"]
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure, print a table, and write JSON where asked."""
+    """Measure, print a table, and write JSON where asked: a list of it for several nets."""
     parser, metrics = _parser(words)
     defaults = parser.get_defaults()
     args = parser.parse(words)
     source = data_named(parser, args)
-    read = (args.net, source, args.samples, args.judge, *(args.config or ()))
+    read = (*args.nets, source, args.samples, args.judge, *(args.config or ()))
     parser.check_file(args.out, ".json", *read)
+    if len(set(args.nets)) < len(args.nets):
+        parser.error("a net is named twice")
     for short, name in metrics.items():
         if name not in args.metrics and short in args and args[short] != defaults[short]:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")
 
     from jeat._support.files import rewritten
     from jeat.data import settled
-    from jeat.jobs.measurement import Measurement, measure, written
+    from jeat.jobs.measurement import Measurement, written
     from jeat.report import table
 
-    m = Measurement(
-        net=with_arch(args.net, args),
+    first = Measurement(
+        net=with_arch(args.nets[0], args),
         metrics=tuple(args.metrics),
         settings={
             name: parser.group(args, short_name(name)) if name in metrics.values() else {}
@@ -54,20 +61,60 @@ def main(words: Sequence[str]) -> int:
         outside=args.outside and settled(args.outside),
         compared=args.compared,
     )
-    with bar() as show:
-        found = measure(m, show=show)
+    every = _measured(first, {name: with_arch(name, args) for name in args.nets})
     if processes.rank():
         return 0
-    figures = found["figures"] | found["masking"]
-    print(table([_row(k, v, found) for k, v in figures.items()]))
+    found, *others = every.values()
+    print(table(_side_by_side(every) if others else _alone(found)))
     print(
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {processes.world()} processes" if processes.world() > 1 else "")
     )
     if args.out is not None:
-        rewritten(Path(args.out), written(found))
-    warn(found["warnings"])
+        rewritten(Path(args.out), written([found, *others] if others else found))
+    for name, one in every.items():
+        warn(f"{name}: {line}" if others else line for line in one["warnings"])
     return 0
+
+
+def _measured(first: "Measurement", nets: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """What is found of each net, by its short name, on the images of the first."""
+    from jeat.jobs.inputs import net_of
+    from jeat.jobs.measurement import measure
+
+    if len(nets) > 1:
+        for whole in nets.values():  # so that what is no net is said before others take minutes
+            net_of(whole)
+    found: dict[str, dict[str, Any]] = {}
+    for name, whole in zip(short_names([*nets]), nets.values(), strict=True):
+        data = first.data or next((one["data"] for one in found.values()), None)
+        with bar() as show:
+            found[name] = measure(replace(first, net=whole, data=data), show=show)
+    return found
+
+
+def _alone(found: dict[str, Any]) -> list[dict[str, object]]:
+    """A row a figure of one net."""
+    return [_row(k, v, found) for k, v in _figures(found).items()]
+
+
+def _side_by_side(every: dict[str, dict[str, Any]]) -> list[dict[str, object]]:
+    """A row a figure, a column a net; beside a share of images its 95 % interval."""
+    names = dict.fromkeys(k for found in every.values() for k in _figures(found))
+    cells = {k: {net: _cell(k, found) for net, found in every.items()} for k in names}
+    return [{"metric": k, **row} for k, row in cells.items()]
+
+
+def _figures(found: dict[str, Any]) -> dict[str, float]:
+    return found["figures"] | found["masking"]  # type: ignore[no-any-return]
+
+
+def _cell(name: str, found: dict[str, Any]) -> str:
+    """A figure of a net, "" where it has none of that name."""
+    if (value := _figures(found).get(name)) is None:
+        return ""
+    interval = said(found["intervals"].get(name))
+    return f"{value:.4g} ({interval})" if interval else f"{value:.4g}"
 
 
 def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
@@ -91,7 +138,7 @@ def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
 def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     """The parser, and the metrics by the name of their flags."""
     parser = Parser("jeat measure", __doc__)
-    add_subject(parser, words)
+    add_subject(parser, words, several=True)
     known, theirs = known_parts("metrics"), brought_parts("metrics")
     usual = [
         name
@@ -104,8 +151,9 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     )  # fmt: skip
     parser.add_argument(
         "--samples", type=str | None, default=None,
-        help=".safetensors of images that jeat sample drew, best from the net; or, as many as test "
-        "images: test, these themselves, or start, where its chains start",
+        help=".safetensors of images that jeat sample drew, best from the net; a folder or .npz of "
+        "anyone's images; or, as many as test images: test, these themselves, or start, where its "
+        "chains start",
     )  # fmt: skip
     parser.add_argument(
         "--judge", type=str | None, default=None, help="another net, which looks at the samples"

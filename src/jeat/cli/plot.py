@@ -27,10 +27,7 @@ def main(words: Sequence[str]) -> int:
     """Draw, once or until the runs are finished."""
     parser = _parser()
     args = parser.parse(words)
-    suffix = "." + args.out.rpartition(".")[2].lower()
-    if suffix not in (".png", ".svg", ".pdf"):
-        parser.error(f"OUT must be a .png, .svg or .pdf file, got {args.out!r}")
-    parser.check_file(args.out, suffix)
+    kind = parser.check_picture(args.out)
     if len(set(args.runs)) < len(args.runs):
         parser.error("a run is named twice")
 
@@ -48,7 +45,7 @@ def main(words: Sequence[str]) -> int:
         if logs != shown and (any(logs.values()) or not args.follow):
             picture = draw(_curves(logs, args.figures, args.along), along=args.along)
             with whole_file(args.out) as part:
-                picture.savefig(part, format=suffix[1:])
+                picture.savefig(part, format=kind)
             shown = logs
             lasts = [f"{name} to {log[-1]['iteration']}" for name, log in logs.items() if log]
             print(plain(f"{args.out}: {', '.join(lasts)}"), flush=True)

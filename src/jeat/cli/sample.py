@@ -73,7 +73,7 @@ def main(words: Sequence[str]) -> int:
 
 def _write(out: str, images: "Tensor", labels: "Tensor", drawing: "Drawing") -> None:
     """Write images and labels as the name of ``out`` asks for."""
-    from jeat.jobs.drawing import save_images
+    from jeat.jobs.drawing import about, save_images
     from jeat.jobs.inputs import net_of
     from jeat.jobs.pictures import write_arrays, write_grid, write_singles
     from jeat.nets import spec_of
@@ -82,7 +82,7 @@ def _write(out: str, images: "Tensor", labels: "Tensor", drawing: "Drawing") -> 
     if suffix == ".safetensors":
         save_images(Path(out), images, labels, drawing)
     elif suffix == ".npz":
-        write_arrays(out, images, labels, classes, drawing.command(out))
+        write_arrays(out, images, labels, classes, about(out, drawing))
     elif suffix:
         write_grid(out, images, labels, classes)
     else:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -12,7 +12,7 @@ from jeat._support.plugins import constant_of
 from jeat.jobs._balls import Ball
 from jeat.metrics import Subject, counts_of, intervals_of, radius_of
 
-__all__ = ["Found", "of_another_net", "read", "written"]
+__all__ = ["Found", "read", "written"]
 
 
 @dataclass
@@ -62,18 +62,7 @@ class Found:
             self.balls |= {name: {**ball, "eps": eps} for name, eps in radii.items() if eps}
 
 
-def of_another_net(net: str, drawer: str, inputs: Mapping[str, Any]) -> list[str]:
-    """A line where samples were drawn from another net than the one that is measured."""
-    drew = inputs["samples"]["net_sha256"]
-    if drew == inputs["net_sha256"]:
-        return []
-    return [
-        f"the samples are of another net than {net}: {drawer} drew them (SHA-256 {drew[:8]}), and "
-        "their figures are of it"
-    ]
-
-
-def written(record: Mapping[str, Any]) -> str:
+def written(record: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> str:
     """JSON, in which there is no NaN and no infinity."""
     return json.dumps(record, indent=1, allow_nan=False) + "\n"
 

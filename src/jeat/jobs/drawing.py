@@ -25,7 +25,7 @@ from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
 
 __all__ = [
-    "Drawing", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",
+    "Drawing", "about", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",
 ]  # fmt: skip
 
 Show = Callable[[str, int, int, str], None]
@@ -185,8 +185,8 @@ def _start(d: Drawing, net: nn.Module) -> Start | None:
 def draw_to(file: Path, d: Drawing) -> None:
     """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
     try:
-        kept, about = load_images(file)[2], _about(file, d)
-        if all(kept[k] == about[k] for k in ("what", "net_sha256")):
+        kept, asked = load_images(file)[2], about(file, d)
+        if all(kept[k] == asked[k] for k in ("what", "net_sha256")):
             return
     except ValueError:
         pass
@@ -201,10 +201,11 @@ def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
     """
     tensors = {"images": (check_pixels(images) * 255).round().byte(), "labels": labels}
     with whole_file(file) as part:
-        save_sealed(part, _about(file, d), tensors)
+        save_sealed(part, about(file, d), tensors)
 
 
-def _about(file: Path, d: Drawing) -> dict[str, str]:
+def about(file: str | Path, d: Drawing) -> dict[str, str]:
+    """How images came that are drawn into ``file``, as :func:`load_images` gives it."""
     what = replace(d, net="NET").command("FILE")
     return {"command": d.command(str(file)), "what": what, "net_sha256": digest(d.net)}
 
@@ -219,9 +220,9 @@ def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
         ValueError: no such file, or not one of :func:`save_images`, as it was saved.
     """
     try:
-        about, tensors = load_sealed(file)
-        about = {k: about[k] for k in ("command", "what", "net_sha256")}
-        return tensors["images"].float() / 255, tensors["labels"], about
+        header, tensors = load_sealed(file)
+        kept = {k: header[k] for k in ("command", "what", "net_sha256")}
+        return tensors["images"].float() / 255, tensors["labels"], kept
     except KeyError as error:
         raise ValueError(f"{file} was not made by jeat sample") from error
     except ValueError as error:

@@ -7,28 +7,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from jeat._support import processes
 from jeat._support.checks import SettingError, doubts, is_whole, quoted
-from jeat._support.files import expanded, rewritten
+from jeat._support.files import rewritten
 from jeat._support.plugins import constant_of, short_name
 from jeat._support.provenance import provenance
 from jeat._support.signatures import signature_of
 from jeat._support.words import flags
 from jeat.data import Data, settled
 from jeat.jobs._balls import MASKING, Ball, balls_of, of_several_balls
-from jeat.jobs._founding import Found, of_another_net, read, written
-from jeat.jobs._rulers import RULERS, with_samples
-from jeat.jobs.drawing import drawer, load_images
+from jeat.jobs._founding import Found, read, written
+from jeat.jobs._samples import RULERS, Drawn, drawn_of, with_samples
 from jeat.jobs.inputs import at_another_eps, check_fit, data_of, net_of, seed_all, subject_of
 from jeat.jobs.needs import check_metrics, outside_images
 from jeat.metrics import Subject, find, means_over_images, shared, signs_of_masking
 from jeat.metrics.gradient_masking import measure as measure_masking
 from jeat.nets import digest
-
-Drawn = tuple[Tensor, Tensor, dict[str, str]]
-"""Samples, their labels, and how they came, of :func:`jeat.jobs.drawing.load_images`."""
 
 __all__ = ["Measurement", "check_ready", "measure", "measure_to", "written"]
 
@@ -44,9 +38,9 @@ class Measurement:
         data: data set; None is the one that the net was trained on.
         number: of test images, spread evenly over the test split.
         seed: of attacks and probes; each metric starts from it.
-        samples: file of images that ``jeat sample`` drew, best from the net; or, of the number and
-            labels of the test images, ``"test"``, these themselves, or ``"start"``, the states
-            that its chains start from.
+        samples: file of images that ``jeat sample`` drew, best from the net; a folder or ``.npz``
+            of anyone's images; or, of the number and labels of the test images, ``"test"``, these
+            themselves, or ``"start"``, the states that its chains start from.
         judge: another net, which looks at the samples.
         outside: the out-of-distribution set: a data set, or a kind of
             :func:`jeat.metrics.outside_of`.
@@ -126,13 +120,12 @@ def measure(
             found.add(metric, _figures(m, metric, subject), balls.get(metric))
         if MASKING in balls and MASKING not in m.metrics:
             masking.add(MASKING, _masking(m, subject, balls[MASKING]), balls[MASKING])
-    drew = None if drawn is None else drawer(drawn[2]["command"])
-    if drew is not None and found.of_samples:
-        said[:0] = of_another_net(m.net, drew, inputs)
+    if drawn is not None and found.of_samples:
+        said[:0] = drawn.warned_of(m.net, inputs["net_sha256"])
     said += of_several_balls(balls) + at_another_eps(m.net, subject.net, balls)
     show("measuring", len(m.metrics), len(m.metrics), "done")
-    return _protocol(m, subject, None if drawn is None else drawn[2]["command"]) | {
-        "drawn_by": RULERS.get(m.samples or "", drew),
+    return _protocol(m, subject, None if drawn is None else drawn.command) | {
+        "drawn_by": RULERS.get(m.samples or "", drawn and drawn.by),
         "inputs": inputs,
         "figures": found.figures,
         "masking": masking.figures,
@@ -204,9 +197,9 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
         found["judge_sha256"] = digest(m.judge)
     if m.samples is None or m.samples in RULERS:
         return found, None
-    drawn = load_images(expanded(m.samples))
-    found["samples"] = {k: drawn[2][k] for k in ("what", "net_sha256")}
-    if found.get("judge_sha256") == drawn[2]["net_sha256"]:
+    drawn = drawn_of(m.samples, m.net)
+    found["samples"] = dict(drawn.inputs)
+    if m.judge is not None and found["judge_sha256"] == drawn.inputs.get("net_sha256"):
         raise ValueError("a net is no judge of its own samples: give another --judge")
     return found, drawn
 
@@ -214,7 +207,7 @@ def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
 def _complete(subject: Subject, data: Data, m: Measurement, drawn: Drawn | None) -> Subject:
     """The subject with samples, training images, judge and outside, where they are asked for."""
     if m.samples is not None:
-        subject = with_samples(subject, m.samples, drawn and drawn[:2], m.seed)
+        subject = with_samples(subject, m.samples, drawn, m.metrics, m.seed)
     if any("train" in (constant_of("metrics", name, "needs") or ()) for name in m.metrics):
         train, labels = data.train.floats(m.compared)
         subject = replace(subject, train=train.to(subject.x), train_labels=labels.to(subject.y))

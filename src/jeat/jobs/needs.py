@@ -14,9 +14,10 @@ from jeat.metrics.out_of_distribution import Outside
 
 __all__ = ["check_metrics", "check_outside", "outside_data", "outside_images"]
 
+_SAMPLES = "--samples: a file of jeat sample NET FILE.safetensors, or a folder or .npz of images"
 _FLAGS = {
-    "samples": "--samples, a file of jeat sample NET FILE.safetensors",
-    "sample_labels": "--samples, a file of jeat sample NET FILE.safetensors",
+    "samples": _SAMPLES,
+    "sample_labels": _SAMPLES,
     "judge": "--judge, another net",
     "outside": f"--outside, a data set or one of {', '.join(get_args(Outside))}",
 }

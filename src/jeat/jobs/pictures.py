@@ -1,6 +1,6 @@
 """Drawn images out: a grid with the names of classes, single files by class, or arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -41,17 +41,21 @@ def write_grid(out: str | Path, images: Tensor, labels: Tensor, classes: Sequenc
 
 
 def write_arrays(
-    out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str], command: str
+    out: str | Path,
+    images: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    about: Mapping[str, str],
 ) -> None:
     """Write an .npz that ``--data`` reads: ``images``, ``labels`` and ``classes``.
 
-    Images are uint8 (N, H, W, C); grey ones have no last axis. ``command`` made them.
+    Images are uint8 (N, H, W, C); grey ones have no last axis. ``about`` says how they came, as of
+    :func:`jeat.jobs.drawing.load_images`.
     """
     with whole_file(out) as part:
-        np.savez_compressed(
-            part, images=_pixels(images), labels=labels.cpu().numpy(), classes=np.array(classes),
-            command=np.array(command),
-        )  # fmt: skip
+        arrays = {"images": _pixels(images), "labels": labels.cpu().numpy()}
+        texts = {"classes": np.array(classes)} | {k: np.array(v) for k, v in about.items()}
+        np.savez_compressed(part, allow_pickle=False, **arrays, **texts)
 
 
 def write_singles(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:

@@ -1,0 +1,125 @@
+"""The samples that are measured: drawn ones, anyone's images, and what they are compared by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from jeat._support.checks import SettingError
+from jeat._support.files import expanded
+from jeat._support.passes import bare
+from jeat._support.plugins import constant_of
+from jeat._support.sealed import seal_of
+from jeat.data.loose import loose_images
+from jeat.jobs.drawing import drawer, load_images
+from jeat.jobs.inputs import net_of, seed_all
+from jeat.metrics import Subject
+from jeat.nets import spec_of
+from jeat.samplers import Uniform
+
+__all__ = ["RULERS", "Drawn", "drawn_of", "with_samples"]
+
+RULERS = {"test": "test images", "start": "starts of its chains"}
+"""By the word that stands in place of a file of samples: what they are."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Images that somebody drew.
+
+    Attributes:
+        images: (N, C, H, W) in [0, 1].
+        labels: their classes, where they are known.
+        inputs: what they are, wherever the file lies.
+        by: the net that drew them, or which images they are, where nobody says.
+        command: that drew them, where it is known.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    inputs: Mapping[str, str]
+    by: str
+    command: str | None = None
+
+    def warned_of(self, net: str, digest: str) -> list[str]:
+        """A line where they are not of the net that is measured, whose SHA-256 is ``digest``."""
+        drew = self.inputs.get("net_sha256")
+        if drew is None:
+            return [
+                f"the samples are {self.by}, and nothing says who drew them: their figures are of "
+                f"{net} only if it did"
+            ]
+        if drew == digest:
+            return []
+        return [
+            f"the samples are of another net than {net}: {self.by} drew them (SHA-256 {drew[:8]}), "
+            "and their figures are of it"
+        ]
+
+
+def drawn_of(name: str, net: str) -> Drawn:
+    """Samples of a file of ``jeat sample``, or of a folder or ``.npz`` of anyone's images.
+
+    Args:
+        name: of the file or folder.
+        net: which knows the classes that folders may be named by, and the shape of images.
+
+    Raises:
+        ValueError: no samples, or images of another shape than the net's.
+        FileNotFoundError: no such file.
+    """
+    place = expanded(name)
+    if not place.is_dir() and place.suffix.lower() != ".npz":
+        images, labels, about = load_images(place)
+        kept = {k: about[k] for k in ("what", "net_sha256")}
+        return Drawn(images, labels, kept, drawer(about["command"]), about["command"])
+    spec = spec_of(net_of(net))
+    x, y, about = loose_images(place, spec.classes)
+    if x.shape[1] == 1:
+        x = x.expand(-1, spec.channels, -1, -1)
+    if x.shape[1:] != spec.shape:
+        got, own = ("x".join(map(str, shape)) for shape in (x.shape[1:], spec.shape))
+        raise ValueError(
+            f"{name} has images of {got}, those of {net} are {own}: bring them to that size first"
+        )
+    seal = seal_of({}, {"images": x} | ({} if y is None else {"labels": y}))
+    images = x.float() / 255
+    inputs = {"images_sha256": seal} | about
+    command = inputs.pop("command", None)
+    return Drawn(images, y, inputs, drawer(command) if command else f"images of {name}", command)
+
+
+def with_samples(
+    subject: Subject, name: str, drawn: Drawn | None, metrics: Sequence[str], seed: int
+) -> Subject:
+    """The subject with samples and their labels.
+
+    Args:
+        subject: without samples.
+        name: "test" is the test images themselves, "start" the states that chains of the net start
+            from, of the labels of the test images, clamped to [0, 1].
+        drawn: else images that somebody drew.
+        metrics: that look at them.
+        seed: of the states.
+
+    Raises:
+        ValueError: a metric needs labels, and the images have none.
+    """
+    x: Tensor = subject.x
+    y: Tensor | None = subject.y
+    if name == "start":
+        net: Any = bare(subject.net)
+        start = getattr(net, "start", None) or Uniform(spec_of(net).shape)
+        seed_all(seed)
+        x = start(subject.y).to(x).clamp(0, 1)
+    elif name != "test" and drawn is not None:
+        y = None if drawn.labels is None else drawn.labels.to(subject.y)
+        x = drawn.images.to(x)
+    for metric in metrics:
+        if y is None and "sample_labels" in (constant_of("metrics", metric, "needs") or ()):
+            raise SettingError(
+                f"{metric} needs the class of each sample, which {name} does not say: put images "
+                "into folders named as classes of the net, or labels into the .npz"
+            )
+    return replace(subject, samples=x, sample_labels=y)
