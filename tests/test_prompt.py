@@ -1,6 +1,8 @@
 """What one sees at the prompt: what there is, in short, what was meant, and what to cite."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +76,33 @@ def test_all_places_cite_the_same(capsys):
     assert str(paper["year"]) in printed
     authors = [f"{a['family-names']}, {a['given-names']}" for a in paper["authors"]]
     assert " and ".join(authors) in " ".join(printed.split())
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_what_a_loaded_net_keeps(tmp_path):
+    pytest.importorskip("mypy", reason="mypy is not installed")
+    code = tmp_path / "mine.py"
+    code.write_text(
+        "import jeat\n"
+        "net = jeat.load('cifar10-jeat')\n"
+        "reveal_type(net.spec.classes)\n"
+        "reveal_type(net.about['plan'])\n"
+        "reveal_type(net.chain)\n"
+        "reveal_type(jeat.wrap(net, (3, 32, 32), 10).spec.shape)\n"
+        "net.spec.clases\n"
+    )
+    words = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+        "mine.py",
+    ]
+    said = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True).stdout
+    kinds = ["tuple[str, ...]", "Any", "jeat.samplers._chain.Chain | None", "tuple[int, int, int]"]
+    for kind in kinds:
+        assert f'Revealed type is "{kind}"' in said.replace("builtins.", "")
+    assert 'has no attribute "clases"' in said
+    assert said.count("error:") == 1

@@ -17,6 +17,7 @@ from jeat.nets._libraries import check_library, usual_of
 from jeat.nets._modules import called, factory_of
 from jeat.nets._noise import check_logits_of
 from jeat.nets._said import Said, remedy_of
+from jeat.nets._typed import LoadedNet
 from jeat.nets.spec import Spec, build, spec_of
 from jeat.nets.wrap import NAME, around
 
@@ -26,7 +27,7 @@ _SHOWN = 3  # keys of a kind that an error names
 _COUNTED = "num_batches_tracked"  # which PyTorch's first checkpoints lack
 
 
-def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> nn.Module:
+def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> LoadedNet:
     """The net that is said, with the weights of ``tensors``.
 
     Classes that are not said are those of the last layer; images have the channels of the first.
@@ -63,7 +64,7 @@ def fitted(tensors: Mapping[str, Tensor], said: Said, file: Path) -> nn.Module:
     inner.load_state_dict(_matching(inner, tensors, file.name, said.name, normalised=said_normal))
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
     with torch.inference_mode(False):
-        whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
+        whole: LoadedNet = net.to(memory_format=torch.channels_last).eval()
     check_logits_of(whole, remedy=remedy_of(said))
     return whole
 

@@ -21,6 +21,7 @@ from jeat.nets._modules import called, factory_of
 from jeat.nets._noise import check_same_logits, logits_of_noise
 from jeat.nets._remedies import remedy
 from jeat.nets._said import said_of
+from jeat.nets._typed import LoadedNet
 from jeat.nets.foreign import made_by_name, makes_itself, read_foreign
 from jeat.nets.places import file_of
 from jeat.nets.spec import Spec, build, spec_of
@@ -70,7 +71,7 @@ def save_net(
 @plainly()
 def load(
     name_or_path: str | Path, *, net: nn.Module | None = None, arch: Part | None = None
-) -> nn.Module:
+) -> LoadedNet:
     """A net in eval mode, taking images in [0, 1].
 
     Args:
@@ -130,7 +131,7 @@ def digest(name_or_path: str | Path) -> str:
     return file_sum(file_of(place))[:16]
 
 
-def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
+def load_net(file: Path, *, net: nn.Module | None = None) -> LoadedNet:
     """The net in ``file``, in eval mode, with its ``spec``, ``start``, ``chain`` and ``about``.
 
     ``net`` is as :func:`load` takes it.
@@ -174,15 +175,14 @@ def load_net(file: Path, *, net: nn.Module | None = None) -> nn.Module:
         ) from error
     made.start, made.about, made.chain = start, about, chain
     with torch.inference_mode(False):
-        whole: nn.Module = made.to(memory_format=torch.channels_last).eval()
+        whole: LoadedNet = made.to(memory_format=torch.channels_last).eval()
     check_same_logits(whole, file)
     return whole
 
 
 def _spec(header: Mapping[str, Any]) -> Spec:
     """The spec that a file keeps."""
-    said = header["spec"]
-    return Spec(**said | {"classes": tuple(said["classes"])})
+    return Spec(**header["spec"] | {"classes": tuple(header["spec"]["classes"])})
 
 
 def _chain(kept: dict[str, Any]) -> Chain:

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -20,6 +20,7 @@ from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of
 from jeat.nets._noise import check_logits_of
 from jeat.nets._said import SAID, Said, remedy_of, said_of, with_config
+from jeat.nets._typed import LoadedNet
 from jeat.nets.layouts import Found, recognised
 from jeat.nets.modes import to_eval
 from jeat.nets.places import hub_name
@@ -30,7 +31,7 @@ from jeat.nets.wrap import NAME, around, finished
 __all__ = ["made_by_name", "makes_itself", "read_foreign"]
 
 
-def made_by_name(name: str) -> nn.Module | None:
+def made_by_name(name: str) -> LoadedNet | None:
     """The net of ``timm:NAME``, ``torchvision:NAME``, ``pytorchcv:NAME``, ``FILE.py:FACTORY`` or
     ``package.module:factory``, with the weights that come with it; None for another name.
 
@@ -62,10 +63,10 @@ def made_by_name(name: str) -> nn.Module | None:
             f"{type(net).__name__}"
         )
     to_eval(net)
-    made: Any = net
+    made = cast(LoadedNet, net)
     made.start, made.chain = getattr(net, "start", None), getattr(net, "chain", None)
     made.about = getattr(net, "about", {})
-    return net
+    return made
 
 
 def makes_itself(name: str) -> bool:
@@ -81,7 +82,7 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _pretrained(library: str, name: str) -> nn.Module:
+def _pretrained(library: str, name: str) -> LoadedNet:
     usual = usual_of(library, name, {})
     module: Any = module_of(library, name, {}, pretrained=True)
     names = usual.classes or tuple(map(str, range(int(module.num_classes))))
@@ -89,7 +90,7 @@ def _pretrained(library: str, name: str) -> nn.Module:
     return finished(around(module, Spec(NAME, usual.images[0], usual.images[1:], names, settings)))
 
 
-def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
+def read_foreign(file: Path, arch: Part | None = None) -> LoadedNet | None:
     """The net of another project's checkpoint; None where the file is not one.
 
     It is told by what is said of it, by the ``config.json`` of a folder of the hub, or by the keys
@@ -136,7 +137,7 @@ def read_foreign(file: Path, arch: Part | None = None) -> nn.Module | None:
     if doubt := _unsaid(found, said):
         warnings.warn(f"{file.name}: {doubt}", DoubtWarning, stacklevel=3)
     net.start, net.chain, net.about = None, None, {"checkpoint": file.name}
-    whole: nn.Module = net.to(memory_format=torch.channels_last).eval()
+    whole: LoadedNet = net.to(memory_format=torch.channels_last).eval()
     check_logits_of(whole, remedy=remedy_of(said))
     return whole
 

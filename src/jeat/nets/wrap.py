@@ -24,6 +24,7 @@ from jeat.nets._given import (
 from jeat.nets._layers import Normalize, PerChannel, Size
 from jeat.nets._modules import chosen, made, name_alike
 from jeat.nets._noise import check_logits_of
+from jeat.nets._typed import LoadedNet
 from jeat.nets.modes import to_eval
 from jeat.nets.spec import Spec, build
 
@@ -143,7 +144,7 @@ def wrap(
     std: PerChannel = 1.0,
     output: str = "",
     prepare: Callable[[Tensor], Tensor] | None = None,
-) -> nn.Module:
+) -> LoadedNet:
     """``net`` as every function of this package takes it: images in [0, 1] to logits, in fp32.
 
     Args:
@@ -188,7 +189,7 @@ def wrap(
     return finished(wrapped)
 
 
-def finished(net: Any) -> nn.Module:
+def finished(net: Any) -> LoadedNet:
     """A net in eval mode that keeps nothing of a run, once what it gives is looked at.
 
     Raises:
@@ -198,7 +199,7 @@ def finished(net: Any) -> nn.Module:
     net.about = {}
     to_eval(net)
     check_logits_of(net)
-    whole: nn.Module = net
+    whole: LoadedNet = net
     return whole
 
 
