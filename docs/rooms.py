@@ -49,7 +49,7 @@ INSIDE = {
         "fit",
     ],
     "jobs": ["sample", "inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
-    "report": ["summary", "page"],
+    "report": ["summary", "tables", "outcome", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",
         "work",

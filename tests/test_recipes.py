@@ -269,7 +269,7 @@ class Sources(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        self.sources += [v for k, v in attrs if k in ("src", "href")]
+        self.sources += [v for k, v in attrs if k in ("src", "href") and v[0] != "#"]
 
     def handle_data(self, data):
         self.text += data

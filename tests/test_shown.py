@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shlex
+import shutil
 import statistics
 from dataclasses import asdict, dataclass, replace
 from html.parser import HTMLParser
@@ -112,7 +113,7 @@ PRINTED = _printed()
 def _picture(title):
     def picture(s):
         plain = Image.new("RGB", (9, 9), COLOURS[title])
-        return s.keep(title[-1], title, f"caption of {title}", plain)
+        return s.keep(title[-1], title, f"caption of {title}", plain, lead=title == "Fig. B")
 
     return picture
 
@@ -313,11 +314,13 @@ def tables_of(sections, planted):
 
 def test_each_number_of_the_page_stands_under_its_heading_in_its_row(sections, planted):
     found = {}
-    for title, section in tables_of(sections, planted).items():
-        head, *rows = (tr.inside for tr in section.all("tr"))
+    blocks = [(t, b) for t, s in tables_of(sections, planted).items() for b in s.all("table")]
+    for title, block in blocks:
+        head, *rows = (tr.inside for tr in block.all("tr"))
         headings, *rows = ([n for n in r if isinstance(n, Node)] for r in (head, *rows))
-        assert len({h.text for h in headings}) == len(headings)
+        assert len({h.text for h in headings}) == len(headings) <= 9  # so that none needs scrolling
         for row in rows:
+            assert any(cell.text for cell in row[1:])
             for heading, cell in zip(headings[1:], row[1:], strict=True):
                 paper = "".join(s.text for s in cell.all("span"))
                 ours = cell.text.removesuffix(paper)
@@ -338,7 +341,7 @@ def test_each_heading_of_the_page_has_its_own_note(sections, planted):
         about, notes = (p.text for p in section.all("p"))
         (shown,) = (t for t in planted.tables if t.title == title)
         assert about == shown.note
-        _, *headings = (th.text for th in section.all("th"))
+        headings = [th.text for block in section.all("table") for th in block.all("th")[1:]]
         assert notes == planted.notes(title, headings)
 
 
@@ -350,7 +353,7 @@ def test_each_command_of_the_page_has_the_labels_of_its_numbers(sections, plante
                 command = planted.command(row, column.name, seed)
                 heading = planted.heading(title, column)
                 known.setdefault(command, []).append(f"{row} {heading}")
-        (details,) = section.all("details")
+        (details,) = (d for d in section.all("details") if d.attrs["class"] == "commands")
         found = {}
         for item in details.all("li"):
             (code,) = item.all("code")
@@ -373,13 +376,88 @@ def test_each_picture_of_the_page_stands_under_its_title_over_its_caption(sectio
 
 def test_the_protocol_has_the_judges_own_accuracy_and_the_time_of_all_runs(sections, planted):
     told = {}
-    for row in sections[""].all("tr"):
+    for row in sections["Protocol"].all("tr"):
         (name,), (value,) = row.all("th"), row.all("td")
         told[name.text] = value.text
     images = planted.images[planted.files["judge", "accuracy", 0]]
     accuracy = planted.values["judge", "accuracy"][0]
     assert f"accuracy {accuracy:.4f} on {images} test images" in told["judge"]
     assert told["time"].startswith(f"{sum(planted.minutes.values()):.3g} minutes ")
+
+
+def best_of(planted, column, rows):
+    """The row with the best mean of a column, and that mean in words."""
+    ours = {row: v for row in rows if (v := planted.values.get((row, column.name)))}
+    numbers = {
+        tuple({planted.images[planted.files[row, column.name, s]] for s in v})
+        for row, v in ours.items()
+    }
+    if not column.better or len(ours) < 2 or (column.by_count and len(numbers) > 1):
+        return None
+    sign = 1 if column.better == "higher" else -1
+    row = max(ours, key=lambda row: sign * statistics.fmean(ours[row].values()))
+    return row, said(ours[row])
+
+
+def test_the_best_of_each_column_is_marked_and_no_other(sections, planted):
+    marked = {}
+    for title, section in tables_of(sections, planted).items():
+        for block in section.all("table"):
+            head, *rows = block.all("tr")
+            _, *headings = (th.text for th in head.all("th"))
+            for row in rows:
+                name, *cells = row.all("td")
+                for heading, cell in zip(headings, cells, strict=True):
+                    if cell.attrs.get("class") == "best":
+                        assert (title, heading) not in marked
+                        marked[title, heading] = name.text
+    known = {
+        (t.title, planted.heading(t.title, c)): best[0]
+        for t in planted.tables for c in t.columns
+        if (best := best_of(planted, c, t.methods)) and t.title in sections
+    }  # fmt: skip
+    assert marked == known
+
+
+def test_a_reader_first_sees_what_came_out(sections, planted):
+    top, *_ = sections[""].all("ul")
+    best, orders, doubts = (item.text for item in top.all("li"))
+    short = planted.tables[0]
+    assert short.title == "In short"
+    known = [(c, best_of(planted, c, short.methods)) for c in short.columns]
+    told = ", ".join(f"{c.label} {found[1]} ({found[0]})" for c, found in known if found)
+    assert best == f"Best of the methods, means over {SEEDS} seeds: {told}."
+    held = held_of(planted).values()
+    whole, none = sum(k == n for k, n in held), sum(k == 0 for k, _ in held)
+    assert orders == (
+        f"Of {len(held)} orderings that were tested, {whole} held in every seed, {none} in none, "
+        f"and {len(held) - whole - none} in some."
+    )
+    count = len(sections["Warnings"].all("li"))
+    assert doubts == f"There are {count} warnings below: read them before you quote a number."
+    titles = [*sections]
+    assert titles[1:5] == ["Fig. B", "In short", "The paper's orderings", "Warnings"]
+    assert titles[-1] == "Protocol"
+
+
+@pytest.mark.slow
+def test_no_table_of_the_page_needs_scrolling_and_links_lead_somewhere(planted):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    browser = shutil.which("chromium") or pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as p:
+        page = p.chromium.launch(executable_path=browser, args=["--no-sandbox"]).new_page(
+            viewport={"width": 1200, "height": 900}
+        )
+        page.goto((planted.out / "report.html").as_uri())
+        assert page.evaluate("document.querySelectorAll('details.fold').length") > 1
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        wide = "[...document.querySelectorAll('.wide')].map(e => e.scrollWidth - e.clientWidth)"
+        assert max(page.evaluate(wide)) <= 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1200
+        lost = (
+            "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.hash))"
+        )
+        assert page.evaluate(f"{lost}.length") == 0
 
 
 # The same in Markdown, CSV and JSON

@@ -18,7 +18,7 @@ from jeat.nets import Precision, autocast, evaluating
 
 __all__ = ["measure", "robustness_curve"]
 
-columns = (Column("robust_accuracy@*", "PGD at a radius", "of the settings", "higher", share=True),)
+columns = (Column("robust_accuracy@*", "PGD at *", "of the settings", "higher", share=True),)
 
 expensive = True
 means_over_images = True

@@ -4,46 +4,36 @@ import base64
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jeat._support.table import table as as_markdown
-from jeat.metrics import Column
+from jeat.report.outcome import best_of, outcome
 from jeat.report.summary import Summary
+from jeat.report.tables import Table, filled
 
-__all__ = ["Column", "Figure", "Table", "markdown", "page", "write_csv"]
+__all__ = ["Figure", "markdown", "page", "write_csv"]
 
-
-@dataclass(frozen=True)
-class Table:
-    """A table to show: its rows are methods, some of which only the paper has.
-
-    Attributes:
-        title, note: what stands above it.
-        columns, methods: its columns and rows; those that nobody has a number for are left out.
-        printed: the paper's numbers, ``{column: {method: value}}``.
-    """
-
-    title: str
-    note: str
-    columns: Sequence[Column]
-    methods: Sequence[str]
-    printed: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-
-    def paper(self, column: str, method: str) -> float | None:
-        """The paper's number, if it has one."""
-        return self.printed.get(column, {}).get(method)
+WIDE = 8  # columns that a page of 1,200 pixels holds
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture file and what it shows; ``kind`` is ``plot`` or ``images``."""
+    """A picture file and what it shows.
+
+    Attributes:
+        title, caption: what stands above and below it.
+        file: PNG.
+        kind: ``plot`` or ``images``.
+        lead: whether it is what a reader comes for, and stands first.
+    """
 
     title: str
     caption: str
     file: Path
     kind: str
+    lead: bool = False
 
 
 def page(
@@ -58,7 +48,10 @@ def page(
     figures: Sequence[Figure],
     made_with: Mapping[str, str],
 ) -> str:
-    """The report: each number beside the paper's, its command below the table, figures within.
+    """The report: what came out, pictures, each number beside the paper's and its command.
+
+    Wide tables are cut into blocks of columns that a page of 1,200 pixels holds; those of more than
+    one block fold, and so do protocol and commands. Printing opens what is folded, but commands.
 
     Args:
         title, about: what stands on top.
@@ -72,87 +65,51 @@ def page(
     from jinja2 import Environment
 
     template = (Path(__file__).parent / "page.html").read_text()
+    shown = [
+        _in_blocks(t, summary) | {"id": f"table-{i}"} for i, t in enumerate(filled(tables, summary))
+    ]
+    drawn = [
+        vars(f) | {"data": base64.b64encode(f.file.read_bytes()).decode(), "id": f"figure-{i}"}
+        for i, f in enumerate(figures)
+    ]
+    first, *others = shown or [{"columns": [], "methods": []}]
+    sections = [*(f for f in drawn if f["lead"]), *shown[:1]]
+    places = {s["id"]: s["title"] for s in sections}
+    places |= {"orderings": "The paper's orderings", "warnings": "Warnings"}
+    places |= {s["id"]: s["title"] for s in [*(f for f in drawn if not f["lead"]), *others]}
     return Environment(autoescape=True).from_string(template).render(
-        title=title, about=about, protocol=protocol,
-        tables=_shown(tables, summary), claims=claims, warnings=warnings,
-        figures=[
-            vars(f) | {"data": base64.b64encode(f.file.read_bytes()).decode()} for f in figures
-        ],
-        made_with=made_with,
+        title=title, about=about, protocol=protocol, tables=shown, figures=drawn, claims=claims,
+        warnings=warnings, made_with=made_with, places=places | {"protocol": "Protocol"},
+        outcome=outcome(first["columns"], first["methods"], summary, claims, warnings),
     )  # fmt: skip
 
 
-def _shown(tables: Sequence[Table], summary: Summary) -> list[dict[str, Any]]:
-    """The tables that have a row."""
-    every = [_filled(table, summary) for table in tables]
-    return [table for table in every if table["rows"]]
-
-
-def _filled(table: Table, summary: Summary) -> dict[str, Any]:
-    """A table's rows and columns that anybody has, and labels by command.
-
-    The number of images stands in the heading of a column that depends on it, or in its cells,
-    where they differ.
+def _in_blocks(table: dict[str, Any], summary: Summary) -> dict[str, Any]:
+    """A filled table with its columns in blocks, in each of which are the rows that have a number,
+    and the best of a column is marked.
     """
-    known = _single(table, summary)
-    numbers = {c.name: _numbers(c, table.methods, summary) for c in known}
-
-    def cell(method: str, column: Column) -> dict[str, str]:
-        ours = summary.get(method, {}).get(column.name)
-        paper = table.paper(column.name, method)
-        n = ""
-        if ours is not None and len(numbers[column.name]) > 1:
-            n = f" (n = {', '.join(map(str, ours.images))})"
-        return {
-            "ours": "" if ours is None else f"{ours}{n}",
-            "paper": "" if paper is None else f"{paper:.4g}",
-        }
-
-    def has(method: str, column: Column) -> bool:
-        return any(cell(method, column).values())
-
-    columns = [
-        replace(c, label=f"{c.label}, n = {numbers[c.name][0]}")
-        if len(numbers[c.name]) == 1 else c
-        for c in known
-        if any(has(m, c) for m in table.methods)
-    ]  # fmt: skip
-    methods = [m for m in table.methods if any(has(m, c) for c in columns)]
-    commands: dict[str, list[str]] = {}
-    for m in methods:
-        for c in columns:
-            ours = summary.get(m, {}).get(c.name)
-            for command in () if ours is None else ours.commands.values():
-                commands.setdefault(command, []).append(f"{m} {c.label}")
-    rows = [{"method": m, "cells": [cell(m, c) for c in columns]} for m in methods]
-    return vars(table) | {"columns": columns, "rows": rows, "commands": commands}
-
-
-def _single(table: Table, summary: Summary) -> list[Column]:
-    """The columns of a table, with one a figure for what stands for several."""
-    names = {c.name for c in table.columns}
-    figures = dict.fromkeys(k for m in table.methods for k in summary.get(m, {}) if k not in names)
-    return [
-        single
-        for c in table.columns
-        for single in (
-            [replace(c, name=k, label=k) for k in figures if c.takes(k)] if "*" in c.name else [c]
-        )
-    ]
-
-
-def _numbers(column: Column, methods: Sequence[str], summary: Summary) -> list[int]:
-    """The numbers of images of a column that depends on them, each different one once."""
-    if not column.by_count:
-        return []
-    cells = (summary.get(m, {}).get(column.name) for m in methods)
-    return sorted({n for cell in cells if cell is not None for n in cell.images})
+    columns = table["columns"]
+    best = [(best_of(c, table["methods"], summary) or ("",))[0] for c in columns]
+    number = -(-len(columns) // WIDE)
+    blocks = []
+    for i in range(number):
+        at = range(i * len(columns) // number, (i + 1) * len(columns) // number)
+        rows = [
+            {
+                "method": row["method"],
+                "cells": [row["cells"][k] | {"best": best[k] == row["method"]} for k in at],
+            }
+            for row in table["rows"]
+            if any(any(row["cells"][k].values()) for k in at)
+        ]
+        blocks.append({"columns": [columns[k] for k in at], "rows": rows})
+    return table | {"blocks": blocks, "long": number > 1}
 
 
 def markdown(tables: Sequence[Table], summary: Summary) -> str:
     """The tables in Markdown, a section each."""
     sections = []
-    for shown in _shown(tables, summary):
+    for shown in filled(tables, summary):
         rows = [
             {"method": row["method"]}
             | {c.label: _beside(**v) for c, v in zip(shown["columns"], row["cells"], strict=True)}

@@ -116,7 +116,7 @@ def fig6(s: Shown) -> Figure | None:
         return None
     return s.keep(
         "fig6", "Fig. 6: robust classifiers and joint energy models", UNSELECTED,
-        grids(files, s.data.classes, columns=2),
+        grids(files, s.data.classes, columns=2), lead=True,
     )  # fmt: skip
 
 

@@ -45,11 +45,19 @@ class Shown:
         files = {m: self.runs / m / f"{equation}.safetensors" for m in methods}
         return {m: file for m, file in files.items() if file.exists()}
 
-    def keep(self, name: str, title: str, caption: str, picture: "Image.Image | Plot") -> Figure:
-        """Save a picture as ``name``."""
+    def keep(
+        self,
+        name: str,
+        title: str,
+        caption: str,
+        picture: "Image.Image | Plot",
+        *,
+        lead: bool = False,
+    ) -> Figure:
+        """Save a picture as ``name``; one that leads stands first in the report."""
         file = self.place / f"{name}.png"
         if isinstance(picture, Image.Image):
             picture.save(file)
-            return Figure(title, caption, file, "images")
+            return Figure(title, caption, file, "images", lead)
         picture.savefig(file, dpi=100)
-        return Figure(title, caption, file, "plot")
+        return Figure(title, caption, file, "plot", lead)

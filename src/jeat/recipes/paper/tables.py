@@ -25,10 +25,6 @@ CHANGES = (
     Column("delta_x_E", "attack, E(x)", "what the attack adds to E(x)"),
     Column("delta_theta_E", "step, E(x)", "what the optimiser step adds to E(x_adv)"),
 )
-SHORT = (
-    Column("jfs_gradient", "JFS gradient", "1/2 |grad E(x, y)|^2"),
-    Column("mfs_gradient", "MFS gradient", "1/2 |grad E(x)|^2"),
-)
 METRICS = (
     "accuracy", "auto_attack", "bits_per_dimension", "calibration", "curvature", "fisher_score",
     "flatness", "gradient_masking", "image_statistics", "judge_accuracy", "nearest",
@@ -41,7 +37,7 @@ TABLES = (
         "In short",
         "Some columns of the tables below.",
         (
-            "accuracy", "pgd_20", "jfs_gradient", "mfs_gradient", "fid", "judge_fid",
+            "accuracy", "pgd_20", "mfs", "mfs_calibrated", "fid", "judge_fid", "lite0_kid",
             "judge_accuracy",
         ),
     ),
@@ -163,14 +159,14 @@ def tables(data: str, rows: Sequence[str], drawn: Sequence[str], norm: str = "li
     made = []
     for title, note, names in TABLES:
         printed = PAPER[data].get(title.partition(":")[0], {})
-        own = SHORT if title == "In short" else ()
         only_printed = [m for m in _rows_of(printed) if m not in rows]
-        these = drawn if {"judge_fid", "lite0_kid", "nearest_l2"} & {*names} and not own else rows
+        of_images = {"judge_recall", "contrast", "nearest_l2"} & {*names}
+        these = drawn if of_images else rows
         if title.startswith("Table 1"):
             these = ("normal",)
         every = tuple(dict.fromkeys([*only_printed, *these]))
         said = note.format(norm=norm)
-        made.append(Table(title, said, columns(*names, own=own), every, printed))
+        made.append(Table(title, said, columns(*names), every, printed))
     return made
 
 
