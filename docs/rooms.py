@@ -11,7 +11,7 @@ FLOORS = [
     ["energy", "data"],
     ["attacks", "samplers"],
     ["nets"],
-    ["objectives", "metrics", "steps", "figures", "exports"],
+    ["objectives", "metrics", "steps", "figures", "exports", "sampling"],
     ["training", "report"],
     ["runs"],
     ["jobs"],
@@ -32,7 +32,7 @@ INSIDE = {
     "data": [
         "images", "overview", "labels", "batches", "dequantise", "sizes", "decode", "columns",
         "splits", "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
-        "few_labels", "load", "loose",
+        "few_labels", "validation", "load", "loose",
     ],
     "attacks": ["balls", "pgd"],
     "nets": [
@@ -45,10 +45,11 @@ INSIDE = {
         "unsaved", "begin", "loop",
     ],
     "runs": [
-        "folder", "checkpoints", "buffer", "log", "rollbacks", "asked", "record", "sweep", "save",
-        "fit",
+        "folder", "checkpoints", "buffer", "log", "rollbacks", "drawn", "tracking", "beside", "asked", "record",
+        "leftovers", "save",
+        "run", "fit",
     ],
-    "jobs": ["sample", "inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
+    "jobs": ["inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
     "report": ["summary", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",

@@ -39,7 +39,7 @@ HOMONYMS = {
     "cli/list.py": {"accuracy": (1, "a figure of a card")},
     "jobs/drawing.py": {"jeat": (1, "the command"), "noise": (1, "a setting of chains")},
     "jobs/measurement.py": {"jeat": (1, "the command")},
-    "jobs/sample.py": {"noise": (2, "a setting of chains")},
+    "sampling.py": {"noise": (2, "a setting of chains")},
     "metrics/energies.py": {"accuracy": (1, "a figure of its own")},
     "metrics/flatness.py": {"curvature": (3, "part of the names of its figures, and a label")},
     "metrics/gradient_masking.py": {"zero_gradient": (1, "part of the name of a sign of masking")},
