@@ -15,7 +15,7 @@ FLOORS = [
     ["training", "report"],
     ["runs"],
     ["jobs"],
-    ["suites"],
+    ["suites", "sweeps"],
     ["recipes"],
     ["cli"],
     ["__main__"],
@@ -26,7 +26,7 @@ INSIDE = {
     "_support": [
         "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
         "shipped", "files", "reading", "hub",
-        "words", "version", "moved", "stop", "processes", "sealed", "provenance", "source",
+        "words", "version", "moved", "stop", "processes", "locks", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [
@@ -55,6 +55,7 @@ INSIDE = {
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",
         "work",
     ],
+    "sweeps": ["sweep", "study", "work", "result"],
     "recipes": ["paper"],
     "recipes/paper": [
         "numbers", "words", "tables", "shown", "accuracies", "figures", "comparison", "variants",
