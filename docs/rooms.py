@@ -26,7 +26,9 @@ INSIDE = {
     "_support": [
         "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
         "shipped", "files", "reading", "hub",
-        "words", "version", "moved", "stop", "processes", "locks", "sealed", "provenance", "source",
+        "words", "version", "moved", "stop", "processes", "locks",
+        "sealed", "provenance", "source",
+        
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [

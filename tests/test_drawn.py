@@ -145,6 +145,7 @@ def test_tensorboard_shows_the_log_without_gaps_or_doubles_after_a_kill(plain, t
     assert shown.sum / shown.num == pytest.approx(float(energies.mean()), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_tracked_from_its_middle_on_has_its_beginning_too(plain, tmp_path):
     pytest.importorskip("tensorboard")
     out = trained(PLAN, tmp_path / "run", until=7)
@@ -162,7 +163,7 @@ def test_a_tracker_that_fails_is_said_once_and_training_goes_on(plain, tmp_path,
 
     monkeypatch.setattr(tracking, "_tensorboard", failing)
     monkeypatch.setattr(tracking, "find_spec", lambda name: name)
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="tracks no more") as said:
         out = trained(watched(track="tensorboard"), tmp_path / "run")
     (line,) = [str(w.message) for w in said if "tracks no more" in str(w.message)]
     assert "RuntimeError: the disk of events is full" in line
@@ -194,7 +195,9 @@ def test_trackio_has_the_log_once_whatever_was_lost_and_a_curve_each_time_it_wen
 
 def test_a_tracker_that_is_not_installed_is_said_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"track trackio needs trackio: pip install 'jeat\[trackio"):
+    with pytest.raises(
+        ValueError, match=r"track trackio needs trackio: pip install 'jeat\[trackio"
+    ):
         next(fit(watched(track="trackio"), tmp_path / "run"))
     assert not (tmp_path / "run").exists()
 
@@ -211,7 +214,7 @@ def test_validation_images_are_the_last_of_each_class_in_its_share_and_nothing_i
         of_class = whole.train.x[whole.train.y == k]
         parts = [split.x[split.y == k] for split in (held.train, held.test)]
         assert torch.equal(torch.cat(parts), of_class)
-    with pytest.raises(ValueError, match="validation 1430 .* leaves class '0' none of its 142"):
+    with pytest.raises(ValueError, match=r"validation 1430 .* leaves class '0' none of its 142"):
         load_data("digits", validation=1430)
 
 

@@ -27,8 +27,10 @@ HOMONYMS = {
     "_support/signatures.py": {
         "noise": (1, "a setting of chains"),
     },
+    "runs/tracking.py": {"jeat": (1, "the project of trackers")},
     "training/flags.py": {"jeat": (1, "the command")},
     "cli/__init__.py": {"jeat": (3, "the package")},
+    "cli/_training.py": {"jeat": (1, "the command")},
     "cli/_parser.py": {"noise": (1, "a setting of chains")},
     "cli/attack.py": {"accuracy": (2, "a figure of energies")},
     "cli/landscape.py": {

@@ -40,7 +40,9 @@ def asked(words):
     """The plan that a command trains by, with all settings."""
     method, words, before = _training.asked_for(words)
     parser = _training.parser_of(method, words, before)
-    return check_run(_training.plan_of(method, parser, parser.parse(words)), "nowhere", resume=False)[0]
+    return check_run(
+        _training.plan_of(method, parser, parser.parse(words)), "nowhere", resume=False
+    )[0]
 
 
 def alike(plan):

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from jeat.data import load_data
     from jeat.exports import export
     from jeat.exports.pretrained import Pretrained
-    from jeat.sampling import sample
     from jeat.nets import load, wrap
     from jeat.runs.fit import fit
+    from jeat.sampling import sample
     from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = [

@@ -12,7 +12,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = [
-    "LARGEST", "MOST_STEPS", "DoubtWarning", "NotFiniteError", "SettingError", "check_kind", "check_kinds",
+    "LARGEST", "MOST_STEPS", "DoubtWarning", "NotFiniteError", "SettingError", "check_kind",
+    "check_kinds",
     "check_not_made", "check_not_negative", "doubts", "is_finite", "is_fp32", "is_whole", "plain",
     "plainly", "quoted",
 ]  # fmt: skip

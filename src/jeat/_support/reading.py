@@ -154,7 +154,5 @@ def _number(name: str, given: Any) -> int | None:
         return None
     number = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,9}", given) else given
     if type(number) is not int or not 1 <= number < 10**9:
-        raise SettingError(
-            f"{name} must be a number of images, at least 1, got {quoted(given)}"
-        )
+        raise SettingError(f"{name} must be a number of images, at least 1, got {quoted(given)}")
     return number

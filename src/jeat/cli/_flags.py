@@ -23,7 +23,7 @@ READING = {
     "background": "colour behind transparent pixels: white, black (the default) or #rrggbb",
     "labels_per_class": "train on this many labelled images of each class, the same ones every "
     "time",
-    "validation": "hold out the last so many training images, of each class in proportion, and test "
+    "validation": "hold out the last so many training images, of each class in its share, and test "
     "on them in the place of the test images: for choosing settings",
 }
 """Flags that say how a data set is read, and their help."""

@@ -83,7 +83,7 @@ def load_data(
         background: colour behind transparent pixels: white, black (the default) or #rrggbb.
         labels_per_class: train on this many images of each class, the same ones every time: the
             labelled ones of semi-supervised training. The test split stays whole.
-        validation: hold out the last so many training images, of each class in proportion, and have
+        validation: hold out the last so many training images, of each class in its share, and have
             them stand in for the test split, whose images are then not seen: for choosing settings.
 
     Raises:

@@ -31,11 +31,11 @@ from jeat.runs.asked import check_run, with_data
 from jeat.runs.beside import looking
 from jeat.runs.checkpoints import load_state
 from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
+from jeat.runs.leftovers import drop_leftovers, drop_stale, leftovers
 from jeat.runs.record import note
 from jeat.runs.rollbacks import roll_back
 from jeat.runs.run import Run
 from jeat.runs.save import any_process, save
-from jeat.runs.leftovers import drop_leftovers, drop_stale, leftovers
 from jeat.training.begin import Begun
 from jeat.training.deltas import watch
 from jeat.training.evaluation import accuracy_under_attack, evaluate

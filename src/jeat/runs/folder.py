@@ -22,7 +22,8 @@ from jeat.training.flags import leaves
 from jeat.training.plan import Plan
 
 __all__ = [
-    "BESIDE", "as_now", "check_data", "check_place", "explained_write_errors", "only_writer", "read_plan"
+    "BESIDE", "as_now", "check_data", "check_place", "explained_write_errors", "only_writer",
+    "read_plan",
 ]  # fmt: skip
 
 BESIDE = ("draw_every", "track")

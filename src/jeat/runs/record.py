@@ -68,10 +68,11 @@ def reached(out: Path) -> str:
     if not (last := last_evaluation(rows(out))):
         return ""
     plan = json.loads((out / _RECORD).read_text())["plan"]
-    tested = "validation" if reading_of(plan["data"])[1].validation else "test"
+    validated = reading_of(plan["data"])[1].validation is not None
+    what = "validation accuracy" if validated else "test accuracy"
     norm = "" if plan["eps_norm"] == "linf" else f" in {plan['eps_norm']}"
     most = plan["optimisation"]["evaluate_images"]
     return (
-        f"{tested} accuracy {last['test_accuracy']:.3g}, {last['test_robust_accuracy']:.3g} under "
+        f"{what} {last['test_accuracy']:.3g}, {last['test_robust_accuracy']:.3g} under "
         f"PGD-20 at eps {plan['eps']:.3g}{norm}, by up to {most} images"
     )

@@ -9,6 +9,6 @@ from jeat.sweeps.sweep import PlanOf, Progress, Range, Sweep, axis_of
 from jeat.sweeps.work import carried_out, check_sweep
 
 __all__ = [
-    "Best", "PlanOf", "Progress", "Range", "Sweep", "axis_of", "best", "by_run", "by_trial", "carried_out",
-    "check_sweep", "in_order",
+    "Best", "PlanOf", "Progress", "Range", "Sweep", "axis_of", "best", "by_run", "by_trial",
+    "carried_out", "check_sweep", "in_order",
 ]  # fmt: skip

@@ -53,7 +53,9 @@ def in_order(sweep: Sweep, out: Path) -> list[Row]:
     """The trials of a sweep that have an end, the best first and those that failed last."""
     study = opened(out, sweep)
     with locked(out):
-        known = [t for t in trials(study, sweep) if len(t.ended) == sweep.seeds and t.at == t.number]
+        known = [
+            t for t in trials(study, sweep) if len(t.ended) == sweep.seeds and t.at == t.number
+        ]
     figures = [sweep.figure, *(name for name in USUAL if name != sweep.figure)]
     rows = [Row(trial, _group(out, trial, figures)) for trial in known]
     sign = 1 if sweep.minimise else -1
@@ -96,12 +98,10 @@ def _runs(sweep: Sweep, row: Row, figures: Sequence[str]) -> Iterator[dict[str, 
         cells = row.group.cells if row.group and not run.why else {}
         values = {name: cells[name].values for name in figures if name in cells}
         at = finished.index(k) if k in finished else -1
-        yield (
-            {"trial": row.trial.number, "run": k}
-            | dict(row.trial.settings)
-            | {name: repr(values[name][at]) if at in values.get(name, ()) else "" for name in figures}
-            | {"failed": run.why}
-        )
+        line: dict[str, object] = {"trial": row.trial.number, "run": k, **row.trial.settings}
+        for name in figures:
+            line[name] = repr(values[name][at]) if at in values.get(name, ()) else ""
+        yield line | {"failed": run.why}
 
 
 def _figures(rows: Sequence[Row]) -> list[str]:

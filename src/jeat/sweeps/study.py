@@ -19,7 +19,17 @@ from jeat.sweeps.sweep import Axis, Range, Sweep
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["LOCKS", "Ended", "Trial", "ask", "check_installed", "locked", "opened", "tell", "trials"]
+__all__ = [
+    "LOCKS",
+    "Ended",
+    "Trial",
+    "ask",
+    "check_installed",
+    "locked",
+    "opened",
+    "tell",
+    "trials",
+]
 
 LOCKS = ".locks"
 _SETTINGS, _SEED = "settings", "seed"

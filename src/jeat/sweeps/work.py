@@ -13,7 +13,17 @@ from jeat._support.locks import held
 from jeat.jobs.comparing import USUAL, compared
 from jeat.runs.asked import check_run
 from jeat.runs.fit import fit
-from jeat.sweeps.study import LOCKS, Ended, Trial, ask, check_installed, locked, opened, tell, trials
+from jeat.sweeps.study import (
+    LOCKS,
+    Ended,
+    Trial,
+    ask,
+    check_installed,
+    locked,
+    opened,
+    tell,
+    trials,
+)
 from jeat.sweeps.sweep import PlanOf, Progress, Sweep, place_of
 from jeat.training.health import DivergenceError
 from jeat.training.loop import Log
