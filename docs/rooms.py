@@ -26,9 +26,7 @@ INSIDE = {
     "_support": [
         "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
         "shipped", "files", "reading", "hub",
-        "words", "version", "moved", "stop", "processes", "locks",
-        "sealed", "provenance", "source",
-        
+        "words", "version", "moved", "stop", "processes", "locks", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
     "data": [
@@ -47,9 +45,8 @@ INSIDE = {
         "unsaved", "begin", "loop",
     ],
     "runs": [
-        "folder", "checkpoints", "buffer", "log", "rollbacks", "drawn", "tracking", "beside", "asked", "record",
-        "leftovers", "save",
-        "run", "fit",
+        "folder", "checkpoints", "buffer", "log", "rollbacks", "drawn", "tracking", "beside",
+        "asked", "record", "leftovers", "save", "run", "fit",
     ],
     "jobs": ["inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
     "report": ["summary", "page"],
