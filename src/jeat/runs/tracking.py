@@ -23,6 +23,7 @@ from torch import Tensor
 
 from jeat._support.checks import SettingError, plain
 from jeat._support.files import rewritten
+from jeat.runs.drawn import pictures_after
 from jeat.runs.log import rows
 from jeat.training.flags import leaves
 from jeat.training.plan import Plan
@@ -106,8 +107,8 @@ def tracked(out: Path, plan: Plan, *, at: int, rollbacks: int) -> Iterator[Send 
                 safely(partial(tracker.send, iteration, seen))
 
     safely(lambda: opened.append(_opened(name, out, plan, at=at, rollbacks=rollbacks)))
-    for row in rows(out) if opened else ():
-        send(int(row["iteration"]), _of_row(out, row))
+    for iteration, seen in _before(out) if opened else ():
+        send(iteration, seen)
     try:
         yield send
     finally:
@@ -115,11 +116,15 @@ def tracked(out: Path, plan: Plan, *, at: int, rollbacks: int) -> Iterator[Send 
             safely(tracker.end)
 
 
-def _of_row(out: Path, row: Mapping[str, Any]) -> Seen:
-    """What was logged, and drawn, at an iteration before."""
-    figures = {k: float(v) for k, v in row.items() if k not in ("iteration", "seconds")}
-    file = out / f"drawn/{row['iteration']:08d}.png"
-    return Seen(figures, {"drawn": Image.open(file)} if file.is_file() else {})
+def _before(out: Path) -> Iterator[tuple[int, Seen]]:
+    """What was logged and drawn so far."""
+    logged = {int(row["iteration"]): row for row in rows(out)}
+    drawn = {int(file.stem): file for file in pictures_after(out, 0)}
+    for iteration in sorted(logged.keys() | drawn.keys()):
+        row = logged.get(iteration, {})
+        figures = {k: float(v) for k, v in row.items() if k not in ("iteration", "seconds")}
+        pictures = {"drawn": Image.open(drawn[iteration])} if iteration in drawn else {}
+        yield iteration, Seen(figures, pictures)
 
 
 def _opened(name: str, out: Path, plan: Plan, *, at: int, rollbacks: int) -> _Open:
