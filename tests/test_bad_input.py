@@ -312,6 +312,10 @@ def train(words, method="at"):
     return f"train {method} --out new {' '.join(TINY)} {words}"
 
 
+def sweep(words, method="at"):
+    return f"sweep {method} --out new {' '.join(TINY)} {words}"
+
+
 # The command line: words, exit code, the thing that is named, and the remedy.
 COMMANDS = [
     ("fly", 2, "'fly'", "commands are attack"),
@@ -463,6 +467,10 @@ COMMANDS = [
     (train("--labels_per_class 1.5"), 2, "labels_per_class", "1.5"),
     (train("--data 'digits?labels_per_class=ten'"), 2, "labels_per_class must be", "got 'ten'"),
     (train("--labels_per_class 143"), 1, "class '0' of digits has 142", "lower it, or add images"),
+    (train("--validation 0"), 2, "validation must be", "at least 1"),
+    (train("--validation 1430"), 1, "leaves class '0' none of its 142", "lower it"),
+    (train("--draw_every -1"), 2, "draw_every must not be negative", "got -1"),
+    (train("--track tensorbored"), 2, "--track", "must be tensorboard or trackio or wandb"),
     (train("--unlabelled digits"), 2, "--unlabelled digits", "jeat train at --help"),
     (train("--unlabelled ''", "jem"), 2, "data", "must name a data set"),
     (train("--unlabelled nowhere", "jem"), 1, "nowhere", "give digits, an image folder"),
@@ -743,6 +751,24 @@ COMMANDS = [
     # reproduce
     ("reproduce imagenet", 2, "'imagenet'", "cifar10, cifar100"),
     ("reproduce digits --seeds 0", 2, "--seeds", "must lie in 1..1000"),
+    (sweep("", method=""), 2, "name a METHOD", "by --resume --out FOLDER"),
+    (sweep("--over.lr"), 2, "--over.lr needs values", "as in --over.lr 1 2"),
+    (sweep("--over.lr 1e-4 1e-4"), 2, "--over.lr has a value twice", "leave one out"),
+    (sweep("--over.lr 1e-5..1e-3 log"), 2, "--over.lr is a range", "or --search N"),
+    (sweep("--over.lr 1e-5..1e-3 --search 3"), 2, "--over.lr is a range", "say log or linear"),
+    (sweep("--over.lr 1e-3..1e-5 log --search 3"), 2, "--over.lr 1e-3..1e-5", "must rise"),
+    (sweep("--over.lr 0..1 log --search 3"), 2, "--over.lr 0..1 log", "begin above 0"),
+    (sweep("--over.batch_size 0.5..2 linear --search 3"), 2, "--over.batch_size", "whole numbers"),
+    (sweep("--over.lr 1 --lr 1"), 2, "--lr is given, and swept over", "leave one out"),
+    (sweep("--over.out a b"), 2, "--over.out", "no setting of a training"),
+    (sweep("--over.lerning_rate 1 2"), 2, "--lerning_rate", "jeat sweep at --help"),
+    (sweep("--over.objective.eps 0.1 x"), 2, "--objective.eps must be a finite number", "got x"),
+    (sweep("--over.lr 1 --seeds 0"), 2, "--seeds must lie in 1..", "got 0"),
+    (sweep("--over.lr 1 --search 0"), 2, "--search must lie in 1..", "got 0"),
+    (sweep("--over.lr 1 --workers 0"), 2, "--workers must lie in 1..64", "got 0"),
+    ("sweep at --over.lr 1 --out run", 2, "run is there and not an empty folder", "name another"),
+    ("sweep --resume --out nowhere", 2, "name a METHOD", "by --resume --out FOLDER"),
+    ("sweep at --over.lr 1", 2, "are required: out", "jeat sweep at --help"),
     ("reproduce digits --seeds x", 2, "--seeds", "must be a whole number"),
     ("reproduce digits --out file", 1, "file is a file", "a folder"),
     ("reproduce digits --bogus", 2, "--bogus", "jeat reproduce digits --help"),

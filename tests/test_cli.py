@@ -43,6 +43,7 @@ COMMANDS = [
     "plot",
     "reproduce",
     "sample",
+    "sweep",
     "train",
 ]
 SUITES = ["digits", "cifar10", "cifar10-cpu", "cifar100", "cifar100-cpu"]

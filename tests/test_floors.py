@@ -27,8 +27,10 @@ HOMONYMS = {
     "_support/signatures.py": {
         "noise": (1, "a setting of chains"),
     },
+    "runs/tracking.py": {"jeat": (1, "the project of trackers")},
     "training/flags.py": {"jeat": (1, "the command")},
     "cli/__init__.py": {"jeat": (3, "the package")},
+    "cli/_training.py": {"jeat": (1, "the command")},
     "cli/_parser.py": {"noise": (1, "a setting of chains")},
     "cli/attack.py": {"accuracy": (2, "a figure of energies")},
     "cli/landscape.py": {
@@ -39,7 +41,7 @@ HOMONYMS = {
     "cli/list.py": {"accuracy": (1, "a figure of a card")},
     "jobs/drawing.py": {"jeat": (1, "the command"), "noise": (1, "a setting of chains")},
     "jobs/measurement.py": {"jeat": (1, "the command")},
-    "jobs/sample.py": {"noise": (2, "a setting of chains")},
+    "sampling/sample.py": {"noise": (2, "a setting of chains")},
     "metrics/energies.py": {"accuracy": (1, "a figure of its own")},
     "metrics/flatness.py": {"curvature": (3, "part of the names of its figures, and a label")},
     "metrics/gradient_masking.py": {"zero_gradient": (1, "part of the name of a sign of masking")},
@@ -207,7 +209,7 @@ def test_a_plan_enters_few_rooms_on_its_way_from_the_command_to_the_checkpoint()
         for f in FILES
         if any(name in ("jeat.training.plan.Plan", "jeat.Plan") for name in imported(f))
     }
-    assert takes - {"__init__"} == {"cli", "training", "runs", "suites", "recipes"}
+    assert takes - {"__init__"} == {"cli", "training", "runs", "suites", "sweeps", "recipes"}
 
 
 def test_no_file_of_the_package_is_ignored_by_git():

@@ -9,7 +9,7 @@ import torch
 
 import jeat
 from jeat._support.plugins import known_parts
-from jeat.cli import main, train
+from jeat.cli import _training, main
 from jeat.nets.places import newest
 from jeat.runs.asked import check_run, usual
 from jeat.runs.fit import fit
@@ -38,9 +38,11 @@ def plan_of(method, **settings):
 
 def asked(words):
     """The plan that a command trains by, with all settings."""
-    method, words, before = train._asked(words)
-    parser = train._parser(method, words, before)
-    return check_run(train._plan(method, parser, parser.parse(words)), "nowhere", resume=False)[0]
+    method, words, before = _training.asked_for(words)
+    parser = _training.parser_of(method, words, before)
+    return check_run(
+        _training.plan_of(method, parser, parser.parse(words)), "nowhere", resume=False
+    )[0]
 
 
 def alike(plan):

@@ -10,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 import jeat
 from jeat.cli import main
-from jeat.cli.train import _parser, _plan
+from jeat.cli._training import parser_of, plan_of
 from jeat.data import Batch
 from jeat.energy import energy_of, joint_energy_at, score
 from jeat.metrics import fisher_score
@@ -426,15 +426,15 @@ def test_it_learns_to_give_images_of_a_class_less_energy_than_chains(digits):
 )
 def test_the_sampler_of_a_command_has_the_clip_of_the_method_unless_it_is_given(words, sampler):
     words = ["--out", "x", *words.split()]
-    parser = _parser("igebm", words, {})
-    plan = _plan("igebm", parser, parser.parse(words))
+    parser = parser_of("igebm", words, {})
+    plan = plan_of("igebm", parser, parser.parse(words))
     assert plan.objective["sampler"] == sampler
 
 
 def test_a_command_has_the_settings_of_a_methods_own_step():
     words = ["--out", "x"]
-    parser = _parser("sada_jem", words, {})
-    plan = _plan("sada_jem", parser, parser.parse(words))
+    parser = parser_of("sada_jem", words, {})
+    plan = plan_of("sada_jem", parser, parser.parse(words))
     assert plan.optimisation.step == {"name": "sharpness_aware", "rho": 2.0, "adaptive": True}
 
 

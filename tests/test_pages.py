@@ -29,6 +29,7 @@ RUNS = (
     "robustness.md",
     "samples.md",
     "export.md",
+    "sweeps.md",
 )  # README.md runs in test_readme.py, your-data.md in
 # test_data_command.py, your-net.md in test_your_net.py
 SHORTER = {"epochs=20": "epochs=1", "torch.arange(500)": "torch.arange(60)"}
@@ -80,6 +81,9 @@ def here(tmp_path, monkeypatch):
     plan, _ = check_run(jeat.Plan("jeat"), "runs/jeat", resume=False)
     Path("runs/jeat").mkdir(parents=True)
     Path("runs/jeat/run.json").write_text(json.dumps({"plan": asdict(plan)}))
+    Path("runs/sweep").mkdir()
+    Path("runs/sweep/best.yaml").write_text("lr: 1e-4\n")
+    Path("runs/sweep/sweep.json").write_text(json.dumps({"method": "jem"}))
     yield tmp_path
     sys.modules.pop("mine", None)
 

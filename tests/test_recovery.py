@@ -583,14 +583,14 @@ def test_a_run_that_another_process_took_on_meanwhile_is_gone_on_with_as_it_left
 
     def slow(*args, **how):
         monkeypatch.undo()
-        made = jeat.runs.fit.begin(*args, **how)
+        made = jeat.runs.run.begin(*args, **how)
         for log in fit(WILD, out, resume=True):
             if rollbacks_of(out) and log.iteration == 5:
                 left.extend(rollbacks_of(out))
                 break
         return made
 
-    monkeypatch.setattr(jeat.runs.fit, "begin", slow)
+    monkeypatch.setattr(jeat.runs.run, "begin", slow)
     run(WILD, out, resume=True)
     assert rollbacks_of(out) == left
     assert len(left) == 1

@@ -310,6 +310,7 @@ READINGS = st.fixed_dictionaries({
     "label": st.none() | st.text(min_size=1),
     "background": st.sampled_from([None, "white", "black", "#a0b1c2"]),
     "labels_per_class": st.none() | st.integers(1, 10**9 - 1),
+    "validation": st.none() | st.integers(1, 10**9 - 1),
 })  # fmt: skip
 
 

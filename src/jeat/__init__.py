@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from jeat.data import load_data
     from jeat.exports import export
     from jeat.exports.pretrained import Pretrained
-    from jeat.jobs.sample import sample
     from jeat.nets import load, wrap
     from jeat.runs.fit import fit
+    from jeat.sampling import sample
     from jeat.training.plan import Optimisation, Plan, Recovery
 
 __all__ = [
@@ -65,7 +65,7 @@ _HOMES = {
     "fit": "jeat.runs.fit",
     "load": "jeat.nets",
     "load_data": "jeat.data",
-    "sample": "jeat.jobs.sample",
+    "sample": "jeat.sampling",
     "shipped": "jeat._support.shipped",
     "wrap": "jeat.nets",
 }

@@ -5,6 +5,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import PurePath
 from types import NoneType, UnionType
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = [
     "LARGEST", "MOST_STEPS", "DoubtWarning", "NotFiniteError", "SettingError", "check_kind",
+    "check_kinds",
     "check_not_made", "check_not_negative", "doubts", "is_finite", "is_fp32", "is_whole", "plain",
     "plainly", "quoted",
 ]  # fmt: skip
@@ -103,6 +105,12 @@ def check_kind(name: str, value: object, kind: Any) -> None:
         raise SettingError(f"{name} must be below 1e38, got {quoted(value)}")
     if isinstance(value, float) and 0 < abs(value) < _LEAST:
         raise SettingError(f"{name} must be 0 or at least 1e-37, as fp32 takes {value} for 0")
+
+
+def check_kinds(values: Any) -> None:
+    """:func:`check_kind` of each field of a dataclass, by its annotation."""
+    for f in fields(values):
+        check_kind(f.name, getattr(values, f.name), f.type)
 
 
 def _matches(value: object, kind: Any) -> tuple[bool, str]:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-__all__ = ["evenly"]
+__all__ = ["evenly", "rounded"]
 
 
 def evenly(y: Int[Tensor, " n"], n: int) -> Int[Tensor, " m"]:
@@ -34,7 +34,7 @@ def evenly(y: Int[Tensor, " n"], n: int) -> Int[Tensor, " m"]:
         return at
     due = n * counts.double() / total
     error = (due * (1 - due / n) * (total - n) / (total - 1)).sqrt()
-    found, wanted = of[at.cpu()].bincount(minlength=len(counts)), _rounded(counts, n)
+    found, wanted = of[at.cpu()].bincount(minlength=len(counts)), rounded(counts, n)
     near = (found - due).abs() <= (3 * error).clamp(min=1)
     if near.all() and 2 * int((found > 0).sum()) > int((wanted > 0).sum()):
         return at
@@ -46,7 +46,7 @@ def evenly(y: Int[Tensor, " n"], n: int) -> Int[Tensor, " m"]:
     return torch.cat(rows).sort().values.to(y.device)
 
 
-def _rounded(counts: Tensor, n: int) -> Tensor:
+def rounded(counts: Tensor, n: int) -> Tensor:
     """``n`` shared out in the proportions of ``counts``, by largest remainders."""
     shares, total = n * counts, int(counts.sum())
     whole = shares // total

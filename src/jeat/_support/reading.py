@@ -36,12 +36,15 @@ class Reading:
             is warned of.
         labels_per_class: how many labelled images of each class there are to train on, the same
             ones every time; None is all.
+        validation: how many of the training images are held out to be tested on in the place of the
+            test split; None is none.
     """
 
     size: tuple[int, int] | None
     label: str | None
     background: str | None
     labels_per_class: int | None
+    validation: int | None
 
     def __init__(
         self,
@@ -49,11 +52,13 @@ class Reading:
         label: str | None = None,
         background: str | None = None,
         labels_per_class: int | str | None = None,
+        validation: int | str | None = None,
     ) -> None:
         object.__setattr__(self, "size", _size(size))
         object.__setattr__(self, "label", label)
         object.__setattr__(self, "background", _colour(background))
-        object.__setattr__(self, "labels_per_class", _number(labels_per_class))
+        for name, given in (("labels_per_class", labels_per_class), ("validation", validation)):
+            object.__setattr__(self, name, _number(name, given))
         if label is not None and (not isinstance(label, str) or not label):
             raise SettingError(f"label must name a column, got {quoted(label)}")
 
@@ -72,6 +77,7 @@ class Reading:
             "label": self.label,
             "background": (self.background or "").lstrip("#"),
             "labels_per_class": self.labels_per_class,
+            "validation": self.validation,
         }
         query = urlencode({k: words[k] for k, v in asdict(self).items() if v}, quote_via=quote)
         return f"{source}?{query}" if query else source
@@ -142,13 +148,11 @@ def _colour(given: Any) -> str | None:
     return f"#{found[1].lower()}"
 
 
-def _number(given: Any) -> int | None:
-    """A number of labels."""
+def _number(name: str, given: Any) -> int | None:
+    """A number of images."""
     if given is None:
         return None
     number = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,9}", given) else given
     if type(number) is not int or not 1 <= number < 10**9:
-        raise SettingError(
-            f"labels_per_class must be a number of images, at least 1, got {quoted(given)}"
-        )
+        raise SettingError(f"{name} must be a number of images, at least 1, got {quoted(given)}")
     return number

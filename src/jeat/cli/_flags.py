@@ -23,6 +23,8 @@ READING = {
     "background": "colour behind transparent pixels: white, black (the default) or #rrggbb",
     "labels_per_class": "train on this many labelled images of each class, the same ones every "
     "time",
+    "validation": "hold out the last so many training images, of each class in its share, and test "
+    "on them in the place of the test images: for choosing settings",
 }
 """Flags that say how a data set is read, and their help."""
 
@@ -110,7 +112,8 @@ def add_nets(parser: Parser) -> None:
 def add_reading(parser: Parser) -> None:
     """Flags that say how the data set is read."""
     for name, help in READING.items():
-        kind = {"size": int | str | None, "labels_per_class": int | None}.get(name, str | None)
+        words = {"size": int | str | None, "label": str | None, "background": str | None}
+        kind = words.get(name, int | None)
         parser.add_argument(f"--{name}", type=kind, default=None, help=help)
 
 

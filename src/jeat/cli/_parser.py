@@ -123,6 +123,12 @@ class Parser(Outputs, jsonargparse.ArgumentParser):
                 self.error(f"--{name} must be below 2^63, got {quoted(value)}")
         return args
 
+    def takes_whole(self, name: str) -> bool:
+        """Whether ``--NAME`` takes whole numbers, and no others."""
+        kinds = {a.dest: getattr(a, "_typehint", a.type) for a in self._actions}
+        kind = kinds.get(self._long.get(name, name))
+        return int in (found := {kind, *get_args(kind)}) and float not in found
+
     def _numbers(self) -> dict[str, tuple[str, str]]:
         """The words that stand for flags that take a number -> their names, and of which kind."""
         typed = [(a, getattr(a, "_typehint", a.type)) for a in self._actions]

@@ -7,21 +7,17 @@ Trains what is missing, measures it and writes OUT/report.html: every table and 
 paper, its numbers beside ours. A second call goes on where the first stopped.
 """
 
-import os
 import shutil
-import subprocess
-import sys
-from argparse import SUPPRESS
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jeat._support import processes
 from jeat._support.brought import Brought
 from jeat._support.checks import SettingError, plain
 from jeat._support.files import expanded
 from jeat._support.plugins import brought_parts, find, known_parts, short_name
 from jeat._support.signatures import Flag, check_takes, signature_of
+from jeat.cli._helpers import add_workers, check_workers, helpers
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -48,8 +44,7 @@ def main(words: Sequence[str]) -> int:
     parser.check_out(args.out)
     if not 1 <= args.seeds <= 1000:
         parser.error(f"--seeds must lie in 1..1000, got {args.seeds}")
-    if not 1 <= args.workers <= 64 or (args.workers > 1 and processes.world() > 1):
-        parser.error(f"--workers must lie in 1..64, and be 1 under a launcher, got {args.workers}")
+    check_workers(parser, args.workers)
 
     from jeat import report
     from jeat.suites import Suite, cost, help_with, smoke
@@ -86,10 +81,7 @@ def _parser(suite: str, name: str, flags: Sequence[Flag]) -> Parser:
     parser.add_argument(
         "--smoke", action="store_true", help="a few steps of each stage, to see that it runs"
     )
-    parser.add_argument(
-        "--workers", type=int, default=1, help="processes that share the work, and the threads"
-    )
-    parser.add_argument("--helper_of", type=int | None, default=None, help=SUPPRESS)
+    add_workers(parser)
     parser.add_flags(flags)
     return parser
 
@@ -98,29 +90,14 @@ def _carry_out(
     suite: "Suite", out: Path, *, seeds: int, workers: int, words: Sequence[str]
 ) -> None:
     """Show how far it is; helpers begin when all was found well, and end with it."""
-    import torch
-
     from jeat.suites import LOCKS, reproduce
 
-    threads = max(1, torch.get_num_threads() // workers)
-    torch.set_num_threads(threads)
-    package, _, _ = __name__.partition(".")
-    helper = [sys.executable, "-P", "-m", package, Path(__file__).stem, *words]
-    helper += ["--helper_of", str(os.getpid())]
-    env = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    helpers: list[subprocess.Popen[bytes]] = []
     try:
-        with bar() as show:
+        with helpers([Path(__file__).stem, *words], workers) as begin, bar() as show:
             for progress in reproduce(suite, out, seeds=seeds, shared=workers > 1):
-                while len(helpers) < workers - 1:  # what they fail at, this process tries and says
-                    quiet = subprocess.DEVNULL
-                    helpers.append(subprocess.Popen(helper, env=env, stdout=quiet, stderr=quiet))
+                begin()
                 show(progress.stage, progress.done, progress.total, progress.note)
     finally:
-        for process in helpers:
-            process.terminate()  # a training saves what it has
-        for process in helpers:
-            process.wait()
         shutil.rmtree(out / LOCKS, ignore_errors=True)
 
 

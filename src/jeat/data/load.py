@@ -22,6 +22,7 @@ from jeat.data.labels import check_learnable, check_splits
 from jeat.data.names import place_of, whole
 from jeat.data.sizes import coloured_alike, resized
 from jeat.data.sources import reader_of
+from jeat.data.validation import with_validation
 
 __all__ = ["load_data"]
 
@@ -37,6 +38,7 @@ def load_data(
     label: str | None = None,
     background: str | None = None,
     labels_per_class: int | None = None,
+    validation: int | None = None,
 ) -> Data:
     """Load ``source`` with its training and test split.
 
@@ -81,6 +83,8 @@ def load_data(
         background: colour behind transparent pixels: white, black (the default) or #rrggbb.
         labels_per_class: train on this many images of each class, the same ones every time: the
             labelled ones of semi-supervised training. The test split stays whole.
+        validation: hold out the last so many training images, of each class in its share, and have
+            them stand in for the test split, whose images are then not seen: for choosing settings.
 
     Raises:
         FileNotFoundError: nothing at that path, or the hub cannot be reached.
@@ -88,11 +92,12 @@ def load_data(
             [0, 1] floats or uint8; labels that are missing, no whole number, several an image, one
             number in two ways, or do not fit; no image or label column, one that may name splits;
             folders that may be splits as well as classes, a file that is read twice; fewer than 2
-            classes to train on, a class to test on only, or with fewer than labels_per_class.
+            classes to train on, a class to test on only, or with fewer than labels_per_class, or of
+            which validation leaves none.
     """
     asked: dict[str, Any] = {
         "size": size, "label": label, "background": background,
-        "labels_per_class": labels_per_class,
+        "labels_per_class": labels_per_class, "validation": validation,
     }  # fmt: skip
     if not isinstance(source, str | Path):
         return _given(source, Reading(**asked))
@@ -121,6 +126,7 @@ def _ready(data: Data, name: str, how: Reading) -> Data:
     """Checked, of one size and colour, with as many labels as are asked for."""
     check_splits(data, name)
     data = resized(coloured_alike(data), how.size)
+    data = with_validation(data, how.validation, name)
     data = with_few_labels(data, how.labels_per_class, name)
     check_learnable(data, name)
     return data

@@ -14,7 +14,7 @@ from jeat._support.files import expanded
 from jeat.nets import load
 from jeat.report import Cell, summarise
 from jeat.runs.asked import usual
-from jeat.runs.folder import as_now, read_plan
+from jeat.runs.folder import BESIDE, as_now, read_plan
 from jeat.runs.log import last_evaluation, minutes, rows
 from jeat.runs.rollbacks import rollbacks_of
 from jeat.training.flags import flags_of, leaves
@@ -24,7 +24,8 @@ __all__ = ["USUAL", "Compared", "Group", "compare", "compared"]
 USUAL = ("test_accuracy", "test_robust_accuracy", "minutes", "went_back")
 _INIT, _SEED = "init", "optimisation.seed"
 _APART = {_SEED} | {  # settings that move no weight
-    f"optimisation.{name}" for name in ("log_every", "save_every", "evaluate_every", "deltas_every")
+    f"optimisation.{name}"
+    for name in ("log_every", "save_every", "evaluate_every", "deltas_every", *BESIDE)
 }
 
 

@@ -19,10 +19,10 @@ from jeat._support.words import flags, no_class
 from jeat.data import Data, load_data
 from jeat.energy import Energy
 from jeat.jobs.inputs import data_of, net_of, seed_all
-from jeat.jobs.sample import Kind, Own, check_energy, inversion_of, sample, sampler_for
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
+from jeat.sampling import Kind, Own, check_energy, inversion_of, sample, sampler_for
 
 __all__ = [
     "Drawing", "about", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",

@@ -11,6 +11,7 @@ from jeat.nets import net_settings
 from jeat.objectives import complete
 from jeat.runs.folder import check_place, read_plan
 from jeat.runs.rollbacks import check_recovery
+from jeat.runs.tracking import check_tracker
 from jeat.training.followed import step_followed
 from jeat.training.plan import Plan
 
@@ -42,6 +43,7 @@ def check_run(
         raise SettingError(f"out must name a folder, got {quoted(out)}")
     check_not_home("out", out)
     out, plan = expanded(out), _completed(plan)
+    check_tracker(plan.optimisation.track)
     begun = read_plan(out)["data"] if resume and (out / "run.json").is_file() else None
     plan = replace(plan, data=settled(plan.data, before=begun))
     check_place(out, plan, resume=resume, longer=longer)

@@ -8,13 +8,14 @@
     OUT/rollbacks.jsonl                one line each time that it diverged and went back
     OUT/checkpoints/00000200/          the training's state; the last two are kept
     OUT/checkpoints/00000200/net.safetensors   the net to use, for jeat.load
+    OUT/drawn/00000200.png             what it drew then, where the plan has draw_every
 """
 
 import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,78 +24,28 @@ from torch import nn
 
 from jeat._support import processes
 from jeat._support.stop import stop_asked
-from jeat.data import Data, load_data
+from jeat.data import load_data
 from jeat.data.given import is_named
-from jeat.nets import in_bf16
 from jeat.nets.places import newest
 from jeat.runs.asked import check_run, with_data
+from jeat.runs.beside import looking
 from jeat.runs.checkpoints import load_state
 from jeat.runs.folder import check_data, check_place, explained_write_errors, only_writer
-from jeat.runs.record import note, recorded_epochs
-from jeat.runs.rollbacks import Rollback, changed, roll_back, rollbacks_of
-from jeat.runs.save import any_process, holds_net, save
-from jeat.runs.sweep import drop_leftovers, drop_stale, leftovers
-from jeat.training.begin import Begun, begin
+from jeat.runs.leftovers import drop_leftovers, drop_stale, leftovers
+from jeat.runs.record import note
+from jeat.runs.rollbacks import roll_back
+from jeat.runs.run import Run
+from jeat.runs.save import any_process, save
+from jeat.training.begin import Begun
 from jeat.training.deltas import watch
 from jeat.training.evaluation import accuracy_under_attack, evaluate
-from jeat.training.given import Given, given, with_net
+from jeat.training.given import given, with_net
 from jeat.training.health import DivergenceError
 from jeat.training.loop import Log, train
 from jeat.training.plan import Plan
 from jeat.training.unsaved import check_unsaved
 
 __all__ = ["fit"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as it is in its folder.
-
-    Attributes:
-        out: the folder.
-        plan: as it was begun.
-        data: what the plan names.
-        past: how often it went back so far.
-        newest: its last checkpoint.
-        net: one that was given to it.
-    """
-
-    out: Path
-    plan: Plan
-    data: Data
-    past: list[Rollback]
-    newest: Path | None
-    net: Given | None = None
-
-    def read_again(self) -> "Run":
-        """The same, as it is now."""
-        return replace(self, past=rollbacks_of(self.out), newest=newest(self.out))
-
-    def is_finished(self, epochs: float | None = None) -> bool:
-        """Whether its last checkpoint is that of all (or these) epochs, and holds its net."""
-        o = self.plan.optimisation
-        total = replace(o, epochs=epochs or o.epochs).iterations(len(self.data.train))
-        return self.newest is not None and int(self.newest.name) >= total and holds_net(self.newest)
-
-    def check_epochs(self) -> None:
-        """Refuse to raise the epochs of a run that is not finished."""
-        before = recorded_epochs(self.out)
-        if before not in (None, self.plan.optimisation.epochs) and not self.is_finished(before):
-            raise ValueError(
-                f"{self.out} is to be finished by its {before:g} epochs before they are raised"
-            )
-
-    def begin(self, *, fresh: bool) -> Begun:
-        """The training at its beginning, by the plan as it is after its rollbacks.
-
-        What ``auto`` chose when the run began is kept, where this machine can do it.
-        """
-        plan, file = changed(self.plan, self.past), self.out / "run.json"
-        kept = json.loads(file.read_text()).get("precision") if file.exists() else None
-        o, here = plan.optimisation, in_bf16("auto", processes.device())
-        if o.precision == "auto" and (kept == "fp32" or (kept == "bf16" and here)):
-            plan = replace(plan, optimisation=replace(o, precision=kept))
-        return begin(plan, self.data, fresh=fresh, net=self.net)
 
 
 def fit(
@@ -120,7 +71,8 @@ def fit(
     global generator is seeded by the plan.
 
     With ``longer``, a finished run goes on by a plan of more epochs, at the learning rates of the
-    schedule of all of them; ``run.json`` notes it.
+    schedule of all of them; ``run.json`` notes it. ``draw_every`` and ``track`` change no weight:
+    a run may go on with others.
 
     Args:
         plan: what to train, on what, and how.
@@ -194,13 +146,17 @@ def _train_on(run: Run, begun: Begun, asked: list[int]) -> Iterator[Log]:
         torch.manual_seed(processes.seed_of(o.seed))
         health.rollbacks.fill_(len(run.past))
     began = time.monotonic()
-    with (out / "log.jsonl").open("a") as lines:
+    with (
+        looking(out, plan, begun, run.data, rollbacks=len(run.past)) as look,
+        (out / "log.jsonl").open("a") as lines,
+    ):
         for log in _logs(run, begun):
             if log.metrics and processes.rank() == 0:
                 row = {"iteration": log.iteration} | log.metrics
                 row["seconds"] = round(time.monotonic() - began, 3)
                 lines.write(json.dumps(row) + "\n")
                 lines.flush()
+            look(log)
             stop = any_process(training, bool(asked))
             due = stop or log.iteration % o.save_every == 0 or log.iteration == log.total
             if due and not health.streak:

@@ -22,8 +22,12 @@ from jeat.training.flags import leaves
 from jeat.training.plan import Plan
 
 __all__ = [
-    "as_now", "check_data", "check_place", "explained_write_errors", "only_writer", "read_plan"
+    "BESIDE", "as_now", "check_data", "check_place", "explained_write_errors", "only_writer",
+    "read_plan",
 ]  # fmt: skip
+
+BESIDE = ("draw_every", "track")
+"""Settings of an optimisation that change neither weights nor log: a run goes on with others."""
 
 _LOCK = ".lock"
 _EPOCHS = "optimisation.epochs"
@@ -86,7 +90,9 @@ def check_place(out: Path, plan: Plan, *, resume: bool, longer: bool) -> None:
         new["init"] = old["init"]
     if longer and new[_EPOCHS] > old.get(_EPOCHS, new[_EPOCHS]):
         new[_EPOCHS] = old[_EPOCHS]
-    named = [k for k in new if not k.startswith("recovery.") and old.get(k, new[k]) != new[k]]
+    free = {f"optimisation.{name}" for name in BESIDE}
+    kept = [k for k in new if k not in free and not k.startswith("recovery.")]
+    named = [k for k in kept if old.get(k, new[k]) != new[k]]
     named += [k for k in old.keys() - new.keys() if k.startswith(("objective.", "architecture."))]
     if changed := [f"{k} {old.get(k)}, now {new.get(k)}" for k in named]:
         raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")

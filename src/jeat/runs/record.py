@@ -8,6 +8,7 @@ from typing import Any
 
 from jeat._support.files import rewritten
 from jeat._support.provenance import provenance
+from jeat._support.reading import reading_of
 from jeat.runs.asked import usual
 from jeat.runs.log import last_evaluation, rows
 from jeat.training.flags import command_of, config_of, flags_of, longer_command
@@ -67,9 +68,11 @@ def reached(out: Path) -> str:
     if not (last := last_evaluation(rows(out))):
         return ""
     plan = json.loads((out / _RECORD).read_text())["plan"]
+    validated = reading_of(plan["data"])[1].validation is not None
+    what = "validation accuracy" if validated else "test accuracy"
     norm = "" if plan["eps_norm"] == "linf" else f" in {plan['eps_norm']}"
     most = plan["optimisation"]["evaluate_images"]
     return (
-        f"test accuracy {last['test_accuracy']:.3g}, {last['test_robust_accuracy']:.3g} under "
+        f"{what} {last['test_accuracy']:.3g}, {last['test_robust_accuracy']:.3g} under "
         f"PGD-20 at eps {plan['eps']:.3g}{norm}, by up to {most} images"
     )

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
+from jeat._support.locks import held
 from jeat.figures import grid
 from jeat.jobs import drawing, measurement
 from jeat.jobs.drawing import Drawing, load_images
@@ -84,7 +84,8 @@ def carried_out(
     passed: set[str] = set()
     while left:
         for task in [t for t in left if t.needs <= passed]:
-            with _held(out, task) if shared else _free() as mine:
+            lock = out / LOCKS / f"{task.name.replace('/', '-')}.lock"
+            with held(lock) if shared else nullcontext(True) as mine:
                 if not mine:
                     continue
                 for note in task.carry_out():
@@ -162,25 +163,3 @@ def _drawing(out: Path, file: Path, d: Drawing, needs: frozenset[str]) -> Task:
             yield f"{picture} shows images of each class"
 
     return Task("draw", name, needs, draw)
-
-
-@contextmanager
-def _held(out: Path, task: Task) -> Iterator[bool]:
-    """Whether this process has the task, and no other."""
-    folder = out / LOCKS
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{task.name.replace('/', '-')}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _free() -> Iterator[bool]:
-    yield True

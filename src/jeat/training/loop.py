@@ -14,7 +14,7 @@ from jeat.training.health import check_finite
 from jeat.training.iteration import Training, iterate, mean_over_processes
 from jeat.training.plan import Optimisation
 
-__all__ = ["Log", "train"]
+__all__ = ["Log", "train", "with_fixed_seed"]
 
 T = TypeVar("T")
 

@@ -4,10 +4,10 @@ This file imports no torch, so that ``jeat train --help`` can show its fields at
 """
 
 from collections.abc import Mapping
-from dataclasses import InitVar, dataclass, field, fields, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
-from jeat._support.checks import SettingError, check_kind, is_fp32, quoted
+from jeat._support.checks import SettingError, check_kind, check_kinds, is_fp32, quoted
 from jeat._support.libraries import holder_of
 from jeat._support.plugins import Part, name_of
 
@@ -47,6 +47,8 @@ class Optimisation:
         save_every: iterations between checkpoints.
         deltas_every: iterations between records of Eq. 15, what an attack and an optimiser step do
             to the energies (Fig. 3); 0 records none.
+        draw_every: iterations between pictures of what it draws, drawn/ITERATION.png; 0 draws none.
+        track: send log, pictures and histograms of energies to tensorboard, trackio or wandb, too.
     """
 
     epochs: float = 10
@@ -69,6 +71,8 @@ class Optimisation:
     evaluate_images: int = 500
     save_every: int = 200
     deltas_every: int = 0
+    draw_every: int = 0
+    track: Literal["tensorboard", "trackio", "wandb"] | None = None
 
     def iterations(self, images: int) -> int:
         """Number of iterations of a run on ``images`` training images."""
@@ -78,11 +82,12 @@ class Optimisation:
         most = self.epochs, self.lr, self.weight_decay
         if any(isinstance(v, int | float) and v > 1e9 for v in most):
             raise SettingError("epochs, lr and weight_decay must be at most 1e9")
-        _check_kinds(self)
+        check_kinds(self)
         for name in ("epochs", "batch_size", "lr", "log_every", "save_every", "evaluate_images"):
             if getattr(self, name) <= 0:
                 raise SettingError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup", "pad", "evaluate_every", "deltas_every", "seed"):
+        often = ("evaluate_every", "deltas_every", "draw_every")
+        for name in ("weight_decay", "warmup", "pad", *often, "seed"):
             if getattr(self, name) < 0:
                 raise SettingError(f"{name} must not be negative, got {getattr(self, name)}")
         if self.ema is not None and not 0 <= self.ema < 1:
@@ -132,7 +137,7 @@ class Recovery:
     w_l2: InitVar[float | None] = None
 
     def __post_init__(self, steps: int | None, w_l2: float | None) -> None:
-        _check_kinds(self)
+        check_kinds(self)
         _merge(self, "objective", {"steps": steps, "w_l2": w_l2})
         limits = {name: getattr(self, name) for name in _LIMITS}
         plain = {"tries": self.tries, "patience": self.patience, "check_every": self.check_every}
@@ -212,7 +217,7 @@ class Plan:
     std: InitVar[float | None] = None
 
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
-        _check_kinds(self)
+        check_kinds(self)
         if (holder := holder_of(self.net)) is not None:  # also named by its net and what makes it
             own = self.architecture.get("make") or self.net
             if name_of(own) != self.net:
@@ -233,8 +238,3 @@ def _merge(values: Any, group: str, short: Mapping[str, Any]) -> None:
     """Put settings that were given by a short name into their group."""
     given = {k: v for k, v in short.items() if v is not None}
     object.__setattr__(values, group, getattr(values, group) | given)
-
-
-def _check_kinds(values: Any) -> None:
-    for f in fields(values):
-        check_kind(f.name, getattr(values, f.name), f.type)

@@ -7,6 +7,7 @@ from jeat._support.files import contents, parts_of, removed, whole_file
 from jeat._support.sealed import bytes_sum
 from jeat.nets.places import checkpoints, newest
 from jeat.runs.checkpoints import manifest_of
+from jeat.runs.drawn import pictures_after
 from jeat.runs.rollbacks import rollbacks_of
 
 __all__ = ["drop_leftovers", "drop_stale", "leftovers"]
@@ -15,7 +16,7 @@ __all__ = ["drop_leftovers", "drop_stale", "leftovers"]
 def drop_stale(out: Path) -> None:
     """Remove what was saved and logged after the checkpoint that a run goes on from.
 
-    And what a kill left half written or half removed.
+    And what was drawn since, and what a kill left half written or half removed.
 
     Raises:
         ValueError: a record, or a log up to that checkpoint, that is not as it was written.
@@ -45,7 +46,9 @@ def drop_stale(out: Path) -> None:
         )
     for folder in stale:
         removed(folder)
-    _cut(out / "log.jsonl", newest(out))
+    _cut(out / "log.jsonl", last := newest(out))
+    for picture in pictures_after(out, 0 if last is None else int(last.name)):
+        picture.unlink()
 
 
 def leftovers(out: Path) -> list[Path]:
