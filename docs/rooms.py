@@ -34,7 +34,7 @@ INSIDE = {
         "splits", "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
         "few_labels", "load", "loose",
     ],
-    "attacks": ["balls", "pgd"],
+    "attacks": ["balls", "pgd", "counterfactual"],
     "nets": [
         "modes", "spec", "wrap", "layouts", "places", "state_dicts", "foreign",
         "checkpoint", "weights",
@@ -48,7 +48,10 @@ INSIDE = {
         "folder", "checkpoints", "buffer", "log", "rollbacks", "asked", "record", "sweep", "save",
         "fit",
     ],
-    "jobs": ["sample", "inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
+    "jobs": [
+        "sample", "inputs", "known", "drawing", "pictures", "strips", "film", "needs",
+        "measurement", "comparing",
+    ],
     "report": ["summary", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",
@@ -59,7 +62,7 @@ INSIDE = {
         "numbers", "words", "tables", "shown", "accuracies", "figures", "comparison", "variants",
         "steps",
     ],
-    "figures": ["image_grid"],
+    "figures": ["image_grid", "captioned"],
     "exports": ["hub_folder", "pretrained"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""
