@@ -91,8 +91,7 @@ def counterfactual(
         )
     found = []
     for i in range(len(x)):
-        tell("counterfactuals", i, len(x))
-        found.append(_nearest(net, x[[i]], target[[i]], confidence, steps, tolerance))
+        found.append(_nearest(net, x[[i]], target[[i]], confidence, steps, tolerance, (i, len(x))))
     tell("counterfactuals", len(x), len(x))
     images, radius, missed = zip(*found, strict=True)
     x_cf = torch.cat(images)
@@ -102,12 +101,19 @@ def counterfactual(
 
 
 def _nearest(
-    net: nn.Module, x: Tensor, target: Tensor, confidence: float, steps: int, tolerance: float
+    net: nn.Module,
+    x: Tensor,
+    target: Tensor,
+    confidence: float,
+    steps: int,
+    tolerance: float,
+    place: tuple[int, int],
 ) -> tuple[Tensor, float, float]:
     """The image in the smallest ball that reaches ``target``, its radius, and the one below."""
     other = _others(net, x, target)
     missed, radius, r, found = 0.0, math.inf, FIRST, x
     while r < math.sqrt(x.numel()) * 2:  # beyond, a ball holds all images
+        tell("counterfactuals", *place, f"radius {r:.3g}")
         x_r = pgd(
             net, x, other, eps=r, steps=steps, step_size=SHARE * r / steps, norm="l2",
             loss=log_odds, random_start=False, target=target,

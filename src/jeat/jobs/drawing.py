@@ -23,7 +23,7 @@ from jeat.jobs.known import chain_from, known_of
 from jeat.jobs.sample import Kind, Own, check_energy, inversion_of, sample, sampler_for
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
-from jeat.samplers import Sampler, Start, start_of, start_without_images
+from jeat.samplers import Start, start_of, start_without_images
 
 __all__ = [
     "Drawing", "about", "check_ready", "draw", "draw_states", "draw_to", "drawer", "load_images",
@@ -154,7 +154,7 @@ def draw_states(
         raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
     net = net_of(d.net)
     spec = spec_of(net)
-    known = d.image and known_of(d.image, net, inpaint=d.inpaint, enlarge=d.enlarge)
+    known = known_of(d.image, net, inpaint=d.inpaint, enlarge=d.enlarge) if d.image else None
     names = d.classes or ((spec.classes[known.label],) if known else spec.classes)
     if unknown := [name for name in names if name not in spec.classes]:
         raise ValueError(no_class(unknown[0], spec.classes))

@@ -52,7 +52,7 @@ def pictures_of(
     """
     classes, at = spec_of(net).classes, next(net.parameters(), states).device
     E = torch.stack([_energies(net, x.to(at), labels.to(at)) for x in states])
-    texts = [[f"{e:.2f}" for e in of_state] for of_state in E.tolist()]
+    texts = [[f"{round(e, 2) + 0.0:.2f}" for e in of_state] for of_state in E.tolist()]
     wide = text_width(text for of_state in texts for text in of_state)
     for x, text, step in zip(states, texts, steps, strict=True):
         rows = [

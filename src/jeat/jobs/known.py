@@ -114,7 +114,7 @@ def known_of(
         shown = image.where(known, MISSING)
         kept: KnownPixels | BlockMeans = KnownPixels(image, known)
         return Known(kept, shown, _label(net, kept, label), image)
-    channels, height, width = spec_of(net).shape
+    _, height, width = spec_of(net).shape
     if enlarge < 2 or height % enlarge or width % enlarge:
         raise SettingError(
             f"--super must be 2 or more and divide {width} x {height}, the net's images, got "

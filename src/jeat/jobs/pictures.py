@@ -13,9 +13,8 @@ from jeat._support.files import expanded, whole_file, whole_place
 from jeat._support.tensors import check_pixels
 from jeat.figures import rows
 
-__all__ = ["PICTURES", "named_grid", "write_arrays", "write_grid", "write_picture", "write_singles"]
+__all__ = ["named_grid", "write_arrays", "write_grid", "write_picture", "write_singles"]
 
-PICTURES = (".png", ".webp", ".pdf")
 COLUMNS, LEAST = 10, 64  # images beside each other in a grid, and the least side of one
 
 

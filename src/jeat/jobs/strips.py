@@ -64,22 +64,19 @@ def counterfactual_strips(
     times = max(1, int(0.5 / change))
     rows = []
     for i, k in enumerate(y.tolist()):
-        name = classes[k]
         cells = [
             Cell(x[0], _towards(before[i], k, classes)),
             Cell(x_cf[i], _towards(after[i], k, classes)),
             Cell(_difference(x_cf[i] - x[0], times), f"l2 {float(found.length[i]):.3g}"),
         ]
-        rows.append((f"to {name}", cells))
-    return captioned(
-        rows, heads=("image", "counterfactual", f"difference x {times}"), least=160
-    )
+        rows.append((f"to {classes[k]}", cells))
+    return captioned(rows, heads=("image", "counterfactual", f"difference x {times}"), least=160)
 
 
 def completed_strips(
     net: nn.Module, known: Known, images: Tensor, labels: Int[Tensor, " b"]
 ) -> Image.Image:
-    """A row a class: what is known of an image, the drawn ones, and the whole, where it is there."""
+    """A row a class: what is known of an image, the drawn ones, and the whole where it is there."""
     classes, rows = spec_of(net).classes, []
     shown = [known.shown, *([] if known.whole is None else [known.whole])]
     for k in dict.fromkeys(labels.tolist()):
@@ -89,7 +86,9 @@ def completed_strips(
         drawn = [Cell(x, t) for x, t in zip(mine, texts[len(shown) :], strict=True)]
         rows.append((classes[k], [first, *drawn, *last]))
     drawn_names = ["drawn"] * max(len(row) - len(shown) for _, row in rows)
-    return captioned(rows, heads=("known", *drawn_names, *(["image"] * (len(shown) - 1))), least=160)
+    return captioned(
+        rows, heads=("known", *drawn_names, *(["image"] * (len(shown) - 1))), least=160
+    )
 
 
 def attack_strips(
@@ -100,20 +99,20 @@ def attack_strips(
     classes: tuple[str, ...],
     norm: Norm,
 ) -> Image.Image:
-    """A row an image: before, after, the difference ten times, with what the net says."""
+    """A column an image: before, after, the difference ten times, with what the net says."""
     x, x_adv, y = x.cpu(), x_adv.cpu(), y.cpu()
     far = length(x_adv - x, norm)
-    said = zip(said_of(net, x), said_of(net, x_adv), strict=True)
     rows = []
-    for i, (before, after) in enumerate(said):
-        k = int(y[i])
-        cells = [
-            Cell(x[i], _of_label(before, k, classes)),
-            Cell(x_adv[i], _of_label(after, k, classes)),
-            Cell(_difference(x_adv[i] - x[i], TIMES), f"{norm} {float(far[i]):.3g}"),
-        ]
-        rows.append((classes[k], cells))
-    return captioned(rows, heads=("before", "after", f"difference x {TIMES}"), least=128)
+    for name, images in (("before", x), ("after", x_adv)):
+        said = zip(said_of(net, images), y.tolist(), strict=True)
+        texts = [_of_label(logits, k, classes) for logits, k in said]
+        rows.append((name, [Cell(*cell) for cell in zip(images, texts, strict=True)]))
+    differences = [
+        Cell(_difference(delta, TIMES), f"{norm} {float(d):.3g}")
+        for delta, d in zip(x_adv - x, far, strict=True)
+    ]
+    rows.append((f"difference x {TIMES}", differences))
+    return captioned(rows, heads=[classes[k] for k in y.tolist()], least=128)
 
 
 def _difference(delta: Tensor, times: int) -> Tensor:
@@ -123,14 +122,19 @@ def _difference(delta: Tensor, times: int) -> Tensor:
 
 def _towards(logits: Tensor, k: int, classes: tuple[str, ...]) -> str:
     """What a net says of an image, and the energy of a class that it is to be of."""
-    return f"{_said(logits, classes, k)}\nE(x, {classes[k]}) {float(-logits[k]):.2f}"
+    return f"{_said(logits, classes, k)}\nE(x, {classes[k]}) {_number(-logits[k])}"
 
 
 def _of_label(logits: Tensor, k: int, classes: tuple[str, ...]) -> str:
     """What a net says of an image, and its energies with the image's label."""
     y = torch.tensor([k])
-    E, E_x = float(joint_energy(logits[None], y)), float(marginal_energy(logits[None]))
-    return f"{_said(logits, classes)}\nE(x, y) {E:.2f}\nE(x) {E_x:.2f}"
+    E, E_x = joint_energy(logits[None], y), marginal_energy(logits[None])
+    return f"{_said(logits, classes)}\nE(x, y) {_number(E)}\nE(x) {_number(E_x)}"
+
+
+def _number(E: Tensor) -> str:
+    """Two decimals, and no -0.00."""
+    return f"{round(float(E), 2) + 0.0:.2f}"
 
 
 def _said(logits: Tensor, classes: tuple[str, ...], k: int | None = None) -> str:

@@ -99,12 +99,12 @@ class BlockMeans:
             above = (blocks + t[..., None]).clamp(0, 1).mean(4) > low
             least, most = least.where(above, t), t.where(above, most)
         moved = (blocks + ((least + most) / 2)[..., None]).clamp(0, 1)
-        whole = moved.unflatten(4, (k, k)).movedim(4, 3).flatten(4, 5).flatten(2, 3)
+        whole: Tensor = moved.unflatten(4, (k, k)).movedim(4, 3).flatten(4, 5).flatten(2, 3)
         return whole.to(x.dtype)
 
 
 def _pulled(x: Tensor, known: Tensor) -> Tensor:
-    """Images (1, C, H, W) where ``known`` (1, 1, H, W) is 1, and means of what is near elsewhere."""
+    """Images (1, C, H, W) where ``known`` is 1, and elsewhere means of what is known near by."""
     if known.min() > 0 or max(x.shape[2:]) == 1:
         return x
     share = F.avg_pool2d(known, 2, ceil_mode=True)

@@ -39,8 +39,8 @@ def langevin(
         step_size: factor of the gradient.
         noise: standard deviation of the noise added at each step.
         bounds: clamp every state to this closed interval; ``None`` lets it roam. A function takes
-            every state to the nearest one of a set, as :class:`jeat.samplers.KnownPixels`: projected
-            Langevin dynamics (Bubeck et al. 2018).
+            every state to the nearest one of a set, as :class:`jeat.samplers.KnownPixels` does:
+            projected Langevin dynamics (Bubeck et al. 2018).
 
     Yields:
         Detached states; each is a new tensor, so ``list(langevin(...))`` is the trajectory.
