@@ -10,7 +10,6 @@ from jeat._support.words import no_class
 from jeat.attacks import Counterfactual, Norm, counterfactual, length
 from jeat.energy import joint_energy, marginal_energy
 from jeat.figures import Cell, captioned
-from jeat.jobs.inputs import seed_all
 from jeat.jobs.known import Known, image_of, said_of
 from jeat.nets import evaluating, spec_of
 
@@ -46,7 +45,6 @@ def counterfactuals_of(
         raise ValueError(f"the net says {classes[int(own)]} of {image} already: name another class")
     y = torch.tensor([classes.index(name) for name in names])
     at = next(net.parameters(), x).device
-    seed_all(0)
     with evaluating(net):
         found = counterfactual(
             net, x.expand(len(y), -1, -1, -1).to(at), y.to(at), confidence=confidence, steps=steps
