@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from jeat.attacks import counterfactual, pgd
-from jeat.attacks.counterfactual import log_odds, reached
+from jeat.attacks.counterfactual import log_odds, margin, reached
 
 
 def linear(margin):
@@ -62,11 +62,16 @@ def test_the_class_is_reached_in_the_ball_and_not_in_the_next_smaller_one(curved
     assert found.x.min() >= 0
     assert found.x.max() <= 1
     for i, r in enumerate(found.missed.tolist()):
-        at = {"steps": 5, "step_size": 2.5 * r / 5, "norm": "l2", "random_start": False}
-        short = pgd(
-            curved, X[[i]], own[[i]], eps=r, **at, loss=log_odds, target=y[[i]]
-        )  # fmt: skip
+        at = {"steps": 5, "step_size": 2.5 * r / 5, "norm": "l2", "random_start": False,
+              "loss": log_odds if confidence else margin}  # fmt: skip
+        short = pgd(curved, X[[i]], own[[i]], eps=r, **at, target=y[[i]])
         assert not reached(curved, short, y[[i]], confidence)
+
+
+def test_the_margin_is_below_0_where_a_class_is_the_likeliest():
+    logits, y = torch.randn(50, 4), torch.arange(50) % 4
+    assert torch.equal(margin(logits, y) < 0, logits.argmax(1) == y)
+    assert margin(torch.tensor([[2.0, 3.5, 1.0]]), torch.tensor([0])).tolist() == [1.5]
 
 
 def test_log_odds_are_those_of_the_probability_and_do_not_saturate():

@@ -13,6 +13,7 @@ from jeat._support.progress import tell
 from jeat._support.tensors import check_finite, check_labels, check_pixels, full
 from jeat.attacks.balls import length
 from jeat.attacks.pgd import pgd
+from jeat.energy import joint_energy
 
 __all__ = ["Counterfactual", "counterfactual"]
 
@@ -58,8 +59,8 @@ def counterfactual(
 
     .. math:: -\log \frac{p(y|x)}{1 - p(y|x)} = E(x, y) + \log \sum_{k \ne y} \exp -E(x, k),
 
-    which do not saturate as cross-entropy does. It is a search: a smaller walk may exist. The net
-    runs in the mode it is in.
+    or for confidence 0 the margin :math:`E(x, y) - \min_{k \ne y} E(x, k)`. Neither saturates as
+    cross-entropy does. It is a search: a smaller walk may exist. The net runs in the mode it is in.
 
     Args:
         net: takes images in [0, 1], gives logits.
@@ -110,13 +111,14 @@ def _nearest(
     place: tuple[int, int],
 ) -> tuple[Tensor, float, float]:
     """The image in the smallest ball that reaches ``target``, its radius, and the one below."""
-    other = _others(net, x, target)
+    with torch.no_grad():
+        other = _others(logits_of(net, x), target).argmax(1)
     missed, radius, r, found = 0.0, math.inf, FIRST, x
     while r < math.sqrt(x.numel()) * 2:  # beyond, a ball holds all images
         tell("counterfactuals", *place, f"radius {r:.3g}")
         x_r = pgd(
             net, x, other, eps=r, steps=steps, step_size=SHARE * r / steps, norm="l2",
-            loss=log_odds, random_start=False, target=target,
+            loss=log_odds if confidence else margin, random_start=False, target=target,
         )  # fmt: skip
         if bool(reached(net, x_r, target, confidence)):
             radius, found = r, x_r
@@ -133,9 +135,12 @@ def _nearest(
 
 def log_odds(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
     """-log(p(y|x) / (1 - p(y|x))), by logits."""
-    f = full(logits)
-    at = y.long()[:, None]
-    return f.scatter(1, at, -math.inf).logsumexp(1) - f.gather(1, at).squeeze(1)
+    return _others(logits, y).logsumexp(1) + joint_energy(logits, y)
+
+
+def margin(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """E(x, y) - min E(x, k) over other classes: below 0 where ``y`` is the likeliest."""
+    return _others(logits, y).amax(1) + joint_energy(logits, y)
 
 
 @torch.no_grad()
@@ -148,7 +153,6 @@ def reached(net: nn.Module, x: Tensor, target: Tensor, confidence: float) -> Ten
     return (logits.argmax(1) == target) & (p >= confidence)
 
 
-@torch.no_grad()
-def _others(net: nn.Module, x: Tensor, target: Tensor) -> Tensor:
-    """The likeliest class of each image, other than its target."""
-    return full(logits_of(net, x)).scatter(1, target.long()[:, None], -math.inf).argmax(1)
+def _others(logits: Tensor, y: Tensor) -> Tensor:
+    """Logits of other classes, and -inf in place of that of ``y``."""
+    return full(logits).scatter(1, y.long()[:, None], -math.inf)

@@ -46,9 +46,10 @@ def main(words: Sequence[str]) -> int:
             f"--restarts must lie in 1..1000, and be 1 without a random start, got {args.restarts}"
         )
     source = data_named(parser, args)
-    suffix = Path(args.out or "").suffix.lower()
-    wanted = suffix if suffix in PIXELS else ".npz"
-    parser.check_file(args.out, wanted, args.net, source, *(args.config or ()))
+    suffix = ".npz" if args.out is None else Path(args.out).suffix.lower()
+    if suffix not in (*PIXELS, ".npz"):
+        parser.error(f"{args.out!r} is not the name of a {', '.join(PIXELS)} or .npz file")
+    parser.check_file(args.out, suffix, args.net, source, *(args.config or ()))
 
     from jeat.attacks import doubt_reach
     from jeat.jobs.inputs import at_another_eps, subject_of

@@ -82,7 +82,7 @@ def _of_file(name: str, channels: int, size: tuple[int, int]) -> Tensor:
     files = [{"path": str(file), "bytes": None}]
     x = decoded(files, Reading(size=size, background="white"), 1)[0]
     if channels == 1:
-        x = np.asarray(Image.fromarray(x).convert("L"))
+        x = np.array(Image.fromarray(x).convert("L"))
     planes = torch.from_numpy(x).float().view(*size, -1).movedim(-1, 0) / 255
     if len(planes) not in (1, channels):
         raise ValueError(f"{name} is in colour, and the net takes {channels} channels")
