@@ -505,7 +505,7 @@ COMMANDS = [
     ("train at --config 'null character.yaml'", 2, "--out", "must name a folder"),
     ("train at --config 'null of a group.yaml'", 2, "--objective.eps", "must not be null"),
     ("train at --config recovery.yaml", 2, "recovery", "flags by name"),
-    ("sample run new.png --config 'null number.yaml'", 2, "--number", "must not be null"),
+    ("attack run --config 'null number.yaml'", 2, "--number", "must not be null"),
     ("measure run --config nothing.yaml", 2, "--config", "a YAML file of flags"),
     ("measure run --config metrics.yaml", 2, "metrics", "a word or a list of words"),
     ("measure run --config 'no metric.yaml'", 2, "metrics", "a word or a list of words"),

@@ -84,9 +84,8 @@ def completed_strips(
         drawn = [Cell(x, t) for x, t in zip(mine, texts[len(shown) :], strict=True)]
         rows.append((classes[k], [first, *drawn, *last]))
     drawn_names = ["drawn"] * max(len(row) - len(shown) for _, row in rows)
-    return captioned(
-        rows, heads=("known", *drawn_names, *(["image"] * (len(shown) - 1))), least=160
-    )
+    enlarged = "difference" if times == 1 else f"difference x {times}"
+    return captioned(rows, heads=("image", "counterfactual", enlarged), least=160)
 
 
 def attack_strips(
