@@ -200,6 +200,17 @@ def test_an_enlarged_image_has_the_means_of_the_small_one(image, file, net, phot
     assert (x - low.repeat_interleave(2, 1).repeat_interleave(2, 2)).abs().max() > 1e-3
 
 
+def test_a_strip_shows_what_is_known_what_is_drawn_and_the_whole(file, net, tmp_path):
+    out, words = tmp_path / "x.png", ["--from", "test:3", "--inpaint", "2", "1", "6", "5"]
+    assert main(["sample", file, str(out), *words, "--class", "8", "1"]) == 0
+    d = Drawing(file, ("8", "1"), 1, image="test:3", inpaint=("2", "1", "6", "5"))
+    known, (drawn, _) = known_of("test:3", net, inpaint=d.inpaint), draw(d)
+    images = [known.shown, drawn[0], known.whole, drawn[1]]
+    first, eight, whole, one = (shown(Image.open(out), x, 160) for x in images)
+    assert first[0] == eight[0] == whole[0] < one[0]
+    assert first[1] < eight[1] == one[1] < whole[1]
+
+
 def test_chains_from_an_image_take_an_eighth_of_the_steps(file):
     told = []
     d = Drawing(file, number=1, image="test:3", enlarge=2)

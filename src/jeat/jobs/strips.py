@@ -68,7 +68,8 @@ def counterfactual_strips(
             Cell(_difference(x_cf[i] - x[0], times), f"l2 {float(found.length[i]):.3g}"),
         ]
         rows.append((f"to {classes[k]}", cells))
-    return captioned(rows, heads=("image", "counterfactual", f"difference x {times}"), least=160)
+    enlarged = "difference" if times == 1 else f"difference x {times}"
+    return captioned(rows, heads=("image", "counterfactual", enlarged), least=160)
 
 
 def completed_strips(
@@ -84,8 +85,8 @@ def completed_strips(
         drawn = [Cell(x, t) for x, t in zip(mine, texts[len(shown) :], strict=True)]
         rows.append((classes[k], [first, *drawn, *last]))
     drawn_names = ["drawn"] * max(len(row) - len(shown) for _, row in rows)
-    enlarged = "difference" if times == 1 else f"difference x {times}"
-    return captioned(rows, heads=("image", "counterfactual", enlarged), least=160)
+    heads = ("known", *drawn_names, *(["image"] * (len(shown) - 1)))
+    return captioned(rows, heads=heads, least=160)
 
 
 def attack_strips(
