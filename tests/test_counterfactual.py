@@ -68,6 +68,12 @@ def test_the_class_is_reached_in_the_ball_and_not_in_the_next_smaller_one(curved
         assert not reached(curved, short, y[[i]], confidence)
 
 
+def test_an_image_that_is_of_its_class_stays_as_it_is():
+    found = counterfactual(linear(-0.6), X, torch.tensor([1, 0]))
+    assert torch.equal(found.x[0], X[0])
+    assert found.length[0] == found.radius[0] == found.missed[0] == 0 < found.length[1]
+
+
 def test_the_margin_is_below_0_where_a_class_is_the_likeliest():
     logits, y = torch.randn(50, 4), torch.arange(50) % 4
     assert torch.equal(margin(logits, y) < 0, logits.argmax(1) == y)
@@ -86,7 +92,6 @@ def test_log_odds_are_those_of_the_probability_and_do_not_saturate():
 @pytest.mark.parametrize(
     ("margin", "y", "settings", "said"),
     [
-        (-0.6, 1, {}, "image 0 is of class 1 already"),
         (90.0, 1, {}, "no image was found to which the net gives class 1"),
         (0.6, 2, {}, r"must lie in 0\.\.1, got 2"),
         (0.6, 1, {"confidence": 1.0}, r"confidence must lie in \[0, 1\)"),

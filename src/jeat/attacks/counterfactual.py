@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -43,19 +44,19 @@ class Counterfactual:
 def counterfactual(
     net: nn.Module,
     x: Float[Tensor, "b c h w"],
-    target: Int[Tensor, " b"],
+    y: Int[Tensor, " b"],
     *,
     confidence: float = 0.0,
     steps: int = 20,
     tolerance: float = 0.02,
 ) -> Counterfactual:
-    r"""The smallest changes in l2 after which the net says ``target``.
+    r"""The smallest changes in l2 after which the net says ``y``.
 
-    A class is reached where it is the likeliest and :math:`p(\text{target}|x)` is at least
-    ``confidence``. The search takes one image after the other. It runs targeted PGD in l2 balls
-    around the image, whose radius is doubled until the class is reached, then bisected until the
-    smallest ball that reaches it and the largest that does not differ by ``tolerance``. PGD starts
-    at the image, takes ``steps`` steps of 2.5 radius / steps, and descends the log odds
+    A class is reached where it is the likeliest and :math:`p(y|x)` is at least ``confidence``. The
+    search takes one image after the other. It runs targeted PGD in l2 balls around the image, whose
+    radius is doubled until the class is reached, then bisected until the smallest ball that reaches
+    it and the largest that does not differ by ``tolerance``. PGD starts at the image, takes
+    ``steps`` steps of 2.5 radius / steps, and descends the log odds
 
     .. math:: -\log \frac{p(y|x)}{1 - p(y|x)} = E(x, y) + \log \sum_{k \ne y} \exp -E(x, k),
 
@@ -65,15 +66,14 @@ def counterfactual(
     Args:
         net: takes images in [0, 1], gives logits.
         x: images in [0, 1].
-        target: a class an image, which it is to become.
-        confidence: least p(target|x), in [0, 1); 0 asks only that the class is the likeliest.
+        y: a class an image, which it is to become; an image that is of it stays as it is.
+        confidence: least p(y|x), in [0, 1); 0 asks only that the class is the likeliest.
         steps: of PGD in each ball.
         tolerance: of the radius, as a share of it, in (0, 1).
 
     Raises:
-        ValueError: images outside of [0, 1], targets that do not fit, an image that is of its
-            target already, settings out of range, a class that no ball reaches, logits or gradients
-            that are NaN or infinite.
+        ValueError: images outside of [0, 1], classes that do not fit, settings out of range, a
+            class that no ball reaches, logits or gradients that are NaN or infinite.
     """
     if not (0 <= confidence < 1 and 0 < tolerance < 1):
         raise SettingError(
@@ -83,16 +83,15 @@ def counterfactual(
     if not is_whole(steps, 1, MOST_STEPS):
         raise SettingError(f"a walk takes at least 1 step and at most 1e9, got {quoted(steps)}")
     x = check_pixels(x)
-    check_labels(target)
-    if len(x) != len(target):
-        raise ValueError(f"{len(x)} images but {len(target)} targets")
-    if done := reached(net, x, target, confidence).nonzero().flatten().tolist():
-        raise ValueError(
-            f"image {done[0]} is of class {int(target[done[0]])} already: name another class"
-        )
-    found = []
-    for i in range(len(x)):
-        found.append(_nearest(net, x[[i]], target[[i]], confidence, steps, tolerance, (i, len(x))))
+    check_labels(y)
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} images but {len(y)} classes")
+    there = reached(net, x, y, confidence).tolist()
+    search = partial(_nearest, net, confidence=confidence, steps=steps, tolerance=tolerance)
+    found = [
+        (x[[i]], 0.0, 0.0) if there[i] else search(x[[i]], y[[i]], place=(i, len(x)))
+        for i in range(len(x))
+    ]
     tell("counterfactuals", len(x), len(x))
     images, radius, missed = zip(*found, strict=True)
     x_cf = torch.cat(images)
@@ -104,23 +103,24 @@ def counterfactual(
 def _nearest(
     net: nn.Module,
     x: Tensor,
-    target: Tensor,
+    y: Tensor,
+    *,
     confidence: float,
     steps: int,
     tolerance: float,
     place: tuple[int, int],
 ) -> tuple[Tensor, float, float]:
-    """The image in the smallest ball that reaches ``target``, its radius, and the one below."""
+    """The image in the smallest ball that reaches ``y``, its radius, and the one below."""
     with torch.no_grad():
-        other = _others(logits_of(net, x), target).argmax(1)
+        other = _others(logits_of(net, x), y).argmax(1)
     missed, radius, r, found = 0.0, math.inf, FIRST, x
     while r < math.sqrt(x.numel()) * 2:  # beyond, a ball holds all images
         tell("counterfactuals", *place, f"radius {r:.3g}")
         x_r = pgd(
             net, x, other, eps=r, steps=steps, step_size=SHARE * r / steps, norm="l2",
-            loss=log_odds if confidence else margin, random_start=False, target=target,
+            loss=log_odds if confidence else margin, random_start=False, target=y,
         )  # fmt: skip
-        if bool(reached(net, x_r, target, confidence)):
+        if bool(reached(net, x_r, y, confidence)):
             radius, found = r, x_r
         else:
             missed = r
@@ -128,7 +128,7 @@ def _nearest(
             return found, radius, missed
         r = 2 * missed if math.isinf(radius) else (missed + radius) / 2
     raise ValueError(
-        f"no image was found to which the net gives class {int(target)} with confidence "
+        f"no image was found to which the net gives class {int(y)} with confidence "
         f"{confidence:g}: name another class, or a lower confidence"
     )
 
@@ -144,13 +144,13 @@ def margin(logits: Float[Tensor, "b c"], y: Int[Tensor, " b"]) -> Float[Tensor, 
 
 
 @torch.no_grad()
-def reached(net: nn.Module, x: Tensor, target: Tensor, confidence: float) -> Tensor:
-    """Which images the net gives their target, with that confidence."""
+def reached(net: nn.Module, x: Tensor, y: Tensor, confidence: float) -> Tensor:
+    """Which images the net gives their class ``y``, with that confidence."""
     logits = full(logits_of(net, x))
     check_finite(logits, NO_LOGITS)
-    check_labels(target, logits)
-    p = logits.softmax(1).gather(1, target.long()[:, None]).squeeze(1)
-    return (logits.argmax(1) == target) & (p >= confidence)
+    check_labels(y, logits)
+    p = logits.softmax(1).gather(1, y.long()[:, None]).squeeze(1)
+    return (logits.argmax(1) == y) & (p >= confidence)
 
 
 def _others(logits: Tensor, y: Tensor) -> Tensor:
