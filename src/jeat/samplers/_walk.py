@@ -20,7 +20,7 @@ from jeat._support.tensors import check_finite
 
 __all__ = ["Bounds", "gaussian", "walk"]
 
-Bounds = tuple[float, float] | Callable[[Tensor], Tensor]
+Bounds = tuple[float, float] | Callable[[Any], Any]  # without torch, as --help reads it
 """A closed interval of pixels, or a function that takes states to the nearest ones of a set."""
 
 
@@ -91,7 +91,7 @@ def gaussian(x: Tensor) -> Tensor:
 def _within(x: Tensor, bounds: Bounds, *, known: bool) -> Tensor:
     """``x`` in ``bounds``, and NaN where it was not finite, unless that is ``known``."""
     lost = None if known else x - x  # NaN where x is not finite, else 0
-    kept = bounds(x) if callable(bounds) else x.clamp_(*bounds)
+    kept: Tensor = bounds(x) if callable(bounds) else x.clamp_(*bounds)
     return kept if lost is None else kept.add_(lost)
 
 
