@@ -225,12 +225,12 @@ def test_a_drawing_from_an_image_knows_its_command(file):
 
 def test_a_counterfactual_strip_shows_it_and_says_how_far_it_is(file, net, tmp_path, capsys):
     x, _ = image_of("test:3", net)
-    own, *names = map(str, net(x[None])[0].argsort(descending=True)[:3].tolist())
+    own, name = map(str, net(x[None])[0].argsort(descending=True)[:2].tolist())
     out = tmp_path / "x.png"
-    assert main(["sample", file, str(out), "--from", "test:3", "--steps", "10",
-                 "--class", *names]) == 0  # fmt: skip
+    assert main(["sample", file, str(out), "--from", "test:3", "--steps", "5",
+                 "--class", name]) == 0  # fmt: skip
     said = capsys.readouterr().out.splitlines()
-    assert [re.sub(r"(?<!l)[\d.e-]+", "0", s.partition(": ")[2]) for s in said] == 2 * [
+    assert [re.sub(r"(?<!l)[\d.e-]+", "0", s.partition(": ")[2]) for s in said] == [
         "0 at l2 0, not within 0"
     ]
     assert shown(Image.open(out), x, 160) is not None
@@ -247,7 +247,7 @@ def test_a_picture_of_an_attack_shows_images_before_and_after(tmp_path, net):
     classes = tuple(f"digit {k}" for k in range(10))
     _write(str(tmp_path / "x.png"), Subject(net, x, y), x_adv, classes, "linf")
     picture = Image.open(tmp_path / "x.png")
-    for i in (0, 2, 4, 7, 9, 11):  # six of twelve, evenly
+    for i in (0, 4, 11):  # of six of the twelve, evenly
         (top, left), (below, same) = (shown(picture, images[i], 128) for images in (x, x_adv))
         assert top < below
         assert left == same
