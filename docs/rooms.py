@@ -34,7 +34,7 @@ INSIDE = {
         "splits", "split_columns", "split_files", "folders", "sources", "pairs", "given", "names",
         "few_labels", "validation", "load", "loose",
     ],
-    "attacks": ["balls", "pgd"],
+    "attacks": ["balls", "pgd", "counterfactual"],
     "nets": [
         "modes", "spec", "wrap", "layouts", "places", "state_dicts", "foreign",
         "checkpoint", "weights",
@@ -48,7 +48,10 @@ INSIDE = {
         "folder", "checkpoints", "buffer", "log", "rollbacks", "drawn", "tracking", "beside",
         "asked", "record", "leftovers", "save", "run", "fit",
     ],
-    "jobs": ["inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
+    "jobs": [
+        "inputs", "known", "drawing", "pictures", "strips", "film", "needs", "measurement",
+        "comparing",
+    ],
     "report": ["summary", "tables", "outcome", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",
@@ -60,7 +63,7 @@ INSIDE = {
         "numbers", "words", "tables", "shown", "accuracies", "figures", "comparison", "variants",
         "steps",
     ],
-    "figures": ["image_grid"],
+    "figures": ["image_grid", "captioned"],
     "exports": ["hub_folder", "pretrained"],
 }  # fmt: skip
 """Rooms whose files build on each other, in that order; files of other rooms do not."""

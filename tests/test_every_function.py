@@ -73,7 +73,14 @@ SMALL = {
     "eps": 0.3,
 }  # fmt: skip
 TAKES = {"net", "judge", "E", "subject"}
-NO_PASS = {"export", "load", "wrap", "fit", "shared"}  # tested below, or they run nothing
+NO_PASS = {
+    "counterfactual",
+    "export",
+    "load",
+    "wrap",
+    "fit",
+    "shared",
+}  # tested below, or they run nothing
 
 
 def functions():
@@ -151,6 +158,16 @@ def test_every_function_takes_it(kind, known):
             assert same.all(), name
         if kind == "bf16":
             assert found.shape == plain[name].shape, name
+
+
+@pytest.mark.parametrize("kind", ["torchvision", "timm", "bf16", "parallel"])
+def test_it_has_counterfactuals(kind):
+    net = wrapped(kind)
+    with evaluating(net):
+        y = net(X[:1]).argsort(1)[:, -2]
+        found = attacks.counterfactual(net, X[:1], y, steps=3, tolerance=0.5)
+        assert torch.equal(net(found.x).argmax(1), y)
+    assert 0 < float(found.length) <= float(found.radius) * (1 + 1e-5)
 
 
 @pytest.mark.parametrize("kind", ["torchvision", "timm", "bf16", "parallel"])

@@ -85,7 +85,7 @@ def test_a_grid_shows_each_image_enlarged_beside_the_name_of_its_class():
 @pytest.mark.parametrize(
     ("out", "said"),
     [
-        ("grid.gif", "is not the name of a .png, .webp, .pdf, .npz or .safetensors file, nor of a"),
+        ("grid.tif", "is not the name of a .png, .webp, .pdf, .gif, .mp4, .npz or .safetensors"),
         ("full", "full is there and not an empty folder"),
         ("full/one/below", "cannot be written in full/one"),
     ],

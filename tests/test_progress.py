@@ -3,13 +3,17 @@
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
+import torch
 
 from jeat.cli import _show, main
+from jeat.cli.attack import _each_pass, _tell
 
 LINE = r"{}: \d+ of \d+(, [\d.e+]+ an? (second|minute|hour)(, [\d.]+ (s|min|h) left)?)?(: .*)?"
 
@@ -114,6 +118,43 @@ def test_every_command_that_takes_long_says_how_far_it_is(
         assert re.fullmatch(LINE.format(stage), said)
         done, total = re.findall(r"\d+", said.partition(": ")[2])[:2]
         assert done == total
+
+
+@pytest.mark.parametrize(
+    ("line", "stage", "steps", "total"),
+    [
+        ("sample NET new.gif --class 3 -n 2 --steps 4", "drawing", 4, 2),
+        ("sample NET new.png --from test:3 --super 2 --steps 3", "drawing", 3, 1),
+        ("landscape NET new.png --points 23", "planes", 2, 529),
+        ("landscape NET second new.png --points 23", "planes", 4, 1058),
+        ("measure NET -n 101 --metrics fisher_score", "Fisher scores", 5, 202),
+    ],
+)
+def test_a_stage_grows_while_it_is_worked_on(line, stage, steps, total, net, tmp_path, monkeypatch):
+    """So that a line a minute, and a bar, can say when it will be done."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(net, "second")
+    moves, move = [], _show._Stage.move
+
+    def heard(self, done, total, note):
+        moves.append((self.name, done, total))
+        move(self, done, total, note)
+
+    monkeypatch.setattr(_show._Stage, "move", heard)
+    assert main(line.replace("NET", net).split()) == 0
+    done = [n for name, n, of in moves if name == stage and of == total]
+    assert done == sorted(done)
+    assert len(done) == steps
+    assert done[-1] == total
+
+
+def test_an_attack_is_told_of_at_each_step():
+    net, told = torch.nn.Flatten(), []
+    with _each_pass(net, partial(_tell, lambda *said: told.append(said), 500, 100, 4, 1000)):
+        for _ in range(5):  # the last looks what came of it
+            net(torch.zeros(1, 2))
+    net(torch.zeros(1, 2))
+    assert told == [("attacking", 500 + done, 1000) for done in (25, 50, 75, 100, 100)]
 
 
 def test_a_terminal_sees_a_bar():

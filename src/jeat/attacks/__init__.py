@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from jeat.attacks._settings import AttackLoss, Climbed, GradAt, check_attack, doubt_reach
 from jeat.attacks.balls import Norm, check_ball, length
+from jeat.attacks.counterfactual import Counterfactual, counterfactual
 from jeat.attacks.pgd import fgsm, fgsm_rs, pgd
 
 __all__ = [
-    "Attack", "AttackLoss", "Climbed", "GradAt", "Norm", "check_attack", "check_ball",
-    "doubt_reach", "fgsm", "fgsm_rs", "length", "pgd",
+    "Attack", "AttackLoss", "Climbed", "Counterfactual", "GradAt", "Norm", "check_attack",
+    "check_ball", "counterfactual", "doubt_reach", "fgsm", "fgsm_rs", "length", "pgd",
 ]  # fmt: skip
 
 Attack = Callable[[nn.Module, Tensor, Tensor], Tensor]

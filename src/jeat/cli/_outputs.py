@@ -6,8 +6,10 @@ from typing import Any, NoReturn
 
 from jeat._support.files import check_not_home, expanded
 
-__all__ = ["Outputs"]
+__all__ = ["PIXELS", "Outputs"]
 
+PIXELS = (".png", ".webp", ".pdf")
+"""Suffixes of pictures of images."""
 PICTURES = (".png", ".svg", ".pdf")
 _OF_RUNS = ("run.json", "manifest.json", "net.safetensors", "model.safetensors")
 

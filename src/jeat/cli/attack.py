@@ -5,24 +5,34 @@
 One step without random start is FGSM (Eq. 2), more are PGD (Eq. 3); --loss energy climbs
 E(x, y) alone (Eq. 18). --target goes towards a class t, down -log p(t|x) or E(x, t). Signs of
 gradient masking are looked for in the same ball.
+
+--out keeps all attacked images as an .npz, or shows a few as a .png, .webp or .pdf: before, after
+and ten times the difference, with classes, probabilities and energies.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.intervals import said, wilson
 from jeat._support.plugins import part_name
 from jeat.cli._flags import add_subject, data_named, with_arch
+from jeat.cli._outputs import PIXELS
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
 if TYPE_CHECKING:
     from jsonargparse import Namespace
-    from torch import Tensor
+    from torch import Tensor, nn
 
+    from jeat.attacks import Norm
     from jeat.metrics import Subject
+
+SHOWN = 6  # images in a picture
 
 __all__ = ["main"]
 
@@ -36,24 +46,22 @@ def main(words: Sequence[str]) -> int:
             f"--restarts must lie in 1..1000, and be 1 without a random start, got {args.restarts}"
         )
     source = data_named(parser, args)
-    parser.check_file(args.out, ".npz", args.net, source, *(args.config or ()))
+    suffix = ".npz" if args.out is None else Path(args.out).suffix.lower()
+    if suffix not in (*PIXELS, ".npz"):
+        parser.error(f"{args.out!r} is not the name of a {', '.join(PIXELS)} or .npz file")
+    parser.check_file(args.out, suffix, args.net, source, *(args.config or ()))
 
-    import numpy as np
-
-    from jeat._support.files import whole_file
     from jeat.attacks import doubt_reach
     from jeat.jobs.inputs import at_another_eps, subject_of
     from jeat.metrics import intervals_of, signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
 
-    s, _ = subject_of(with_arch(args.net, args), source, args.number, args.seed)
+    s, data = subject_of(with_arch(args.net, args), source, args.number, args.seed)
     s, target = _towards(s, args.target)
     with bar() as show:
         x_adv = _attacked(s, target, args, show)
-        show("masked gradients", 0, 1)
         masking = measure_masking(s, eps=args.eps, norm=args.norm)
-        show("masked gradients", 1, 1)
     doubt_reach(args.eps, args.steps, args.step_size)
     print(table([_row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
     known = intervals_of(part_name(measure_masking, "metrics"), masking, len(s.y))
@@ -64,11 +72,28 @@ def main(words: Sequence[str]) -> int:
         ])
     )  # fmt: skip
     if args.out is not None:
-        with whole_file(args.out) as part:
-            np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
+        _write(args.out, s, x_adv, data.classes, args.norm)
     ball = {"this attack": {"eps": args.eps, "norm": args.norm}}
     warn([*at_another_eps(args.net, s.net, ball), *signs_of_masking(masking)])
     return 0
+
+
+def _write(out: str, s: "Subject", x_adv: "Tensor", classes: tuple[str, ...], norm: "Norm") -> None:
+    """Keep all attacked images as arrays, or show some of them, spread evenly."""
+    import numpy as np
+    import torch
+
+    from jeat._support.files import whole_file
+    from jeat.jobs.pictures import write_picture
+    from jeat.jobs.strips import attack_strips
+
+    if Path(out).suffix.lower() in PIXELS:
+        at = torch.linspace(0, len(s.y) - 1, min(SHOWN, len(s.y))).round().long()
+        strips = attack_strips(s.net, s.x[at], x_adv[at], s.y[at], classes, norm)
+        write_picture(strips, out)
+        return
+    with whole_file(out) as part:
+        np.savez(part, images=x_adv.cpu().numpy(), labels=s.y.cpu().numpy())
 
 
 def _towards(s: "Subject", name: str | None) -> "tuple[Subject, Tensor | None]":
@@ -102,12 +127,30 @@ def _attacked(
             left = ~_fooled(s, x_adv, target)
         done = start * len(s.y)
         for at in left.nonzero().squeeze(1).split(500):
-            show("attacking", done, total)
             aim = None if target is None else target[at]
-            x_adv[at] = attack(s.x[at], s.y[at], target=aim)
+            with _each_pass(s.net, partial(_tell, show, done, len(at), args.steps, total)):
+                x_adv[at] = attack(s.x[at], s.y[at], target=aim)
             done += len(at)
     show("attacking", total, total)
     return x_adv
+
+
+@contextmanager
+def _each_pass(net: "nn.Module", told: Callable[[int], None]) -> Iterator[None]:
+    """Inside, each pass of a net is told of by its number."""
+    passed = count(1)
+    hook = net.register_forward_hook(lambda *_: told(next(passed)))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _tell(
+    show: Callable[..., None], done: int, images: int, steps: int, total: int, step: int
+) -> None:
+    """Tell of a step of an attack on some images as of the share of them that it is."""
+    show("attacking", done + images * min(step, steps) // steps, total)
 
 
 def _fooled(s: "Subject", x_adv: "Tensor", target: "Tensor | None") -> "Tensor":
@@ -153,6 +196,8 @@ def _parser(words: Sequence[str]) -> Parser:
         "after its label",
     )  # fmt: skip
     parser.add_argument(
-        "--out", type=str | None, default=None, help=".npz of the attacked images and labels"
-    )
+        "--out", type=str | None, default=None,
+        help=f".npz of the attacked images and labels, or a picture of {SHOWN} of them before and "
+        "after (.png, .webp, .pdf)",
+    )  # fmt: skip
     return parser

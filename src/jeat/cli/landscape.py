@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
+from jeat._support.progress import listening
 from jeat._support.words import no_class
 from jeat.cli._flags import add_arch, add_nets, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
@@ -82,13 +83,16 @@ def main(words: Sequence[str]) -> int:
 def _energies(
     nets: "dict[str, nn.Module]", on_plane: "Callable[[nn.Module], Tensor]"
 ) -> "dict[str, Tensor]":
-    """The energies of each net on the plane, with a bar."""
-    found = {}
+    """The energies of each net on the plane, with a bar over the points of all."""
+    found: dict[str, Tensor] = {}
     with bar() as show:
-        for i, (name, net) in enumerate(nets.items()):
-            show("planes", i, len(nets), name)
-            found[name] = on_plane(net)
-        show("planes", len(nets), len(nets), "done")
+        for name, net in nets.items():
+
+            def told(stage: str, done: int, total: int, _: str = "", name: str = name) -> None:
+                show(stage, len(found) * total + done, len(nets) * total, name)
+
+            with listening(told):
+                found[name] = on_plane(net)
     return found
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from jeat._support.tensors import check_pixels
 
-__all__ = ["grid", "panels", "rows"]
+__all__ = ["enlarged", "grid", "panels", "rows"]
 
 
 def grid(
@@ -26,17 +26,21 @@ def grid(
     """
     if not len(images) or columns < 1:
         raise ValueError(f"a grid needs images and columns, got {len(images)} and {columns}")
-    zoom = -(-least // min(images.shape[2:]))
-    x = (check_pixels(images).detach().float() * 255).round().byte().cpu().numpy()
-    x = x.repeat(zoom, axis=2).repeat(zoom, axis=3).transpose(0, 2, 3, 1)
-    if x.shape[3] == 1:
-        x = x.repeat(3, axis=3)
+    x = enlarged(images, least)
     rows, down, right = -(-len(x) // columns), x.shape[1] + gap, x.shape[2] + gap
     canvas = np.full((rows * down + gap, columns * right + gap, 3), 96, dtype=np.uint8)
     for i, image in enumerate(x):
         top, left = (i // columns) * down + gap, (i % columns) * right + gap
         canvas[top : top + x.shape[1], left : left + x.shape[2]] = image
     return Image.fromarray(canvas)
+
+
+def enlarged(images: Float[Tensor, "b c h w"], least: int) -> np.ndarray:
+    """Images in [0, 1] as pixels (B, H, W, 3) of 8 bits, enlarged as by :func:`grid`."""
+    zoom = -(-least // min(images.shape[2:]))
+    x = (check_pixels(images).detach().float() * 255).round().byte().cpu().numpy()
+    x = x.repeat(zoom, axis=2).repeat(zoom, axis=3).transpose(0, 2, 3, 1)
+    return x.repeat(3, axis=3) if x.shape[3] == 1 else x
 
 
 def panels(pictures: Mapping[str, Image.Image], *, columns: int = 3, gap: int = 8) -> Image.Image:

@@ -1,7 +1,7 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,21 @@ from jeat._support.sealed import load_sealed, save_sealed
 from jeat._support.tensors import check_pixels
 from jeat._support.words import flags, no_class
 from jeat.data import Data, load_data
-from jeat.energy import Energy
+from jeat.jobs._watched import evenly_of, watched
 from jeat.jobs.inputs import data_of, net_of, seed_all
+from jeat.jobs.known import chain_from, known_of
 from jeat.nets import Precision, digest, spec_of
 from jeat.runs.buffer import load_buffer
-from jeat.samplers import Sampler, Start, start_of, start_without_images
+from jeat.samplers import Start, start_of, start_without_images
 from jeat.sampling import Kind, Own, check_energy, inversion_of, sample, sampler_for
 
 __all__ = [
-    "Drawing", "about", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",
+    "Drawing", "about", "check_ready", "draw", "draw_states", "draw_to", "drawer", "load_images",
+    "save_images",
 ]  # fmt: skip
 
 Show = Callable[[str, int, int, str], None]
+_FLAGS = {"classes": "class", "image": "from", "enlarge": "super"}  # fields -> their flags
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,12 @@ class Drawing:
             ``"buffer"``, a run's replay buffer; or another kind by name, fitted to the net's
             training images.
         seed: of starts and noise.
+        image: a file, or ``test:17``, of which chains keep what is known (:func:`known_of`).
+        inpaint: the mask or rectangle of it that they fill in.
+        enlarge: the factor by which they enlarge it.
+
+    Chains that keep an image start from it, filled in or enlarged smoothly, and take an eighth of
+    the steps of the net's own, where none are named; classes are then the image's own.
     """
 
     net: str
@@ -60,6 +69,9 @@ class Drawing:
     start: str = "own"
     precision: Precision = "fp32"
     seed: int = 0
+    image: str | None = None
+    inpaint: tuple[str, ...] = ()
+    enlarge: int | None = None
 
     @property
     def chain(self) -> dict[str, Any]:
@@ -83,7 +95,7 @@ class Drawing:
         for f in fields(self)[1:]:
             value = getattr(self, f.name)
             if value != f.default:
-                words += flags("class" if f.name == "classes" else f.name, value)
+                words += flags(_FLAGS.get(f.name, f.name), value)
         return shlex.join(words)
 
 
@@ -123,52 +135,50 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
             process: half of its steps count as half an image. An inversion is one step.
 
     Raises:
-        ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
+        ValueError: a class that the net does not know, fewer than 1 image, bad chain settings, an
+            image that :func:`known_of` refuses.
+    """
+    states, labels, _ = draw_states(d, show=show)
+    return states[-1], labels
+
+
+def draw_states(
+    d: Drawing, frames: int = 1, *, show: Show = lambda *_: None
+) -> tuple[Tensor, Tensor, list[int]]:
+    """States (F, N, C, H, W) of the chains of :func:`draw`, labels (N,), and numbers of steps (F,).
+
+    Of several frames at most, the first is where chains start; the last is what is drawn. A net
+    that can invert then draws by a chain.
     """
     if not is_whole(d.number, 1):
         raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
     net = net_of(d.net)
     spec = spec_of(net)
-    names = d.classes or spec.classes
+    known = known_of(d.image, net, inpaint=d.inpaint, enlarge=d.enlarge) if d.image else None
+    names = d.classes or ((spec.classes[known.label],) if known else spec.classes)
     if unknown := [name for name in names if name not in spec.classes]:
         raise ValueError(no_class(unknown[0], spec.classes))
     seed_all(d.seed)
     labels = torch.tensor([spec.classes.index(name) for name in names])
     labels = labels.repeat_interleave(d.number)
     mine = len(labels[processes.mine(len(labels))])
-    sampler, start = None, None
-    if d.names_a_chain or inversion_of(net) is None:
-        sampler = _told(sampler_for(net, **d.chain), mine, show)
-        start = _start(d, net)
-    images = processes.split(
-        len(labels),
-        lambda part: sample(
-            net,
-            labels[part],
-            sampler=sampler,
-            energy=d.energy,
-            w_marginal=d.w_marginal,
-            start=start,
-            precision=d.precision,
-        ).cpu(),
-    )
+    sampler, start, kept, wanted = None, None, list[Tensor](), list[int]()
+    if d.names_a_chain or inversion_of(net) is None or frames > 1 or known:
+        sampler, start = chain_from(net, known, d.chain, _start(d, net))
+        wanted = evenly_of(sampler, frames) if frames > 1 else []
+        sampler = watched(sampler, mine, show, wanted, kept)
+
+    def drawn(part: slice) -> Tensor:
+        images = sample(
+            net, labels[part], sampler=sampler, energy=d.energy, w_marginal=d.w_marginal,
+            start=start, precision=d.precision,
+        ).cpu()  # fmt: skip
+        return torch.cat(kept, 1) if wanted else images[None]
+
+    states = torch.cat(processes.split(len(labels), drawn), 1)
     if sampler is None:
         show("drawing", mine, mine, "")
-    return torch.cat(images).clamp(0, 1), labels
-
-
-def _told(sampler: Sampler, images: int, show: Show) -> Sampler:
-    """A sampler that tells how far all its chains are, by the steps it was given."""
-    steps, made = getattr(sampler, "keywords", {}).get("steps", 1), 0
-
-    def told(E: Energy, x: Tensor) -> Iterator[Tensor]:
-        nonlocal made
-        for state in sampler(E, x):
-            made += len(x)
-            show("drawing", min(made // steps, images), images, "")
-            yield state
-
-    return told
+    return states.clamp(0, 1), labels, wanted
 
 
 def _start(d: Drawing, net: nn.Module) -> Start | None:
@@ -177,8 +187,7 @@ def _start(d: Drawing, net: nn.Module) -> Start | None:
         return None
     if d.start == "buffer":
         return load_buffer(d.net)
-    spec = spec_of(net)
-    shape = spec.shape
+    shape = spec_of(net).shape
     return start_without_images(d.start, shape) or start_of(d.start, load_data(data_of(net)))
 
 

@@ -13,7 +13,7 @@ from jeat._support.files import expanded, whole_file, whole_place
 from jeat._support.tensors import check_pixels
 from jeat.figures import rows
 
-__all__ = ["named_grid", "write_arrays", "write_grid", "write_singles"]
+__all__ = ["named_grid", "write_arrays", "write_grid", "write_picture", "write_singles"]
 
 COLUMNS, LEAST = 10, 64  # images beside each other in a grid, and the least side of one
 
@@ -34,8 +34,12 @@ def named_grid(
 
 
 def write_grid(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
-    """Write :func:`named_grid` as a .png, .webp (without loss) or .pdf."""
-    picture = named_grid(images, labels, classes)
+    """:func:`write_picture` of :func:`named_grid`."""
+    write_picture(named_grid(images, labels, classes), out)
+
+
+def write_picture(picture: Image.Image, out: str | Path) -> None:
+    """Write a picture as a .png, .webp (without loss) or .pdf."""
     with whole_file(out) as part:
         picture.save(part, lossless=True)  # which means something to .webp only
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from jeat._support.checks import SettingError
+from jeat._support.progress import tell
 from jeat._support.tensors import check_pixels
 from jeat.metrics._subject import finite_energy_of
 from jeat.nets import autocast, evaluating
@@ -87,4 +88,5 @@ def energy_on_plane(
             a, b = (t[k].view(-1, 1, 1, 1) for k in (column, row))
             energy = finite_energy_of(net, None if y is None else y[i])
             E.append(energy(x[i] + a * u[i] + b * v[i]))
+            tell("planes", min(500 * len(E), len(x) * points**2), len(x) * points**2)
     return torch.cat(E).view(len(x), points, points)

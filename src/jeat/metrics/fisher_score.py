@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
 from jeat._support.passes import leaf, twice_differentiable
+from jeat._support.progress import tell
 from jeat._support.tensors import check_finite, check_pixels
 from jeat.energy import Energy
 from jeat.metrics._column import Column
@@ -179,11 +180,14 @@ def mean_terms(
             probes = 10
     found = {}
     for name, joint in (("jfs", True), ("mfs", False)):
-        terms = [
-            fisher_terms(net, a, b if joint else None, probes=probes) for a, b in pieces(x, y, 100)
-        ]
+        terms, done = [], 0 if joint else len(y)
+        for a, b in pieces(x, y, 100):
+            tell("Fisher scores", done, 2 * len(y))
+            terms.append(fisher_terms(net, a, b if joint else None, probes=probes))
+            done += len(b)
         gradient, trace = (float(torch.cat(part).mean()) for part in zip(*terms, strict=True))
         found[name] = gradient, trace
+    tell("Fisher scores", 2 * len(y), 2 * len(y))
     return found, probes or 0
 
 

@@ -3,13 +3,14 @@
 import math
 import warnings
 from collections.abc import Mapping
+from itertools import count
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.passes import logits_of
-from jeat._support.progress import silent
+from jeat._support.progress import silent, tell
 from jeat.attacks import Norm, length
 from jeat.energy import loss_of
 from jeat.metrics._column import Column
@@ -41,6 +42,7 @@ columns = (
 expensive = True
 counted_in = "masking_images"
 
+_STAGE, _PARTS = "masked gradients", 5  # four runs of PGD, and Square, by far the longest
 _ALLOWED, _ERRORS = 0.01, 3
 _OTHERS = {
     "square": "Square, which uses no gradient,",
@@ -122,9 +124,11 @@ def gradient_masking(
             gradients that are not finite.
     """
     parts = pieces(x, y, 250)
+    done = count()
     whole = float(length(torch.ones_like(x[:1]), norm))
 
     def left(by: nn.Module, eps: float = eps, steps: int = 20, start: bool = True) -> Tensor:
+        tell(_STAGE, next(done), _PARTS)
         step = eps / min(4, steps)
         return left_by_pgd(
             Stalled(by), x, y, eps=eps, steps=steps, step_size=step, norm=norm, random_start=start
@@ -139,6 +143,7 @@ def gradient_masking(
         "zero_gradient": stands,
         "nan_gradient": faults,
     }
+    tell(_STAGE, next(done), _PARTS)
     if square_fits(x, norm):
         with silent():  # one of several short attacks
             found["square"] = left_by_ensemble(
@@ -150,6 +155,7 @@ def gradient_masking(
             "of gradient masking are looked for without it",
             stacklevel=1,
         )
+    tell(_STAGE, _PARTS, _PARTS)
     only = {f"{k}_only": found["pgd"] & ~found[k] for k in _OTHERS if k in found}
     shares = {f"masking_{k}": int(v.sum()) / len(y) for k, v in (found | only).items()}
     return shares | {"masking_images": float(len(y))}

@@ -18,7 +18,10 @@ from jeat._support.checks import (
 from jeat._support.learning import is_learning
 from jeat._support.tensors import check_finite
 
-__all__ = ["gaussian", "walk"]
+__all__ = ["Bounds", "gaussian", "walk"]
+
+Bounds = tuple[float, float] | Callable[[Any], Any]  # without torch, as --help reads it
+"""A closed interval of pixels, or a function that takes states to the nearest ones of a set."""
 
 
 def walk(
@@ -28,10 +31,10 @@ def walk(
     E: object,
     steps: int,
     step_size: float,
-    bounds: tuple[float, float] | None,
+    bounds: Bounds | None,
     **not_negative: float | None,
 ) -> Iterator[Tensor]:
-    """Yield the ``steps`` states after ``x``, each ``move`` of the last, clamped to ``bounds``.
+    """Yield the ``steps`` states after ``x``, each ``move`` of the last, taken into ``bounds``.
 
     Args:
         x: first states, not yielded.
@@ -51,7 +54,7 @@ def walk(
     if not (is_fp32(step_size) and step_size > 0):
         raise SettingError(f"step_size must be positive and finite, got {quoted(step_size)}")
     check_not_negative(**{k: v for k, v in not_negative.items() if v is not None})
-    if bounds is not None and not _is_interval(bounds):
+    if bounds is not None and not callable(bounds) and not _is_interval(bounds):
         raise SettingError(f"bounds must be an interval, such as (0, 1), got {quoted(bounds)}")
     if not callable(E):
         raise ValueError(
@@ -73,7 +76,7 @@ def walk(
                     "step_size, or look whether the net is sound",
                 )
             if bounds is not None:
-                x = _clamped(x, bounds, known=learning or looked)
+                x = _within(x, bounds, known=learning or looked)
             yield x
 
     return chain(x.detach())
@@ -85,12 +88,11 @@ def gaussian(x: Tensor) -> Tensor:
     return torch.randn(x.shape, device=x.device, dtype=x.dtype)
 
 
-def _clamped(x: Tensor, bounds: tuple[float, float], *, known: bool) -> Tensor:
-    """``x`` in ``bounds``, in place, and NaN where it was not finite, unless that is ``known``."""
-    if known:
-        return x.clamp_(*bounds)
-    lost = x - x  # NaN where x is not finite, else 0
-    return x.clamp_(*bounds).add_(lost)
+def _within(x: Tensor, bounds: Bounds, *, known: bool) -> Tensor:
+    """``x`` in ``bounds``, and NaN where it was not finite, unless that is ``known``."""
+    lost = None if known else x - x  # NaN where x is not finite, else 0
+    kept: Tensor = bounds(x) if callable(bounds) else x.clamp_(*bounds)
+    return kept if lost is None else kept.add_(lost)
 
 
 def _look_every(device: torch.device) -> int:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jeat.energy import Energy, score
-from jeat.samplers._walk import gaussian, walk
+from jeat.samplers._walk import Bounds, gaussian, walk
 
 __all__ = ["clamped"]
 
@@ -19,7 +19,7 @@ def clamped(
     steps: int,
     step_size: float,
     noise: float | None = None,
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
     clip: float = 2.0,
 ) -> Iterator[Tensor]:
     r"""Yield the ``steps`` states of a chain down clamped gradients after ``x``.

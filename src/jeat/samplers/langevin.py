@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jeat.energy import Energy, score
-from jeat.samplers._walk import gaussian, walk
+from jeat.samplers._walk import Bounds, gaussian, walk
 
 __all__ = ["langevin"]
 
@@ -20,7 +20,7 @@ def langevin(
     steps: int,
     step_size: float,
     noise: float | None = None,
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
 ) -> Iterator[Tensor]:
     r"""Yield the ``steps`` states of a Langevin chain after ``x``.
 
@@ -38,7 +38,9 @@ def langevin(
         steps: how many states to yield, at least 1.
         step_size: factor of the gradient.
         noise: standard deviation of the noise added at each step.
-        bounds: clamp every state to this closed interval; ``None`` lets it roam.
+        bounds: clamp every state to this closed interval; ``None`` lets it roam. A function takes
+            every state to the nearest one of a set, as :class:`jeat.samplers.KnownPixels` does:
+            projected Langevin dynamics (Bubeck et al. 2018).
 
     Yields:
         Detached states; each is a new tensor, so ``list(langevin(...))`` is the trajectory.

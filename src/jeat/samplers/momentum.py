@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jeat._support.checks import SettingError
 from jeat.energy import Energy, score
-from jeat.samplers._walk import gaussian, walk
+from jeat.samplers._walk import Bounds, gaussian, walk
 
 __all__ = ["momentum"]
 
@@ -21,7 +21,7 @@ def momentum(
     steps: int,
     step_size: float,
     noise: float | None = None,
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
     friction: float = 0.2,
     limit: float = 1.0,
 ) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from jeat.energy import Energy, score
-from jeat.samplers._walk import walk
+from jeat.samplers._walk import Bounds, walk
 
 __all__ = ["normalized"]
 
@@ -18,7 +18,7 @@ def normalized(
     *,
     steps: int,
     step_size: float,
-    bounds: tuple[float, float] | None = None,
+    bounds: Bounds | None = None,
     radius: float | None = None,
 ) -> Iterator[Tensor]:
     r"""Yield the ``steps`` states of steepest descent in l2 after ``x``, without noise.

@@ -14,9 +14,11 @@ from jeat._support.plugins import Part
 from jeat._support.tensors import check_finite, check_labels
 from jeat.energy import Energy, energy_of, joint_energy, loss_of, marginal_energy
 from jeat.nets import Precision, autocast, evaluating, spec_of
-from jeat.samplers import Chain, Sampler, Start, Uniform, last, sampler_of
+from jeat.samplers import Bounds, Chain, Sampler, Start, Uniform, last, sampler_of
 
-__all__ = ["Kind", "Own", "check_energy", "inversion_of", "sample", "sampler_for"]
+__all__ = [
+    "Kind", "Own", "chain_of", "check_energy", "inversion_of", "sample", "sampler_for",
+]  # fmt: skip
 
 Own = Literal["own"]
 Kind = Literal["joint", "cross-entropy"]
@@ -155,16 +157,24 @@ def _chain(sampler: Sampler, start: Start, energy: Callable[[Tensor], Energy], y
     return last(sampler(energy(y), first), first)
 
 
-def sampler_for(net: nn.Module, *, sampler: Part | Own = "own", **given: Any) -> Sampler:
-    """The chain that draws from a net, its states clamped to [0, 1].
+def chain_of(net: nn.Module) -> Chain:
+    """How a net draws: what its file asks for, else JEM's chain."""
+    return getattr(bare(net), "chain", None) or Chain()
+
+
+def sampler_for(
+    net: nn.Module, *, sampler: Part | Own = "own", bounds: Bounds = (0, 1), **given: Any
+) -> Sampler:
+    """The chain that draws from a net, its states kept in ``bounds``.
 
     Args:
         net: what its file asks for counts where nothing else is given, else JEM's chain.
         sampler: another than the file's, by name, with settings.
+        bounds: [0, 1], or a set in it.
         given: ``steps``, ``step_size`` and ``noise``, or ``"own"``.
     """
-    own = getattr(bare(net), "chain", None) or Chain()
+    own = chain_of(net)
     usual = {"steps": own.steps, "step_size": own.step_size, "noise": own.noise}
     usual |= {k: v for k, v in given.items() if v != "own"}
     part = {**own.settings, "name": own.sampler} if sampler == "own" else sampler
-    return sampler_of(part, **usual, bounds=(0, 1))
+    return sampler_of(part, **usual, bounds=bounds)
