@@ -3,7 +3,8 @@
 One format a file, found by the end of the name that is written: ``suffixes``, a literal, where
 ``""`` is a folder. ``write(net, place, *, ...)`` writes; ``read(place)`` gives images in [0, 1] ->
 outputs by name, some of ``logits`` (B, K), ``E`` = E(x) (B,) and ``E_y`` = E(x, k) of every class k
-(B, K), all of Eq. 12. ``needs`` are packages that it stands on.
+(B, K), all of Eq. 12; and the gradients by x of E(x, 0), ``gradient``, and of the cross-entropy of
+class 0, ``gradient_ce``. ``needs`` are packages that it stands on.
 """
 
 import copy
@@ -25,7 +26,7 @@ from jeat._support.checks import SettingError, plain, quoted
 from jeat._support.files import expanded, system_number, whole_place
 from jeat._support.passes import bare
 from jeat._support.plugins import constant_of, known_parts
-from jeat.energy import marginal_energy
+from jeat.energy import energy_of, loss_of, marginal_energy, score
 from jeat.exports._program import dtype_of
 from jeat.nets import evaluating, spec_of
 
@@ -36,6 +37,7 @@ Outputs = Mapping[str, Tensor]
 _FOLDER = "exports"
 _BATCHES = (1, 8)  # a format must take any number of images
 _PIXELS = ((0.0, 1.0), (0.0, 0.3), (0.7, 1.0))  # what was traced may know the first only
+_SLOPES = {"gradient": energy_of, "gradient_ce": loss_of}
 _BOUND = 1e-4  # of the largest logit, or of 1: fp32 rounding of a deep net stays below
 
 
@@ -44,7 +46,7 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
 
     Args:
         net: of :func:`jeat.load`, :func:`jeat.wrap` or :func:`jeat.nets.build`, in whatever mode.
-        out: ends in .onnx, .pt2, .ts, .torchscript or .py; else a folder for the hub.
+        out: ends in .onnx, .html, .pt2, .ts, .torchscript or .py; else a folder for the hub.
         settings: of the format, such as ``card``, the text of a folder's README.md.
 
     Returns:
@@ -129,18 +131,33 @@ def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str
         x = torch.rand(n, *spec.shape, generator=drawn).mul(high - low).add(low).to(dtype)
         logits: Tensor = net(x)
         right = {"logits": logits, "E": marginal_energy(logits), "E_y": -logits}
+        got = again(x)
+        right |= {k: _slope(net, x, k) for k in _SLOPES if k in got}
         rounds = (
             torch.finfo(dtype).eps / torch.finfo(torch.float32).eps if dtype.itemsize < 4 else 1
         )
-        bound = _BOUND * max(1.0, float(logits.abs().max())) * min(rounds, 100.0)
-        for name, value in again(x).items():
+        rounds = min(rounds, 100.0)
+        for name, value in got.items():
             if value.shape != right[name].shape:
                 raise ValueError(f"its {name} of {n} images are {tuple(value.shape)}")
             far = float((value - right[name]).abs().max())
+            bound = rounds * _bound(right, name)
             if not far <= bound:
                 raise ValueError(f"its {name} of {n} images differ from the net's by {far:.3g}")
             found[name] = max(far, found.get(name, 0.0))
     return found
+
+
+def _slope(net: nn.Module, x: Tensor, name: str) -> Tensor:
+    """The gradient by images of an energy of class 0."""
+    return -score(_SLOPES[name](net, torch.zeros(len(x), dtype=torch.int64)), x)
+
+
+def _bound(right: Outputs, name: str) -> float:
+    """How far an output may be: a gradient jumps where rounding takes a unit over its kink."""
+    if name in _SLOPES:
+        return 10 * _BOUND * max(float(right[k].abs().max()) for k in _SLOPES)
+    return _BOUND * max(1.0, float(right["logits"].abs().max()))
 
 
 def _plain(net: nn.Module) -> nn.Module:
