@@ -16,7 +16,8 @@ from jeat._support.checks import SettingError
 
 __all__ = [
     "UNSUPPORTED", "cache_folder", "check_not_home", "contents", "expanded", "flushed", "parts_of",
-    "removed", "rewritten", "say_unsupported", "stamp", "system_number", "whole_file", "whole_place",
+    "removed", "rewritten", "say_unsupported", "stamp", "system_number", "whole_file",
+    "whole_place",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,18 +42,18 @@ def runtime(place: str | Path | None = None) -> dict[str, bytes]:
     if all((kept / name).is_file() for name in _SUMS):
         return _checked(_read(kept), str(kept))
     found = _checked(_fetched(), "what npm fetched")
-    for name, held in found.items():
-        with whole_file(kept / name) as part:
-            part.write_bytes(held)
+    with suppress(OSError):  # else it is fetched anew each time
+        for name, held in found.items():
+            with whole_file(kept / name) as part:
+                part.write_bytes(held)
     return found
 
 
 def _read(place: Path) -> dict[str, bytes]:
     """The files in a folder or an archive, those that are there."""
     if place.is_dir():
-        beside = {n: place / inside / n for inside in reversed(_INSIDE) for n in _SUMS
-                  if (place / inside / n).is_file()}  # fmt: skip
-        return {name: file.read_bytes() for name, file in beside.items()}
+        beside = [place / inside / name for inside in _INSIDE for name in _SUMS]
+        return {file.name: file.read_bytes() for file in beside if file.is_file()}
     try:
         with tarfile.open(place) as archive:
             members = {n: archive.getmember(f"package/dist/{n}") for n in _SUMS}
@@ -68,17 +69,15 @@ def _checked(found: dict[str, bytes], place: str) -> dict[str, bytes]:
     Raises:
         SettingError: they are not.
     """
-    for name, sum in _SUMS.items():
+    for name, meant in _SUMS.items():
         if name not in found:
             raise SettingError(f"{quoted(place)} does not hold {name} of {NAME}: {_remedy()}")
-        if hashlib.sha256(found[name]).hexdigest() != sum:
+        if hashlib.sha256(found[name]).hexdigest() != meant:
             raise SettingError(f"{name} in {quoted(place)} is not that of {NAME}: {_remedy()}")
     return found
 
 
-def _fetched(
-    run: Callable[..., "subprocess.CompletedProcess[str]"] = subprocess.run,
-) -> dict[str, bytes]:
+def _fetched() -> dict[str, bytes]:
     """What npm fetches, by the user's own settings of it.
 
     Raises:

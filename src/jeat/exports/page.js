@@ -93,7 +93,7 @@ function generator(seed) {
 
 const by = (id) => document.getElementById(id);
 const fixed = (v) => v.toFixed(2).replace("-", "−");
-const percent = (v) => `${(100 * v).toFixed(1)} %`;
+const percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
 const given = (form, name) => Number(form.elements[name].value);
 const tick = () => new Promise((done) => setTimeout(done));
 
@@ -116,7 +116,7 @@ function paint(canvas, x) {
 }
 
 function picture(x, name) {
-  const canvas = paint(made("canvas", { role: "img" }), x);
+  const canvas = paint(made("canvas"), x);
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", name);
   const caption = made("figcaption");
@@ -132,9 +132,9 @@ function svg(tag, settings, text = "") {
 
 /** Lines of numbers over steps, each of which is known up to where it is now. */
 function plot(root, lines, colours, steps) {
-  const [w, h, left, right, top, bottom] = [560, 190, 52, 12, 14, 34];
+  const w = Math.max(240, root.parentNode.clientWidth);
+  const [h, left, right, top, bottom] = [190, 52, 12, 14, 34];
   const values = lines.flat();
-  if (!values.length) return root.replaceChildren();
   let [low, high] = [Math.min(...values), Math.max(...values)];
   if (high - low < 1e-6) [low, high] = [low - 0.5, high + 0.5];
   const X = (n) => left + ((w - left - right) * n) / steps;
@@ -243,7 +243,13 @@ function choice(x, label, name) {
 }
 
 function chosen(index) {
-  by("attack").elements.label.value = `${choices[index].label}`;
+  const { x, label } = choices[index];
+  by("attack").elements.label.value = `${label}`;
+  const { figure, caption } = picture(x, "clean");
+  caption.textContent = "clean";
+  by("attacked").replaceChildren(figure);
+  by("attack-table").replaceChildren();
+  by("attack-said").textContent = "";
 }
 
 function select(x, label, name) {
@@ -360,6 +366,7 @@ async function begin() {
   d.elements.label.value = "0";
   a.elements.label.append(...options());
   for (const form of [d, a]) form.oninput = commands;
+  by("drawn").replaceChildren(picture(new Float32Array(pixels).fill(0.5), "nothing yet").figure);
   a.elements.file.onchange = async () => {
     const [file] = a.elements.file.files;
     if (!file) return;
@@ -385,7 +392,6 @@ async function begin() {
   await opened();
   for (const form of forms) form.querySelector(".main").disabled = false;
   by("status").textContent = "";
-  if (choices.length) by("attacked").replaceChildren(picture(choices[0].x, "clean").figure);
 }
 
 globalThis.jeat = { said, pass, chain, pgd, begun, generator, choices };
