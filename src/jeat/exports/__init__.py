@@ -10,6 +10,7 @@ class 0, ``gradient_ce``. ``needs`` are packages that it stands on.
 import copy
 import importlib.util
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -177,6 +178,8 @@ def _plain(net: nn.Module) -> nn.Module:
 
 def _explained(why: str) -> str | None:
     """What an exporter means, where it can be said better."""
+    if unknown := re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", why):
+        return f"ONNX, as PyTorch writes it, has no {unknown[1]}, which its passes use"
     if "data-dependent" in why:
         return (
             "its code decides by the values of its images, as 'if x.mean() > 0.5' does, and a "

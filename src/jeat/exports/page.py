@@ -21,6 +21,7 @@ from torch.export import ExportedProgram
 from jeat._support.checks import SettingError
 from jeat._support.tensors import check_labels, weights_of
 from jeat._support.version import __version__
+from jeat._support.words import parted
 from jeat.exports._gradient import program_of_slope
 from jeat.exports._runtime import CODE, NAME, WASM, runtime
 from jeat.nets import spec_of
@@ -77,13 +78,14 @@ def write(
     _check(net, images, labels)
     found = runtime() if found is None else found
     start = getattr(net, "start", None)
+    title = Path(parted(name or spec.name)[0]).name.removesuffix(".safetensors")
     parts = {"net": _onnx(program_of_slope(net), *_SLOPE)}
     if hasattr(start, "at"):
         given = torch.zeros(1, dtype=torch.int64), torch.zeros(1, start.normals)
         parts["start"] = _onnx(torch.export.export(_At(start), given, strict=False), *_START)
     parts |= {"runtime": found[CODE].partition(b"//# sourceMappingURL")[0], "wasm": found[WASM]}
     said = {
-        "name": name or spec.name, "architecture": spec.name, "shape": spec.shape,
+        "name": name or spec.name, "title": title, "architecture": spec.name, "shape": spec.shape,
         "classes": spec.classes, "labels": labels.tolist(), "method": _plan(net).get("method", ""),
         "normals": start.normals if "start" in parts else 0, "eps": _eps(net),
         **_chain(net),
