@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._decomp import get_decompositions
 from torch.export import ExportedProgram, default_decompositions
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.nn.functional import avg_pool2d, pad
@@ -21,6 +22,9 @@ from jeat.nets import spec_of
 __all__ = ["Slope", "program_of_slope"]
 
 _ATEN: Any = torch.ops.aten
+_FORWARD = [  # what PyTorch decomposes itself, but only where it is asked to
+    _ATEN._adaptive_avg_pool2d, _ATEN.upsample_bilinear2d, _ATEN.upsample_nearest2d,
+]  # fmt: skip
 
 
 class Slope(nn.Module):
@@ -53,6 +57,8 @@ def program_of_slope(net: nn.Module) -> ExportedProgram:
     label = torch.eye(1, len(spec.classes))
     given = image, label, torch.zeros(1)
     rules = default_decompositions()
+    for op, rule in get_decompositions(_FORWARD).items():
+        rules[op] = rule
     rules[_ATEN.as_strided.default] = lambda x, size, *_: x.reshape(size)  # the order in memory
     forward = torch.export.export(net, (image.to(dtype),), strict=False).run_decompositions(rules)
     both = make_fx(Slope(forward.module(), dtype), decomposition_table=_RULES)(*given)
