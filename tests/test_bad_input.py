@@ -726,7 +726,7 @@ COMMANDS = [
     ("export at new.xyz", 2, "'new.xyz' is no name", ".html, .py, .pt2, .ts, "),
     ("export at new.ts --runtime at", 2, "--runtime is for a page", "NAME.html"),
     ("export at new.html -n -1", 2, "--number must lie in 0..1000", "jeat export --help"),
-    ("export at new.html --runtime file", 2, "'file' does not hold ort.", "npm pack onnxruntime-web@"),
+    ("export at new.html --runtime file", 2, "'file' does not hold ort.", "npm pack onnx"),
     ("export at ''", 2, "OUT must name a file or a folder", "jeat export --help"),
     ("export at file/new.ts", 2, "file/new.ts cannot be written", "name another"),
     ("export at run/checkpoints/new.ts", 2, "new.ts is the name", "name another"),

@@ -84,15 +84,17 @@ def _convolution(
 
 
 def _mean_pooled(
-    g: Tensor, x: Tensor, kernel: list[int], stride: list[int], padding: list[int], *how: Any
-) -> Tensor:
+    g: Tensor, x: Tensor, kernel: list[int], stride: list[int], padding: list[int],
+    ceil: bool, padded: bool, divisor: int | None,
+) -> Tensor:  # fmt: skip
     """Each pixel has its share of every mean that it is in: a transposed convolution by ones."""
     stride = stride or kernel
-    sized = kernel, stride, padding
-    *ends, _ = how
-    with disable_proxy_modes_tracing():  # a constant, and ONNX knows no other divisors
+    with disable_proxy_modes_tracing():  # constants, as ONNX knows no other divisors
         ones = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype)
-        share = avg_pool2d(ones, *sized, *how) / avg_pool2d(ones, *sized, *ends, 1)
+        share, inside = (
+            avg_pool2d(ones, kernel, stride, padding, ceil, padded, by) for by in (divisor, 1)
+        )
+        share = share / inside
         kernels = torch.ones(x.shape[1], 1, *kernel, dtype=x.dtype)
     whole = _ATEN.convolution(
         g * share, kernels, None, stride, [0, 0], [1, 1], True, [0, 0], x.shape[1]

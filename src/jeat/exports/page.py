@@ -18,9 +18,9 @@ from jinja2 import Environment, StrictUndefined
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from jeat._support import version
 from jeat._support.checks import SettingError
 from jeat._support.tensors import check_labels, weights_of
-from jeat._support.version import __version__
 from jeat._support.words import parted
 from jeat.exports._gradient import program_of_slope
 from jeat.exports._runtime import CODE, NAME, WASM, runtime
@@ -77,7 +77,7 @@ def write(
     labels = torch.as_tensor(labels, dtype=torch.int64)
     _check(net, images, labels)
     found = runtime() if found is None else found
-    start = getattr(net, "start", None)
+    start: Any = getattr(net, "start", None)
     title = Path(parted(name or spec.name)[0]).name.removesuffix(".safetensors")
     parts = {"net": _onnx(program_of_slope(net), *_SLOPE)}
     if hasattr(start, "at"):
@@ -96,7 +96,7 @@ def write(
         (folder / "page.html").read_text(encoding="utf-8")
     )
     text = held.render(
-        said=said, version=__version__, runtime=NAME,
+        said=said, version=version.__version__, runtime=NAME,
         style=(folder / "page.css").read_text(encoding="utf-8"),
         code=(folder / "page.js").read_text(encoding="utf-8"),
         json=json.dumps(said).replace("<", "\\u003c"),
