@@ -27,8 +27,10 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check src tests docs benchmarks examples
 	$(BIN)/mypy
 
+# The page of a net wants onnxruntime-web of npm, and its test images CIFAR-10; without, it is left out.
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+	-HF_HUB_OFFLINE=1 $(BIN)/jeat export cifar10-jeat docs/_build/html/cifar10-jeat.html
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks

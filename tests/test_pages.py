@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(<!-- sketch: [^>]+ -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}")
-ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install -e \.", "export [A-Z_]+=")
+ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install -e \.", "export [A-Z_]+=",
+             "npm pack ")  # fmt: skip
 RUNS = (
     "start.md",
     "robustness.md",

@@ -15,8 +15,9 @@ from safetensors import SafetensorError
 from jeat._support.checks import SettingError
 
 __all__ = [
-    "UNSUPPORTED", "check_not_home", "contents", "expanded", "flushed", "parts_of", "removed",
-    "rewritten", "say_unsupported", "stamp", "system_number", "whole_file", "whole_place",
+    "UNSUPPORTED", "cache_folder", "check_not_home", "contents", "expanded", "flushed", "parts_of",
+    "removed", "rewritten", "say_unsupported", "stamp", "system_number", "whole_file",
+    "whole_place",
 ]  # fmt: skip
 
 
@@ -37,6 +38,11 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def cache_folder() -> Path:
+    """Where what is slow to make or to fetch is kept: ``$JEAT_CACHE``, or ``~/.cache/jeat``."""
+    return expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
 
 
 def check_not_home(what: str, name: str | Path) -> None:

@@ -1,19 +1,25 @@
-"""write a net for others: ONNX, TorchScript, torch.export, RobustBench, a folder for the hub
+"""write a net for others: a page for browsers, ONNX, TorchScript, torch.export, the hub
 
-    jeat export NET OUT.onnx | OUT.pt2 | OUT.ts | OUT.py | FOLDER/
+    jeat export NET OUT.html | OUT.onnx | OUT.pt2 | OUT.ts | OUT.py | FOLDER/
 
 What is written takes images in [0, 1], with the normalisation inside, in batches of any size. It
 is read back by onnxruntime or PyTorch, and compared with the net before it gets its name. The page
-docs/export.md says what is in each.
+docs/export.md says what is in each. OUT.html draws and attacks in a browser, without a network.
 """
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from jeat._support.checks import plain
 from jeat._support.files import check_not_home, expanded
 from jeat.cli._flags import NET, add_arch, with_arch
 from jeat.cli._parser import Parser
+from jeat.cli._show import warn
+
+if TYPE_CHECKING:
+    from jsonargparse import Namespace
+    from torch import nn
 
 __all__ = ["main"]
 
@@ -27,9 +33,20 @@ def main(words: Sequence[str]) -> int:
         "--push", type=str | None, default=None,
         help="OWNER/NAME of the Hugging Face hub, which a folder is uploaded to",
     )  # fmt: skip
+    parser.add_argument(
+        "--data", type=str | None, default=None,
+        help="data set of the images of a page; by default the net's own",
+    )  # fmt: skip
+    parser.add_argument("-n", "--number", type=int, default=10, help="test images in a page, or 0")
+    parser.add_argument(
+        "--runtime", type=str | None, default=None,
+        help="what 'npm pack onnxruntime-web' wrote, or a folder of it, for a page; by default npm "
+        "fetches it once",
+    )  # fmt: skip
     add_arch(parser, words)
     args = parser.parse(words)
     _check_out(parser, args.out, args.net, args.push)
+    _check_page(parser, args)
 
     from jeat import export, load
     from jeat.exports import format_of
@@ -37,8 +54,10 @@ def main(words: Sequence[str]) -> int:
 
     format_of(args.out)  # refuses before anything is loaded
     net = load(with_arch(args.net, args))
-    card = {"card": _card(args.net)} if _is_folder(args.out) else {}
-    found = export(net, args.out, **card)
+    settings: dict[str, Any] = {"card": _card(args.net)} if _is_folder(args.out) else {}
+    if _is_page(args.out):
+        settings = _of_page(net, args)
+    found = export(net, args.out, **settings)
     print(table([{"output": k, "largest difference": f"{v:.2g}"} for k, v in found.items()]))
     said = "read back and compared with the net on random images, in batches of 1 and 8"
     print(plain(f"{args.out}: {said}"))
@@ -71,6 +90,40 @@ def _check_out(parser: Parser, out: str, net: str, push: str | None) -> None:
         from jeat.exports.hub_folder import check_name
 
         check_name(push)
+
+
+def _check_page(parser: Parser, args: "Namespace") -> None:
+    """Refuse flags of a page for another format, and a number of images that is none."""
+    if not 0 <= args.number <= 1000:
+        parser.error(f"--number must lie in 0..1000, got {args.number}")
+    given = [k for k in ("data", "runtime") if args[k] is not None]
+    if given and not _is_page(args.out):
+        parser.error(f"--{given[0]} is for a page: give OUT as NAME.html")
+
+
+def _of_page(net: "nn.Module", args: "Namespace") -> dict[str, Any]:
+    """What a page holds beside the net: the runtime, test images, and the net's name."""
+    from jeat.data import load_data
+    from jeat.exports.page import runtime
+    from jeat.jobs.inputs import check_fit, data_of
+
+    settings = {"found": runtime(args.runtime), "name": args.net}
+    if not args.number:
+        return settings
+    try:
+        data = load_data(data_of(net) if args.data is None else args.data)
+    except (ValueError, OSError) as error:
+        if args.data is not None:
+            raise
+        warn([f"the page has no test images, only those that are uploaded: {error}"])
+        return settings
+    check_fit(args.net, net, data)
+    x, y = data.test.floats(args.number)
+    return settings | {"images": x, "labels": y}
+
+
+def _is_page(out: str) -> bool:
+    return not _is_folder(out) and expanded(out).suffix.lower() == ".html"
 
 
 def _is_folder(out: str) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import inspect
-import os
 import re
 import warnings
 from dataclasses import replace
@@ -11,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from jeat._support.checks import SettingError, plainly, quoted
-from jeat._support.files import check_not_home, expanded, whole_file
+from jeat._support.files import cache_folder, check_not_home, whole_file
 from jeat._support.plugins import brought_parts, find
 from jeat._support.reading import Reading, reading_of
 from jeat._support.sealed import load_sealed, save_sealed
@@ -168,7 +167,7 @@ def _cached(reader: ModuleType, source: str, path: Path, how: Reading) -> Data:
     """What a reader with a ``key(source, path)`` reads, once for each key and reading."""
     rules = f"{_RULES} {replace(how, labels_per_class=None).of(reader.key(source, path))}"
     key = hashlib.sha256(rules.encode()).hexdigest()[:24]
-    cache = expanded(os.environ.get("JEAT_CACHE") or "~/.cache/jeat")
+    cache = cache_folder()
     file = cache / f"{key}.safetensors"
     if (found := _kept(file)) is not None:
         data, said = found

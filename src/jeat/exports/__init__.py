@@ -3,12 +3,14 @@
 One format a file, found by the end of the name that is written: ``suffixes``, a literal, where
 ``""`` is a folder. ``write(net, place, *, ...)`` writes; ``read(place)`` gives images in [0, 1] ->
 outputs by name, some of ``logits`` (B, K), ``E`` = E(x) (B,) and ``E_y`` = E(x, k) of every class k
-(B, K), all of Eq. 12. ``needs`` are packages that it stands on.
+(B, K), all of Eq. 12; and the gradients by x of E(x, 0), ``gradient``, and of the cross-entropy of
+class 0, ``gradient_ce``. ``needs`` are packages that it stands on.
 """
 
 import copy
 import importlib.util
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -25,7 +27,7 @@ from jeat._support.checks import SettingError, plain, quoted
 from jeat._support.files import expanded, system_number, whole_place
 from jeat._support.passes import bare
 from jeat._support.plugins import constant_of, known_parts
-from jeat.energy import marginal_energy
+from jeat.energy import energy_of, loss_of, marginal_energy, score
 from jeat.exports._program import dtype_of
 from jeat.nets import evaluating, spec_of
 
@@ -36,6 +38,7 @@ Outputs = Mapping[str, Tensor]
 _FOLDER = "exports"
 _BATCHES = (1, 8)  # a format must take any number of images
 _PIXELS = ((0.0, 1.0), (0.0, 0.3), (0.7, 1.0))  # what was traced may know the first only
+_SLOPES = {"gradient": energy_of, "gradient_ce": loss_of}
 _BOUND = 1e-4  # of the largest logit, or of 1: fp32 rounding of a deep net stays below
 
 
@@ -44,7 +47,7 @@ def export(net: nn.Module, out: str | Path, **settings: Any) -> dict[str, float]
 
     Args:
         net: of :func:`jeat.load`, :func:`jeat.wrap` or :func:`jeat.nets.build`, in whatever mode.
-        out: ends in .onnx, .pt2, .ts, .torchscript or .py; else a folder for the hub.
+        out: ends in .onnx, .html, .pt2, .ts, .torchscript or .py; else a folder for the hub.
         settings: of the format, such as ``card``, the text of a folder's README.md.
 
     Returns:
@@ -129,18 +132,42 @@ def _differences(net: nn.Module, again: Callable[[Tensor], Outputs]) -> dict[str
         x = torch.rand(n, *spec.shape, generator=drawn).mul(high - low).add(low).to(dtype)
         logits: Tensor = net(x)
         right = {"logits": logits, "E": marginal_energy(logits), "E_y": -logits}
+        got = again(x)
+        right |= {k: _slope(net, x, k) for k in _SLOPES if k in got and n > 1}
         rounds = (
             torch.finfo(dtype).eps / torch.finfo(torch.float32).eps if dtype.itemsize < 4 else 1
         )
-        bound = _BOUND * max(1.0, float(logits.abs().max())) * min(rounds, 100.0)
-        for name, value in again(x).items():
+        rounds = min(rounds, 100.0)
+        for name in [k for k in got if k in right]:
+            value = got[name]
             if value.shape != right[name].shape:
                 raise ValueError(f"its {name} of {n} images are {tuple(value.shape)}")
-            far = float((value - right[name]).abs().max())
+            far = _far(name, value, right[name])
+            bound = rounds * _bound(right, name)
             if not far <= bound:
                 raise ValueError(f"its {name} of {n} images differ from the net's by {far:.3g}")
             found[name] = max(far, found.get(name, 0.0))
     return found
+
+
+def _slope(net: nn.Module, x: Tensor, name: str) -> Tensor:
+    """The gradient by images of an energy of class 0."""
+    return -score(_SLOPES[name](net, torch.zeros(len(x), dtype=torch.int64)), x)
+
+
+def _far(name: str, value: Tensor, right: Tensor) -> float:
+    """The largest difference; of gradients, the largest of the median image, as that of an image
+    jumps where rounding takes a unit over its kink.
+    """
+    far = (value - right).abs().reshape(len(right), -1).amax(1)
+    return float(far.median() if name in _SLOPES else far.max())
+
+
+def _bound(right: Outputs, name: str) -> float:
+    """How far an output may be."""
+    of = (*_SLOPES,) if name in _SLOPES else ("logits",)
+    least = 0.0 if name in _SLOPES else 1.0
+    return _BOUND * max(least, *(float(right[k].abs().max()) for k in of))
 
 
 def _plain(net: nn.Module) -> nn.Module:
@@ -160,6 +187,8 @@ def _plain(net: nn.Module) -> nn.Module:
 
 def _explained(why: str) -> str | None:
     """What an exporter means, where it can be said better."""
+    if unknown := re.search(r"No ONNX function found for <OpOverload\(op='([^']+)'", why):
+        return f"ONNX, as PyTorch writes it, has no {unknown[1]}, which its passes use"
     if "data-dependent" in why:
         return (
             "its code decides by the values of its images, as 'if x.mean() > 0.5' does, and a "

@@ -82,7 +82,15 @@ class ClassGaussian:
         channels, height, width = images.shape[1:]
         return cls(torch.stack(means), torch.stack(factors), (channels, height, width), grain)
 
-    def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+    @property
+    def normals(self) -> int:
+        """How many standard normal numbers a draw is made of."""
+        return self.mean.shape[1]
+
+    def at(self, y: Int[Tensor, " b"], z: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+        """The draws of labels that standard normal ``z`` make."""
         mean, factor = self.mean.to(y.device)[y.long()], self.factor.to(y.device)[y.long()]
-        z = torch.randn(len(y), mean.shape[1], 1, device=y.device)
-        return enlarged(mean + (factor @ z).squeeze(2), self.shape, self.grain)
+        return enlarged(mean + (factor @ z.unsqueeze(2)).squeeze(2), self.shape, self.grain)
+
+    def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
+        return self.at(y, torch.randn(len(y), self.normals, device=y.device))

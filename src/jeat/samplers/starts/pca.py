@@ -84,10 +84,15 @@ class ClassComponents:
         channels, height, width = images.shape[1:]
         return cls(torch.stack(means), torch.stack(scaled), (channels, height, width), grain)
 
+    @property
+    def normals(self) -> int:
+        """How many standard normal numbers a draw is made of."""
+        return self.scaled.shape[1]
+
+    def at(self, y: Int[Tensor, " b"], z: Float[Tensor, "b r"]) -> Float[Tensor, "b c h w"]:
+        """The draws of labels that standard normal ``z`` make."""
+        mean, scaled = self.mean.to(y.device)[y.long()], self.scaled.to(y.device)[y.long()]
+        return enlarged(mean + (z.unsqueeze(1) @ scaled).squeeze(1), self.shape, self.grain)
+
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
-        y = y.long()
-        x = self.mean.to(y.device)[y]
-        z = torch.randn(len(y), self.scaled.shape[1], device=y.device)
-        for k in y.unique().tolist():
-            x[y == k] += z[y == k] @ self.scaled[k].to(y.device)
-        return enlarged(x, self.shape, self.grain)
+        return self.at(y, torch.randn(len(y), self.normals, device=y.device))
