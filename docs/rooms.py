@@ -15,7 +15,7 @@ FLOORS = [
     ["training", "report"],
     ["runs"],
     ["jobs"],
-    ["suites"],
+    ["suites", "app"],
     ["recipes"],
     ["cli"],
     ["__main__"],
@@ -48,7 +48,13 @@ INSIDE = {
         "folder", "checkpoints", "buffer", "log", "rollbacks", "asked", "record", "sweep", "save",
         "fit",
     ],
-    "jobs": ["sample", "inputs", "drawing", "pictures", "needs", "measurement", "comparing"],
+    "jobs": [
+        "sample", "inputs", "drawing", "chains", "pictures", "needs", "measurement", "comparing",
+    ],
+    "app": [
+        "turns", "given", "pieces", "chosen", "wiring", "generate", "attack", "landscape",
+        "compare", "why", "page",
+    ],
     "report": ["summary", "tables", "outcome", "page"],
     "suites": [
         "suite", "ended", "records", "cost", "smoke", "rehearsal", "cards", "report", "tasks",

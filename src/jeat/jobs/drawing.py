@@ -1,7 +1,7 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from jeat.runs.buffer import load_buffer
 from jeat.samplers import Sampler, Start, start_of, start_without_images
 
 __all__ = [
-    "Drawing", "about", "check_ready", "draw", "draw_to", "drawer", "load_images", "save_images",
+    "Drawing", "about", "check_ready", "draw", "draw_to", "drawer", "labels_of", "load_images",
+    "save_images", "start_for",
 ]  # fmt: skip
 
 Show = Callable[[str, int, int, str], None]
@@ -125,21 +126,14 @@ def draw(d: Drawing, *, show: Show = lambda *_: None) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings.
     """
-    if not is_whole(d.number, 1):
-        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
     net = net_of(d.net)
-    spec = spec_of(net)
-    names = d.classes or spec.classes
-    if unknown := [name for name in names if name not in spec.classes]:
-        raise ValueError(no_class(unknown[0], spec.classes))
+    labels = labels_of(d, spec_of(net).classes)
     seed_all(d.seed)
-    labels = torch.tensor([spec.classes.index(name) for name in names])
-    labels = labels.repeat_interleave(d.number)
     mine = len(labels[processes.mine(len(labels))])
     sampler, start = None, None
     if d.names_a_chain or inversion_of(net) is None:
         sampler = _told(sampler_for(net, **d.chain), mine, show)
-        start = _start(d, net)
+        start = start_for(d, net)
     images = processes.split(
         len(labels),
         lambda part: sample(
@@ -171,8 +165,26 @@ def _told(sampler: Sampler, images: int, show: Show) -> Sampler:
     return told
 
 
-def _start(d: Drawing, net: nn.Module) -> Start | None:
-    """The start that a drawing names; None is the net's own."""
+def labels_of(d: Drawing, classes: Sequence[str]) -> Tensor:
+    """The label of each image of a drawing, class after class, of a net that knows ``classes``.
+
+    Raises:
+        ValueError: a class that is none of them, fewer than 1 image.
+    """
+    if not is_whole(d.number, 1):
+        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
+    names = d.classes or classes
+    if unknown := [name for name in names if name not in classes]:
+        raise ValueError(no_class(unknown[0], classes))
+    return torch.tensor([classes.index(name) for name in names]).repeat_interleave(d.number)
+
+
+def start_for(d: Drawing, net: nn.Module) -> Start | None:
+    """The start that a drawing names; None is the net's own.
+
+    Raises:
+        ValueError: no such start, or it cannot be fitted to the images of the net.
+    """
     if d.start == "own":
         return None
     if d.start == "buffer":
