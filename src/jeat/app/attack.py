@@ -42,7 +42,7 @@ def settings(eps: object, steps: object, loss: object) -> dict[str, Any]:
         ValueError: one of them means nothing.
     """
     radius = number("eps", eps, 0, MOST) / WHOLE
-    n = whole("steps", steps, 1, LONGEST)
+    n = whole("the number of steps", steps, 1, LONGEST)
     if loss not in LOSSES.values():
         raise SettingError(f"choose a loss of the list, got {quoted(loss)}")
     return {"eps": radius, "steps": n, "step_size": radius / min(n, 4), "loss": loss}
@@ -62,7 +62,7 @@ def command(
 
 
 def show(
-    given: Given, net: str, uploaded: np.ndarray | None, index: object, eps: object,
+    given: Given, net: object, uploaded: np.ndarray | None, index: object, eps: object,
     steps: object, loss: object,
 ) -> Iterator[str]:  # fmt: skip
     """Clean, attacked and difference; then what the net says of both.
@@ -76,7 +76,7 @@ def show(
 
 
 def _attacked(
-    given: Given, net: str, uploaded: np.ndarray | None, index: object, found: dict[str, Any]
+    given: Given, net: object, uploaded: np.ndarray | None, index: object, found: dict[str, Any]
 ) -> Iterator[str]:
     model, classes = given.net(net), given.classes(net)
     x, label = chosen(given, net, uploaded, index)
@@ -143,14 +143,14 @@ def tab(given: Given) -> Any:
         out = right_side(partial(command, given), inputs, "The same attack on 1000 test images")
     connect(partial(show, given), inputs, out, begin, stop)
 
-    def took(data: bytes | None, net: str, index: object) -> tuple[np.ndarray | None, str]:
+    def took(data: bytes | None, net: object, index: object) -> tuple[np.ndarray | None, str]:
         try:
             pixels = decode(data)
         except Exception as error:
             return None, refusal(error)
         return pixels, preview(given, net, pixels, index)
 
-    def looked(net: str, index: object) -> tuple[None, str]:
+    def looked(net: object, index: object) -> tuple[None, str]:
         return None, preview(given, net, None, index)
 
     upload.upload(took, [upload, net, index], [uploaded, seen], **QUIET)

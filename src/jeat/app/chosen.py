@@ -10,7 +10,7 @@ from torch import Tensor
 from jeat.app.given import Given
 from jeat.app.pieces import picture, pictures, refusal
 from jeat.data import Reading
-from jeat.data.decode import decoded
+from jeat.data.decode import FORMATS, decoded
 from jeat.data.sizes import fitted
 from jeat.nets import spec_of
 
@@ -29,7 +29,7 @@ def decode(data: bytes | None) -> np.ndarray:
     if not data or len(data) > BYTES:
         raise ValueError(f"a picture has at most {BYTES // 10**6} MB, and is not empty")
     try:
-        with Image.open(BytesIO(data)) as opened:  # reads no pixel yet
+        with Image.open(BytesIO(data), formats=FORMATS) as opened:  # reads no pixel yet
             sides = sorted(opened.size)
     except Exception as error:  # a damaged file has Pillow raise many kinds
         raise ValueError(
@@ -63,7 +63,7 @@ def for_net(pixels: np.ndarray, shape: tuple[int, int, int]) -> Tensor:
 
 
 def chosen(
-    given: Given, net: str, uploaded: np.ndarray | None, index: object
+    given: Given, net: object, uploaded: np.ndarray | None, index: object
 ) -> tuple[Tensor, int | None]:
     """The image (1, C, H, W) that is attacked, and its label, which an uploaded one has not.
 
@@ -79,7 +79,7 @@ def chosen(
     return x, int(y)
 
 
-def preview(given: Given, net: str, uploaded: np.ndarray | None, index: object) -> str:
+def preview(given: Given, net: object, uploaded: np.ndarray | None, index: object) -> str:
     """The image that would be attacked, or why there is none."""
     try:
         x, label = chosen(given, net, uploaded, index)

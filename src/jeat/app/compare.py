@@ -31,9 +31,9 @@ def asked(
         net: Drawing(
             net=given.name(net),
             classes=(str(kind),),
-            number=whole("images", images, 1, EACH),
-            steps=whole("steps", steps, 1, LONGEST),
-            seed=whole("seed", seed, 0, 2**31),
+            number=whole("the number of images", images, 1, EACH),
+            steps=whole("the number of steps", steps, 1, LONGEST),
+            seed=whole("the seed", seed, 0, 2**31),
         )
         for net in nets
     }

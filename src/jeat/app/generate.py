@@ -33,7 +33,7 @@ def asked(
     """
     classes = given.classes(net)
     chosen = classes if kind == EVERY else (str(kind),)
-    each = whole("images of each class", images, 1, MOST)
+    each = whole("the number of images", images, 1, MOST)
     if each * len(chosen) > MOST:
         raise ValueError(
             f"{each} images of {len(chosen)} classes are {each * len(chosen)}, and at most {MOST} "
@@ -43,11 +43,11 @@ def asked(
         net=given.name(net),
         classes=() if kind == EVERY else chosen,
         number=each,
-        steps=whole("steps", steps, 1, LONGEST),
-        step_size=number("step size", step_size, 1e-6, 1e6),
-        noise=number("noise", noise, 0, 10),
+        steps=whole("the number of steps", steps, 1, LONGEST),
+        step_size=number("the step size", step_size, 1e-6, 1e6),
+        noise=number("the noise", noise, 0, 10),
         start=str(start),
-        seed=whole("seed", seed, 0, 2**31),
+        seed=whole("the seed", seed, 0, 2**31),
     )
 
 
@@ -56,7 +56,7 @@ def command(given: Given, *settings: Any) -> str:
     return asked(given, *settings).command(OUT)
 
 
-def show(given: Given, net: str, *settings: Any) -> Iterator[str]:
+def show(given: Given, net: object, *settings: Any) -> Iterator[str]:
     """The chains step by step, at last with the grid of ``jeat sample`` to save.
 
     Arguments and errors as :func:`asked`, and those of chains that fail.

@@ -8,16 +8,17 @@ from typing import Any
 from torch import Tensor
 
 from jeat._support.checks import SettingError, quoted
+from jeat._support.words import flags
 from jeat.app.chosen import preview
 from jeat.app.given import Given, number, whole
 from jeat.app.pieces import block, drawn, note
-from jeat.app.turns import in_turns
+from jeat.app.turns import TURN, in_turns
 from jeat.app.wiring import QUIET, buttons, connect, left_side, nets_menu, right_side
 from jeat.figures.landscape import draw
 from jeat.jobs.inputs import check_fit
 from jeat.metrics import energy_on_plane, plane
 
-__all__ = ["command", "energies", "show", "tab"]
+__all__ = ["asked", "command", "energies", "show", "tab"]
 
 MOST, FINEST = 4, 61  # nets, and points on a side
 OUT = "plane.png"
@@ -28,32 +29,37 @@ SAID = (
 )
 
 
-def command(
-    given: Given, nets: object, index: object, radius: object, points: object, energy: object,
-    seed: object,
-) -> str:  # fmt: skip
-    """``jeat landscape`` that draws the same.
+def asked(
+    nets: object, index: object, radius: object, points: object, energy: object, seed: object
+) -> dict[str, Any]:
+    """What the settings of the page mean, by the names of flags; ``nets`` are as the page has them.
 
     Raises:
-        ValueError: a setting that means nothing.
+        ValueError: one of them means nothing.
     """
-    names = [given.name(net) for net in _several(nets)]
     if energy not in ENERGIES.values():
         raise SettingError(f"choose an energy of the list, got {quoted(energy)}")
-    values = {
+    return {
+        "nets": _several(nets),
         "index": whole("the number of the test image", index, 0, 2**31),
-        "radius": f"{number('radius', radius, 1e-3, 1e3):g}",
-        "points": whole("points", points, 3, FINEST),
+        "radius": number("the radius", radius, 1e-3, 1e3),
+        "points": _odd(points),
         "energy": energy,
-        "seed": whole("seed", seed, 0, 2**31),
+        "seed": whole("the seed", seed, 0, 2**31),
     }
-    words = [word for name, value in values.items() for word in (f"--{name}", str(value))]
+
+
+def command(given: Given, *settings: Any) -> str:
+    """``jeat landscape`` that draws the same; arguments and errors as :func:`asked`."""
+    found = asked(*settings)
+    names = [given.name(net) for net in found.pop("nets")]
+    words = [word for name, value in found.items() for word in flags(name, value)]
     data = ["--data", given.data] if given.data else []
     return shlex.join(["jeat", "landscape", *names, OUT, *words, *data])
 
 
 def energies(
-    given: Given, nets: Sequence[str], index: int, radius: float, points: int, energy: str,
+    given: Given, *, nets: Sequence[str], index: int, radius: float, points: int, energy: str,
     seed: int,
 ) -> Iterator[tuple[str, Tensor]]:  # fmt: skip
     """Each net with its energies (points, points) on the plane.
@@ -62,41 +68,48 @@ def energies(
         ValueError: nets of other images or classes; no such test image; NaN.
     """
     x, y, data = given.test_image(nets[0], index)
-    directions = plane(x, seed=seed)
+    on_plane = partial(
+        energy_on_plane, x=x, y=y if energy == "joint" else None, directions=plane(x, seed=seed),
+        radius=radius, points=points,
+    )  # fmt: skip
     for net in nets:
         check_fit(net, given.net(net), data)
-        E = energy_on_plane(
-            given.net(net), x, y if energy == "joint" else None, directions=directions,
-            radius=radius, points=points,
-        )  # fmt: skip
-        yield net, E[0]
+        yield net, on_plane(given.net(net))[0]
 
 
-def show(
-    given: Given, nets: list[str], index: int, radius: float, points: int, energy: str, seed: int
-) -> Iterator[str]:
+def show(given: Given, *settings: Any) -> Iterator[str]:
     """How far it is, then the panels: beside each other, or one below the other on a phone.
 
     Raises:
-        ValueError: as :func:`command` and :func:`energies`.
+        ValueError: as :func:`asked` and :func:`energies`.
     """
-    command(given, nets, index, radius, points, energy, seed)  # refuses before any work
-    found: dict[str, Tensor] = {}
-    yield note(f"Net 1 of {len(nets)} ...")
-    settings = (nets, int(index), float(radius), int(points), energy, int(seed))
-    for net, E in in_turns(int(seed), energies(given, *settings)):
+    wanted, found = asked(*settings), dict[str, Tensor]()
+    yield note(f"Net 1 of {len(wanted['nets'])} ...")
+    for net, E in in_turns(wanted["seed"], energies(given, **wanted)):
         found[net] = E
-        yield note(f"Net {len(found) + 1} of {len(nets)} ...")
-    symbol = next(k for k, name in ENERGIES.items() if name == energy)
-    title = f"{symbol} around test image {index}"
-    wide, narrow = (draw(found, radius=float(radius), columns=n) for n in (None, 1))
-    yield block(title, drawn(wide, narrow, name=title), note(SAID))
+        yield note(f"{len(found)} of {len(wanted['nets'])} nets are done ...")
+    symbol = next(k for k, name in ENERGIES.items() if name == wanted["energy"])
+    title = f"{symbol} around test image {wanted['index']}"
+    with TURN:
+        wide, narrow = (draw(found, radius=wanted["radius"], columns=n) for n in (None, 1))
+        shown = drawn(wide, narrow, name=title)
+    yield block(title, shown, note(SAID))
+
+
+def _odd(points: object) -> int:
+    """How many points a side has: one is the image."""
+    n = whole("the number of points on a side", points, 3, FINEST)
+    if n % 2 == 0:
+        raise SettingError(f"the number of points on a side must be odd, got {n}")
+    return n
 
 
 def _several(nets: object) -> list[str]:
     """The names of nets, as the page sends them."""
     if not isinstance(nets, list) or not 1 <= len(nets) <= MOST:
         raise SettingError(f"choose 1 to {MOST} nets")
+    if len(set(map(str, nets))) < len(nets):
+        raise SettingError("a net is chosen twice")
     return nets
 
 

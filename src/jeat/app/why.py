@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from jeat.app.compare import together
 from jeat.app.given import Given, whole
 from jeat.app.pieces import block, drawn, joint, note, picture, pictures
+from jeat.app.turns import TURN
 from jeat.app.wiring import buttons, connect, left_side, right_side
 from jeat.figures.energy_along import draw
 from jeat.jobs.drawing import Drawing
@@ -35,7 +36,7 @@ def asked(kind: object, seed: object) -> dict[str, Drawing]:
     Raises:
         ValueError: a setting that means nothing.
     """
-    n = whole("seed", seed, 0, 2**31)
+    n = whole("the seed", seed, 0, 2**31)
     return {
         net: Drawing(net, classes=(str(kind),), number=IMAGES, steps=STEPS, seed=n)
         for net in TAUGHT
@@ -73,7 +74,8 @@ def shown(given: Given, drawings: dict[str, Drawing], told: dict[str, str]) -> I
             pieces.append(block(net, pictures(figures, across=4), note(told[net])))
         step, steps = state.step, int(drawings[net].steps)
         if step % REDRAWN == 0 or step == steps:
-            curve = drawn(draw(energies, steps=steps), name="E(x, y) along the chains")
+            with TURN:
+                curve = drawn(draw(energies, steps=steps), name="E(x, y) along the chains")
         head = f"E(x, y) along the chains, step {step} of {steps}"
         yield f'<div class="jeat-four">{"".join(pieces)}{block(head, curve)}</div>'
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.passes import bare
+from jeat._support.tensors import check_finite
 from jeat.energy import energy_of
 from jeat.jobs.drawing import Drawing, labels_of, start_for
 from jeat.jobs.sample import energy_for, sampler_for
@@ -61,4 +62,5 @@ def states(d: Drawing, net: nn.Module) -> Iterator[State]:
 def _state(net: nn.Module, step: int, x: Tensor, labels: Tensor) -> State:
     with torch.no_grad():
         energies = energy_of(net, labels)(x)
+    check_finite(energies, "E(x, y) is NaN or infinite in {} chains: try another net")
     return State(step, x.clamp(0, 1), labels, energies)
