@@ -426,3 +426,9 @@ def test_a_preview_says_why_there_is_no_image(given):
     elsewhere = Given(given.nets, "/nowhere/at/all")
     for shown in (preview(given, "one", None, NAN), preview(elsewhere, "one", None, 0)):
         assert 'role="alert"' in shown
+
+
+def test_without_gradio_it_is_said_what_to_install(given, monkeypatch, capsys):
+    monkeypatch.setattr("jeat.cli.app.find_spec", lambda name: None)
+    assert main(["app", given.nets["one"]]) == 2
+    assert capsys.readouterr().err == "jeat: jeat app needs gradio: pip install 'jeat[app]'\n"

@@ -76,6 +76,7 @@ def visited(chromium, address, width=1280):
     """The page, and what went wrong in it or was asked of other machines."""
     page, odd = chromium.new_page(viewport={"width": width, "height": 800}), []
     page.on("request", lambda r: odd.append(r.url) if urlsplit(r.url).hostname not in HOME else 0)
+    page.on("requestfailed", lambda r: odd.remove(r.url) if r.failure == "csp" else 0)
     page.on("pageerror", lambda e: odd.append(str(e)))
     page.goto(address)
     yield page, odd
@@ -166,7 +167,7 @@ def png(*size):
     [
         (b"this is no picture", "no picture that can be read"),
         (png(9000, 5000), "45 million pixels"),
-        (png(30, 30)[:90], "cannot be decoded"),
+        (png(300, 300)[:200], "cannot be decoded"),
         (png(1, 1), None),
         (png(300, 200), None),
     ],
@@ -286,3 +287,16 @@ def test_no_endpoint_is_offered_to_programs_and_no_file_of_this_machine(chromium
         assert info["named_endpoints"] == {}
         for name in ("/etc/passwd", str(Path(__file__))):
             assert page.request.get(f"{address}gradio_api/file={name}").status in (403, 404)
+
+
+def test_what_the_page_would_load_from_elsewhere_is_blocked(chromium, address):
+    with visited(chromium, address) as (page, odd):
+        blocked = page.evaluate(
+            """() => new Promise(tell => {
+                document.addEventListener("securitypolicyviolation", e => tell(e.blockedURI));
+                document.body.append(Object.assign(new Image(), {src: "http://192.0.2.1/x.png"}));
+            })"""
+        )
+        page.wait_for_timeout(500)
+        assert blocked == "http://192.0.2.1/x.png"
+        assert odd == []

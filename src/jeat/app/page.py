@@ -19,6 +19,23 @@ A classifier has an energy for each image. Here it draws, is attacked, and shows
 """
 SANS = ("system-ui", "sans-serif")
 MONO = ("ui-monospace", "monospace")
+HOME = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'self'"
+"""What browsers are told to load from: nothing but this server, whatever gradio's page asks for."""
+
+
+def at_home(app: Any) -> Any:
+    """An ASGI app that says :data:`HOME` with all that it gives out."""
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        async def said(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", HOME.encode())
+                message = {**message, "headers": [*message["headers"], policy]}
+            await send(message)
+
+        await app(scope, receive, said)
+
+    return served
 
 
 def page(given: Given) -> Any:
@@ -55,6 +72,7 @@ def served(given: Given, *, host: str, port: int) -> Iterator[str]:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
+    from starlette.middleware import Middleware
 
     with TemporaryDirectory(prefix="jeat-app-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
@@ -63,6 +81,7 @@ def served(given: Given, *, host: str, port: int) -> Iterator[str]:
             _, address, _ = made.launch(
                 server_name=host, server_port=port, share=False, inbrowser=False, quiet=True,
                 prevent_thread_lock=True, footer_links=[], max_file_size=BYTES, ssr_mode=False,
+                app_kwargs={"middleware": [Middleware(at_home)]},
                 css_paths=Path(__file__).with_name("style.css"),
                 theme=gr.themes.Base(primary_hue="blue", font=SANS, font_mono=MONO),
             )  # fmt: skip

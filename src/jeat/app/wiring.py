@@ -50,8 +50,7 @@ def right_side(command: Callable[..., str], inputs: Sequence[Any], said: str) ->
         out = gr.HTML(note("Nothing is drawn yet."), elem_classes="jeat-shown")
         box = gr.Code(
             line(*[c.value for c in inputs]), language=None, label=said, interactive=False,
-            wrap_lines=True, lines=1, show_line_numbers=False, buttons=["copy"],
-            elem_classes="jeat-command",
+            wrap_lines=True, lines=1, show_line_numbers=False, elem_classes="jeat-command",
         )  # fmt: skip
     gr.on([c.change for c in inputs], line, list(inputs), box, queue=False, **QUIET)
     return out

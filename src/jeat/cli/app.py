@@ -31,8 +31,6 @@ def main(words: Sequence[str]) -> int:
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
     source = data_named(parser, args)
-    if find_spec("gradio") is None:
-        raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
 
     from jeat import shipped
     from jeat.app.given import Given
@@ -43,6 +41,8 @@ def main(words: Sequence[str]) -> int:
     given = Given(dict(zip(short_names(names), names, strict=True)), source)
     for name in given.nets:
         given.net(name)  # what cannot be loaded is said before the page is there
+    if find_spec("gradio") is None:
+        raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
     if args.host not in LOCAL:
         warn([f"whoever reaches {args.host} can use the page: it has no password"])
     with stop_asked() as asked, served(given, host=args.host, port=args.port) as address:
