@@ -21,6 +21,7 @@ from jeat.app.pieces import picture, refusal
 from jeat.app.turns import in_turns, lately
 from jeat.cli import main
 from jeat.cli._parser import Parser
+from jeat.figures import energy_along
 from jeat.jobs.chains import states
 from jeat.jobs.drawing import Drawing, draw
 from jeat.metrics import energy_on_plane, plane
@@ -132,6 +133,17 @@ def test_the_energies_of_the_lesson_are_those_along_the_chains(given, monkeypatc
     assert "what is seen" in shown[-1]
     E = [float(s.energies.mean()) for s in in_turns(1, states(d, given.net("one")))]
     assert drawn[-1] == {"one": E}
+
+
+def test_the_picture_of_energies_has_a_line_a_net():
+    energies = {"one": [1.0, -2.0, -3.0], "two": [0.5]}
+    (axes,) = energy_along.draw(energies, steps=9).axes
+    lines = {line.get_label(): (*line.get_xdata(), *line.get_ydata()) for line in axes.lines}
+    assert lines == {"one": (0, 1, 2, 1.0, -2.0, -3.0), "two": (0, 0.5)}
+    assert axes.get_xlim() == (0, 9)
+    for nothing in ({}, {"one": []}):
+        with pytest.raises(ValueError, match="one chain or more"):
+            energy_along.draw(nothing, steps=9)
 
 
 def attacked(given, eps, steps=5, loss="ce", net="one", index=3):
