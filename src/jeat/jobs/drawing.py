@@ -189,8 +189,7 @@ def start_for(d: Drawing, net: nn.Module) -> Start | None:
         return None
     if d.start == "buffer":
         return load_buffer(d.net)
-    spec = spec_of(net)
-    shape = spec.shape
+    shape = spec_of(net).shape
     return start_without_images(d.start, shape) or start_of(d.start, load_data(data_of(net)))
 
 
