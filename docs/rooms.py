@@ -15,7 +15,7 @@ FLOORS = [
     ["training", "report"],
     ["runs"],
     ["jobs"],
-    ["suites", "sweeps"],
+    ["suites", "sweeps", "app"],
     ["recipes"],
     ["cli"],
     ["__main__"],
@@ -49,8 +49,12 @@ INSIDE = {
         "asked", "record", "leftovers", "save", "run", "fit",
     ],
     "jobs": [
-        "inputs", "known", "drawing", "pictures", "strips", "film", "needs", "measurement",
-        "comparing",
+        "inputs", "known", "drawing", "chains", "pictures", "strips", "film", "needs",
+        "measurement", "comparing",
+    ],
+    "app": [
+        "turns", "given", "pieces", "chosen", "wiring", "generate", "attack", "landscape",
+        "compare", "why", "page",
     ],
     "report": ["summary", "tables", "outcome", "page"],
     "suites": [

@@ -318,9 +318,8 @@ def sweep(words, method="at"):
 
 # The command line: words, exit code, the thing that is named, and the remedy.
 COMMANDS = [
-    ("fly", 2, "'fly'", "commands are attack"),
-    ("app", 2, "'app'", "commands are attack"),
-    ("--nope", 2, "'--nope'", "commands are attack"),
+    ("fly", 2, "'fly'", "commands are app, attack"),
+    ("--nope", 2, "'--nope'", "commands are app, attack"),
     ("list --bogus", 2, "--bogus", "jeat list --help"),
     ("list extra", 2, "extra", "jeat list --help"),
     # train: flags
@@ -756,6 +755,13 @@ COMMANDS = [
     ("landscape run new/new.png --points 3 --radius 0", 2, "radius", "must be positive"),
     ("landscape run new.png --points 4", 2, "4", "must be odd"),
     ("landscape run cut.safetensors new.png", 1, "cut.safetensors", "not a jeat checkpoint"),
+    # app
+    ("app --port 0", 2, "--port must lie in 1..65535", "got 0"),
+    ("app --port x", 2, "--port", "must be a whole number"),
+    ("app run run", 2, "a net is named twice", "jeat app --help"),
+    ("app run --size 8", 2, "--size goes with --data", "jeat app --help"),
+    ("app nowhere", 1, "nowhere", "shipped nets: "),
+    ("app cut.safetensors", 1, "cut.safetensors", "not a jeat checkpoint"),
     # export
     ("export at", 2, "out", "jeat export --help"),
     ("export given.safetensors new.ts", 1, "its module was given", "--arch FILE.py:FACTORY"),

@@ -33,6 +33,7 @@ from jeat.samplers import Uniform
 from .conftest import DIGITS
 
 COMMANDS = [
+    "app",
     "attack",
     "cite",
     "compare",

@@ -15,13 +15,14 @@ from jeat.data.images import SIXTEEN, eight_bits
 from jeat.data.sizes import check_room, fitted
 
 __all__ = [
-    "checked", "coloured", "decoded", "image_files", "line", "pixels_of", "together",
+    "FORMATS", "checked", "coloured", "decoded", "image_files", "line", "pixels_of", "together",
 ]  # fmt: skip
 
 _ALPHA = "alpha is dropped: transparent pixels show black; name a colour by --background"
 _FRAMES = "of images with several frames or pages, the first is taken"
 _CONVERT = "convert it to 8 bits first"
-_FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]  # EPS would start Ghostscript
+FORMATS = ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"]
+"""What is opened, by Pillow's names: EPS would start Ghostscript."""
 
 
 def image_files(
@@ -96,7 +97,7 @@ def _pixels(
     files: Iterable[Mapping[str, Any]], how: Reading, said: set[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """The name and the pixels of each file."""
-    formats = _FORMATS
+    formats = FORMATS
     for i, file in enumerate(files):
         name = file["path"] or f"image {i}"
         try:
@@ -182,9 +183,9 @@ def _open(file: Mapping[str, Any], formats: list[str]) -> tuple[Image.Image, lis
     try:
         image: Image.Image = Image.open(source, formats=formats)
     except UnidentifiedImageError:
-        if formats is _FORMATS:
+        if formats is FORMATS:
             raise
-        return _open(file, _FORMATS)
+        return _open(file, FORMATS)
     coded = str(getattr(image, "tile", ""))  # colours of 16 bits are opened at 8
     texts = {SIXTEEN} if ";16" in coded else set[str]()
     if getattr(image, "is_animated", False) and image.format != "MPO":  # a preview is no frame

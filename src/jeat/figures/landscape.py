@@ -21,6 +21,7 @@ def draw(
     radius: float,
     title: str = "",
     own_levels: bool = False,
+    columns: int | None = None,
 ) -> "Figure":
     """Contours of E on a plane, a panel a method, as a matplotlib figure to save.
 
@@ -38,6 +39,7 @@ def draw(
         radius: that of the grid.
         title: what is seen, such as the image and the seed of the plane.
         own_levels: whether each panel has its own levels.
+        columns: panels beside each other; up to 4 by default.
 
     Raises:
         ValueError: no energies, or not finite ones.
@@ -54,7 +56,7 @@ def draw(
     low = min(float(E.min()) for E in heights.values())
     locator = MaxNLocator(12 if own_levels else 24, steps=[1, 2, 2.5, 5, 10])
     shared = locator.tick_values(low, high)
-    columns = min(len(heights), 4 if len(heights) == 4 or len(heights) > 6 else 3)
+    columns = columns or min(len(heights), 4 if len(heights) == 4 or len(heights) > 6 else 3)
     rows = -(-len(heights) // columns)
     figure = Figure(figsize=(3 * columns + 1, 3.1 * rows + 0.6), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

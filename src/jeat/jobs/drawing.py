@@ -1,7 +1,7 @@
 """Images drawn from a net, as ``jeat sample`` draws them: a value that knows its command line."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from jeat.samplers import Start, start_of, start_without_images
 from jeat.sampling import Kind, Own, check_energy, inversion_of, sample, sampler_for
 
 __all__ = [
-    "Drawing", "about", "check_ready", "draw", "draw_states", "draw_to", "drawer", "load_images",
-    "save_images",
+    "Drawing", "about", "check_ready", "draw", "draw_states", "draw_to", "drawer", "labels_of",
+    "load_images", "save_images", "start_for",
 ]  # fmt: skip
 
 Show = Callable[[str, int, int, str], None]
@@ -150,21 +150,16 @@ def draw_states(
     Of several frames at most, the first is where chains start; the last is what is drawn. A net
     that can invert then draws by a chain.
     """
-    if not is_whole(d.number, 1):
-        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
     net = net_of(d.net)
-    spec = spec_of(net)
+    classes = spec_of(net).classes
     known = known_of(d.image, net, inpaint=d.inpaint, enlarge=d.enlarge) if d.image else None
-    names = d.classes or ((spec.classes[known.label],) if known else spec.classes)
-    if unknown := [name for name in names if name not in spec.classes]:
-        raise ValueError(no_class(unknown[0], spec.classes))
+    named = replace(d, classes=(classes[known.label],)) if known and not d.classes else d
+    labels = labels_of(named, classes)
     seed_all(d.seed)
-    labels = torch.tensor([spec.classes.index(name) for name in names])
-    labels = labels.repeat_interleave(d.number)
     mine = len(labels[processes.mine(len(labels))])
     sampler, start, kept, wanted = None, None, list[Tensor](), list[int]()
     if d.names_a_chain or inversion_of(net) is None or frames > 1 or known:
-        sampler, start = chain_from(net, known, d.chain, _start(d, net))
+        sampler, start = chain_from(net, known, d.chain, start_for(d, net))
         wanted = evenly_of(sampler, frames) if frames > 1 else []
         sampler = watched(sampler, mine, show, wanted, kept)
 
@@ -181,8 +176,26 @@ def draw_states(
     return states.clamp(0, 1), labels, wanted
 
 
-def _start(d: Drawing, net: nn.Module) -> Start | None:
-    """The start that a drawing names; None is the net's own."""
+def labels_of(d: Drawing, classes: Sequence[str]) -> Tensor:
+    """The label of each image of a drawing, class after class, of a net that knows ``classes``.
+
+    Raises:
+        ValueError: a class that is none of them, fewer than 1 image.
+    """
+    if not is_whole(d.number, 1):
+        raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
+    names = d.classes or classes
+    if unknown := [name for name in names if name not in classes]:
+        raise ValueError(no_class(unknown[0], classes))
+    return torch.tensor([classes.index(name) for name in names]).repeat_interleave(d.number)
+
+
+def start_for(d: Drawing, net: nn.Module) -> Start | None:
+    """The start that a drawing names; None is the net's own.
+
+    Raises:
+        ValueError: no such start, or it cannot be fitted to the images of the net.
+    """
     if d.start == "own":
         return None
     if d.start == "buffer":

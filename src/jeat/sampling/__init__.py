@@ -5,9 +5,13 @@ from jeat.sampling.sample import (
     Own,
     chain_of,
     check_energy,
+    energy_for,
     inversion_of,
     sample,
     sampler_for,
-)  # fmt: skip
+)
 
-__all__ = ["Kind", "Own", "chain_of", "check_energy", "inversion_of", "sample", "sampler_for"]
+__all__ = [
+    "Kind", "Own", "chain_of", "check_energy", "energy_for", "inversion_of", "sample",
+    "sampler_for",
+]  # fmt: skip

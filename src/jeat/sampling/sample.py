@@ -17,7 +17,8 @@ from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Bounds, Chain, Sampler, Start, Uniform, last, sampler_of
 
 __all__ = [
-    "Kind", "Own", "chain_of", "check_energy", "inversion_of", "sample", "sampler_for",
+    "Kind", "Own", "chain_of", "check_energy", "energy_for", "inversion_of", "sample",
+    "sampler_for",
 ]  # fmt: skip
 
 Own = Literal["own"]
@@ -85,7 +86,7 @@ def sample(
     start = _start(net, labels, start)
     labels = labels.to(next(net.parameters(), labels).device)
     draw = (inversion_of(net) if inverted else None) or partial(
-        _chain, sampler, start, lambda y: _energy_of(net, y, energy, w_marginal)
+        _chain, sampler, start, lambda y: energy_for(net, y, energy, w_marginal)
     )
     finished = []
     with autocast(precision, labels.device, net), evaluating(net):
@@ -131,8 +132,8 @@ def check_energy(energy: str, w_marginal: float) -> None:
         )
 
 
-def _energy_of(net: nn.Module, y: Tensor, energy: Kind, w_marginal: float) -> Energy:
-    """E(., y) + w_marginal * E(.); cross-entropy is that of -1."""
+def energy_for(net: nn.Module, y: Tensor, energy: Kind, w_marginal: float) -> Energy:
+    """E(., y) + w_marginal * E(.), which chains descend; cross-entropy is that of -1."""
     if energy == "cross-entropy":
         return loss_of(net, y)
     if not w_marginal:
