@@ -163,7 +163,7 @@ def test_a_start_is_what_it_makes_of_normal_numbers(kind):
     torch.manual_seed(3)
     drawn = start(y)
     torch.manual_seed(3)
-    assert torch.equal(start.at(y, torch.randn(4, start.normals)), drawn)
+    assert torch.equal(start.from_normals(y, torch.randn(4, start.normals)), drawn)
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_a_gradient_that_is_not_the_nets_gets_no_name(tmp_path, monkeypatch):
     rule = next(k for k in _gradient._RULES if "avg_pool" in str(k))
     right = _gradient._RULES[rule]
     monkeypatch.setitem(_gradient._RULES, rule, lambda *given: 1.01 * right(*given))
-    with pytest.raises(ValueError, match=r"its gradient of 1 images differ from the net's by"):
+    with pytest.raises(ValueError, match=r"its gradient of 8 images differ from the net's by"):
         export(net_of(), tmp_path / "page.html", found=NO_RUNTIME)
     assert not any(tmp_path.iterdir())
 
@@ -359,7 +359,7 @@ def test_the_start_of_the_page_is_the_nets(shown):
         z[0].tolist(),
     )
     assert torch.allclose(
-        torch.tensor(begun), net.start.at(torch.tensor([2]), z).flatten(), atol=1e-5
+        torch.tensor(begun), net.start.from_normals(torch.tensor([2]), z).flatten(), atol=1e-5
     )
 
 

@@ -7,8 +7,10 @@ images, and the runtime. Nothing leaves it: its content security policy forbids 
 import base64
 import gzip
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,7 @@ _START = ("label", "normals"), ("image",)
 _USUAL = 8 / 255
 
 
-class _At(nn.Module):
+class _First(nn.Module):
     """A label (1,) and standard normal numbers (1, r) -> the first state of a chain."""
 
     def __init__(self, start: Any) -> None:
@@ -46,7 +48,7 @@ class _At(nn.Module):
         self.start = start
 
     def forward(self, label: Tensor, normals: Tensor) -> Tensor:
-        first: Tensor = self.start.at(label, normals)
+        first: Tensor = self.start.from_normals(label, normals)
         return first
 
 
@@ -80,9 +82,9 @@ def write(
     start: Any = getattr(net, "start", None)
     title = Path(parted(name or spec.name)[0]).name.removesuffix(".safetensors")
     parts = {"net": _onnx(program_of_slope(net), *_SLOPE)}
-    if hasattr(start, "at"):
+    if hasattr(start, "normals"):
         given = torch.zeros(1, dtype=torch.int64), torch.zeros(1, start.normals)
-        parts["start"] = _onnx(torch.export.export(_At(start), given, strict=False), *_START)
+        parts["start"] = _onnx(torch.export.export(_First(start), given, strict=False), *_START)
     parts |= {"runtime": found[CODE].partition(b"//# sourceMappingURL")[0], "wasm": found[WASM]}
     said = {
         "name": name or spec.name, "title": title, "architecture": spec.name, "shape": spec.shape,
@@ -185,8 +187,8 @@ def _eps(net: nn.Module) -> float:
     return float(eps) or _USUAL
 
 
-def _chain(net: nn.Module) -> dict[str, float]:
-    """How the net draws where it is not told otherwise."""
+def _chain(net: nn.Module) -> dict[str, Any]:
+    """How the net draws where it is not told otherwise, its noise as a number."""
     own: Chain = getattr(net, "chain", None) or Chain()
-    noise = (2 * own.step_size) ** 0.5 if own.noise is None else own.noise
-    return {"steps": own.steps, "step_size": own.step_size, "noise": noise}
+    coupled = math.sqrt(2 * own.step_size)
+    return asdict(replace(own, noise=coupled if own.noise is None else own.noise))

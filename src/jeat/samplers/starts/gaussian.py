@@ -87,10 +87,12 @@ class ClassGaussian:
         """How many standard normal numbers a draw is made of."""
         return self.mean.shape[1]
 
-    def at(self, y: Int[Tensor, " b"], z: Float[Tensor, "b d"]) -> Float[Tensor, "b c h w"]:
+    def from_normals(
+        self, y: Int[Tensor, " b"], z: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b c h w"]:
         """The draws of labels that standard normal ``z`` make."""
         mean, factor = self.mean.to(y.device)[y.long()], self.factor.to(y.device)[y.long()]
         return enlarged(mean + (factor @ z.unsqueeze(2)).squeeze(2), self.shape, self.grain)
 
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
-        return self.at(y, torch.randn(len(y), self.normals, device=y.device))
+        return self.from_normals(y, torch.randn(len(y), self.normals, device=y.device))

@@ -89,10 +89,12 @@ class ClassComponents:
         """How many standard normal numbers a draw is made of."""
         return self.scaled.shape[1]
 
-    def at(self, y: Int[Tensor, " b"], z: Float[Tensor, "b r"]) -> Float[Tensor, "b c h w"]:
+    def from_normals(
+        self, y: Int[Tensor, " b"], z: Float[Tensor, "b r"]
+    ) -> Float[Tensor, "b c h w"]:
         """The draws of labels that standard normal ``z`` make."""
         mean, scaled = self.mean.to(y.device)[y.long()], self.scaled.to(y.device)[y.long()]
         return enlarged(mean + (z.unsqueeze(1) @ scaled).squeeze(1), self.shape, self.grain)
 
     def __call__(self, y: Int[Tensor, " b"]) -> Float[Tensor, "b c h w"]:
-        return self.at(y, torch.randn(len(y), self.normals, device=y.device))
+        return self.from_normals(y, torch.randn(len(y), self.normals, device=y.device))
