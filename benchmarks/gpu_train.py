@@ -20,7 +20,7 @@ from benchmarks.gpu._bench import FEW, OverError, about, limited
 from jeat._support import processes
 from jeat._support.files import rewritten
 from jeat.data import Data, load_data
-from jeat.jobs.drawing import draw_to
+from jeat.jobs.image_files import draw_to
 from jeat.jobs.measurement import Measurement, measure_to
 from jeat.recipes.cifar10_cpu import suite as of_cpu
 from jeat.report import table

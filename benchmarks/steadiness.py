@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 import jeat
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.metrics import sample_quality
 from jeat.metrics._lite0 import lite0
 from jeat.report import table

@@ -49,8 +49,8 @@ INSIDE = {
         "asked", "record", "leftovers", "save", "run", "fit",
     ],
     "jobs": [
-        "inputs", "known", "drawing", "chains", "pictures", "strips", "film", "needs",
-        "measurement", "comparing",
+        "inputs", "known", "drawing", "image_files", "chains", "pictures", "strips", "film",
+        "needs", "measurement", "comparing",
     ],
     "app": [
         "turns", "given", "pieces", "chosen", "wiring", "generate", "attack", "landscape",

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 import jeat
 from jeat.cli import main
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.jobs.pictures import named_grid
 from jeat.metrics import (
     accuracy,

@@ -9,7 +9,8 @@ import torch
 import jeat
 from jeat.cli import main
 from jeat.energy import cross_entropy, joint_energy, marginal_energy
-from jeat.jobs.drawing import Drawing, draw, load_images
+from jeat.jobs.drawing import Drawing, draw
+from jeat.jobs.image_files import load_images
 from jeat.nets import Spec, build, load_net, save_net
 from jeat.samplers import Chain, Uniform, langevin, last
 

@@ -15,7 +15,7 @@ from torch import nn
 import jeat
 from jeat._support.kinds import kind_of
 from jeat.cli import main
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.training.plan import Plan
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # what a user meets

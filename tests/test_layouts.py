@@ -12,7 +12,7 @@ import jeat
 from jeat._support.checks import DoubtWarning, doubts
 from jeat._support.plugins import known_parts
 from jeat.cli import main
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.nets import Spec, build
 from jeat.nets.layouts import recognised
 from jeat.nets.layouts._inner import inner_of

@@ -8,7 +8,7 @@ from PIL import Image
 import jeat
 from jeat.cli import main
 from jeat.figures import grid
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.jobs.pictures import named_grid, write_grid, write_singles
 
 WORDS = ["-n", "3", "--steps", "2", "--seed", "5", "--class"]

@@ -23,8 +23,8 @@ from jeat import suites
 from jeat._support.plugins import known_parts
 from jeat.cli import main
 from jeat.figures import energy_changes
-from jeat.jobs import drawing, measurement
-from jeat.jobs.drawing import load_images
+from jeat.jobs import image_files, measurement
+from jeat.jobs.image_files import load_images
 from jeat.nets import load_net
 from jeat.nets.places import file_of
 from jeat.recipes import cifar10_cpu, digits
@@ -200,7 +200,7 @@ def test_other_images_or_another_net_under_the_same_command_are_measured_again(o
     for number, net in ((1, "seed0"), (2, "seed0"), (2, "seed1")):
         shutil.rmtree(tmp_path / "at")
         shutil.copytree(out / net / "at", tmp_path / "at")
-        drawing.draw_to(file, replace(d, number=number))
+        image_files.draw_to(file, replace(d, number=number))
         found.append(measurement.measure_to(tmp_path / "x.json", m))
     assert [f["samples"] for f in found] == [10, 20, 20]
     assert len({f["inputs"]["net_sha256"] for f in found}) == 2

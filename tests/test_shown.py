@@ -32,7 +32,8 @@ from jeat.data import Data, Images, batches
 from jeat.data.corruptions import KINDS
 from jeat.energy import energy_of
 from jeat.figures import panels
-from jeat.jobs.drawing import Drawing, save_images
+from jeat.jobs.drawing import Drawing
+from jeat.jobs.image_files import save_images
 from jeat.metrics import columns_of, names, plane
 from jeat.nets import Spec, build, save_net
 from jeat.recipes.paper import FIGURES, Paper, Shown

@@ -20,7 +20,7 @@ from jeat._support.sealed import load_sealed, save_sealed
 from jeat.attacks import pgd
 from jeat.cli import main
 from jeat.data import Batch
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.nets import Spec, build, save_net
 from jeat.runs.fit import fit
 from jeat.samplers import (

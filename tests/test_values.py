@@ -17,7 +17,8 @@ from jeat.cli import main
 from jeat.data import Batch, from_arrays
 from jeat.energy import energy_of, loss_of, score
 from jeat.figures import energy_changes, grid
-from jeat.jobs.drawing import Drawing, draw_to, save_images
+from jeat.jobs.drawing import Drawing
+from jeat.jobs.image_files import draw_to, save_images
 from jeat.jobs.measurement import Measurement, measure, measure_to
 from jeat.metrics import DoubtWarning, NotFiniteError, Subject
 from jeat.metrics.out_of_distribution import auroc, inside_scores

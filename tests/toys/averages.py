@@ -3,7 +3,7 @@
 import torch
 
 from jeat.figures import grid
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.recipes.paper import Shown
 from jeat.report import Figure
 

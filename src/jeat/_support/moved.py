@@ -15,7 +15,7 @@ _HOMES = {  # a module, and the modules that have its names today
     "jeat.buffer": ("jeat.samplers",),
     "jeat.checkpoint": ("jeat.nets.checkpoint", "jeat.nets.places"),
     "jeat.deltas": ("jeat.training.deltas",),
-    "jeat.drawing": ("jeat.jobs.drawing",),
+    "jeat.drawing": ("jeat.jobs.drawing", "jeat.jobs.image_files"),
     "jeat.evaluation": ("jeat.training.evaluation",),
     "jeat.generate": ("jeat.sampling",),
     "jeat.health": ("jeat.training.health",),

@@ -134,8 +134,8 @@ def _write(
     out: str, states: "Tensor", labels: "Tensor", steps: Sequence[int], drawing: "Drawing"
 ) -> None:
     """Write states of chains, or what was drawn, as the name of ``out`` asks for."""
-    from jeat.jobs.drawing import about, save_images
     from jeat.jobs.film import pictures_of, write_film
+    from jeat.jobs.image_files import about, save_images
     from jeat.jobs.inputs import net_of
     from jeat.jobs.known import known_of
     from jeat.jobs.pictures import write_arrays, write_grid, write_picture, write_singles

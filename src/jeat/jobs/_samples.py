@@ -12,7 +12,8 @@ from jeat._support.passes import bare
 from jeat._support.plugins import constant_of
 from jeat._support.sealed import seal_of
 from jeat.data.loose import loose_images
-from jeat.jobs.drawing import drawer, load_images
+from jeat.jobs.drawing import drawer
+from jeat.jobs.image_files import load_images
 from jeat.jobs.inputs import net_of, seed_all
 from jeat.metrics import Subject
 from jeat.nets import spec_of

@@ -3,32 +3,25 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from jeat._support import processes
-from jeat._support.checks import SettingError, is_whole, plainly, quoted
-from jeat._support.files import whole_file
+from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.plugins import Part
-from jeat._support.sealed import load_sealed, save_sealed
-from jeat._support.tensors import check_pixels
 from jeat._support.words import flags, no_class
 from jeat.data import Data, load_data
 from jeat.jobs._watched import evenly_of, watched
 from jeat.jobs.inputs import data_of, net_of, seed_all
 from jeat.jobs.known import chain_from, known_of
-from jeat.nets import Precision, digest, spec_of
+from jeat.nets import Precision, spec_of
 from jeat.runs.buffer import load_buffer
 from jeat.samplers import Start, start_of, start_without_images
 from jeat.sampling import Kind, Own, check_energy, inversion_of, sample, sampler_for
 
-__all__ = [
-    "Drawing", "about", "check_ready", "draw", "draw_states", "draw_to", "drawer", "labels_of",
-    "load_images", "save_images", "start_for",
-]  # fmt: skip
+__all__ = ["Drawing", "check_ready", "draw", "draw_states", "drawer", "labels_of", "start_for"]
 
 Show = Callable[[str, int, int, str], None]
 _FLAGS = {"classes": "class", "image": "from", "enlarge": "super"}  # fields -> their flags
@@ -202,50 +195,3 @@ def start_for(d: Drawing, net: nn.Module) -> Start | None:
         return load_buffer(d.net)
     shape = spec_of(net).shape
     return start_without_images(d.start, shape) or start_of(d.start, load_data(data_of(net)))
-
-
-def draw_to(file: Path, d: Drawing) -> None:
-    """Draw into a ``.safetensors`` file, unless the same drawing from the same net lies there."""
-    try:
-        kept, asked = load_images(file)[2], about(file, d)
-        if all(kept[k] == asked[k] for k in ("what", "net_sha256")):
-            return
-    except ValueError:
-        pass
-    save_images(file, *draw(d), d)
-
-
-def save_images(file: Path, images: Tensor, labels: Tensor, d: Drawing) -> None:
-    """Images in [0, 1], rounded to 8 bits as an image file would, labels, and how they came.
-
-    Raises:
-        ValueError: images outside of [0, 1], or NaN.
-    """
-    tensors = {"images": (check_pixels(images) * 255).round().byte(), "labels": labels}
-    with whole_file(file) as part:
-        save_sealed(part, about(file, d), tensors)
-
-
-def about(file: str | Path, d: Drawing) -> dict[str, str]:
-    """How images came that are drawn into ``file``, as :func:`load_images` gives it."""
-    what = replace(d, net="NET").command("FILE")
-    return {"command": d.command(str(file)), "what": what, "net_sha256": digest(d.net)}
-
-
-@plainly()
-def load_images(file: Path) -> tuple[Tensor, Tensor, dict[str, str]]:
-    """Images (N, C, H, W) in [0, 1], labels, and how they came.
-
-    That is ``"command"``, the same without paths as ``"what"``, and ``"net_sha256"``.
-
-    Raises:
-        ValueError: no such file, or not one of :func:`save_images`, as it was saved.
-    """
-    try:
-        header, tensors = load_sealed(file)
-        kept = {k: header[k] for k in ("command", "what", "net_sha256")}
-        return tensors["images"].float() / 255, tensors["labels"], kept
-    except KeyError as error:
-        raise ValueError(f"{file} was not made by jeat sample") from error
-    except ValueError as error:
-        raise ValueError(f"{file} holds no images of jeat sample: {error}") from error

@@ -54,7 +54,7 @@ def write_arrays(
     """Write an .npz that ``--data`` reads: ``images``, ``labels`` and ``classes``.
 
     Images are uint8 (N, H, W, C); grey ones have no last axis. ``about`` says how they came, as of
-    :func:`jeat.jobs.drawing.load_images`.
+    :func:`jeat.jobs.image_files.load_images`.
     """
     with whole_file(out) as part:
         arrays = {"images": _pixels(images), "labels": labels.cpu().numpy()}

@@ -11,8 +11,9 @@ import torch
 
 from jeat._support.locks import held
 from jeat.figures import grid
-from jeat.jobs import drawing, measurement
-from jeat.jobs.drawing import Drawing, load_images
+from jeat.jobs import image_files, measurement
+from jeat.jobs.drawing import Drawing
+from jeat.jobs.image_files import load_images
 from jeat.jobs.measurement import Measurement
 from jeat.runs.fit import fit
 from jeat.suites.ended import kept, record_divergence, why_diverged
@@ -154,7 +155,7 @@ def _drawing(out: Path, file: Path, d: Drawing, needs: frozenset[str]) -> Task:
         if why_diverged(file.parent):
             return
         yield name
-        drawing.draw_to(file, d)
+        image_files.draw_to(file, d)
         picture = file.with_suffix(".png")
         if not picture.exists() or picture.stat().st_mtime < file.stat().st_mtime:
             images, labels, _ = load_images(file)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from jeat._support import processes
 from jeat.figures import energy_changes, image_grid, landscape
-from jeat.jobs.drawing import load_images
+from jeat.jobs.image_files import load_images
 from jeat.jobs.inputs import net_of
 from jeat.metrics import energy_on_plane, nearest, plane
 from jeat.recipes.paper.accuracies import course, curves
