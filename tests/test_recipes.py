@@ -24,6 +24,7 @@ from jeat._support.plugins import known_parts
 from jeat.cli import main
 from jeat.figures import energy_changes
 from jeat.jobs import image_files, measurement
+from jeat.jobs.drawing import Drawing
 from jeat.jobs.image_files import load_images
 from jeat.nets import load_net
 from jeat.nets.places import file_of
@@ -159,7 +160,7 @@ def test_a_second_call_trains_draws_and_measures_nothing(out, results, monkeypat
     def refuse(*_, **__):
         raise AssertionError("recomputed")
 
-    monkeypatch.setattr(drawing, "draw", refuse)
+    monkeypatch.setattr(image_files, "draw", refuse)
     monkeypatch.setattr(measurement, "measure", refuse)
     stages = list(suites.reproduce(suites.smoke(small(SUITE)), out, seeds=SEEDS))
     assert not [s.note for s in stages if s.stage == "train" and s.note != "done"]
@@ -193,7 +194,7 @@ def test_other_images_or_another_net_under_the_same_command_are_measured_again(o
     """The command of a measurement names files; what is in them counts, too."""
     shutil.copytree(out / "seed0/at", tmp_path / "at")
     judge, file = str(out / "judge"), tmp_path / "x.safetensors"
-    d = drawing.Drawing(str(tmp_path / "at"), number=1, steps=1)
+    d = Drawing(str(tmp_path / "at"), number=1, steps=1)
     metrics = ("judge_accuracy", "nearest")
     m = measurement.Measurement(d.net, metrics, number=4, judge=judge, samples=str(file))
     found = []
@@ -245,7 +246,7 @@ def test_a_folder_that_was_copied_or_moved_goes_on(original, out, tmp_path, monk
     """And recomputes nothing; its commands name the files as they are seen from here."""
     shutil.copytree(out, tmp_path / "moved")
     monkeypatch.setattr(measurement, "measure", None)
-    monkeypatch.setattr(drawing, "draw", None)
+    monkeypatch.setattr(image_files, "draw", None)
     monkeypatch.chdir(tmp_path)
     away = tmp_path / "away" if original == "is gone" else out
     out.rename(away)
