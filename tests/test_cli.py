@@ -37,6 +37,7 @@ COMMANDS = [
     "attack",
     "cite",
     "compare",
+    "completion",
     "curve",
     "landscape",
     "list",

@@ -41,6 +41,7 @@ HOMONYMS = {
         "jeat": (1, "the command"),
         "landscape": (1, "the command"),
     },
+    "cli/completion.py": {"jeat": (1, "the command")},
     "cli/list.py": {"accuracy": (1, "a figure of a card")},
     "jobs/drawing.py": {"jeat": (1, "the command"), "noise": (1, "a setting of chains")},
     "jobs/measurement.py": {"jeat": (1, "the command")},

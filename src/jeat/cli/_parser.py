@@ -66,6 +66,10 @@ class Parser(Outputs, jsonargparse.ArgumentParser):
         """Have ``--SHORT`` mean ``--LONG``, on the command line and in YAML."""
         self._long[short] = long
 
+    def short_names(self) -> dict[str, str]:
+        """What each short name of a flag means."""
+        return dict(self._long)
+
     def set_known_defaults(self, values: Mapping[str, Any]) -> None:
         """Set the defaults of those flags that there are, but for parts and their settings."""
         known, parts = self.get_defaults(), (jsonargparse.Namespace, dict)
