@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import shlex
+import socket
 import struct
 import zlib
 from html import unescape
@@ -164,6 +165,13 @@ def test_an_attack_of_radius_0_changes_nothing(given):
     found = images(attacked(given, 0))
     assert np.array_equal(found["clean"], found["attacked"])
     assert np.unique(found["difference x 10"]).tolist() == [128]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 20])
+def test_an_attack_can_reach_the_whole_ball_in_steps_of_a_quarter(steps):
+    found = attack.settings(8, steps, "ce")
+    assert found["eps"] == 8 / 255
+    assert found["step_size"] == pytest.approx(max(8 / 255 / 4, 8 / 255 / steps))
 
 
 def test_probabilities_and_energies_are_those_of_both_images(given):
@@ -440,7 +448,16 @@ def test_a_preview_says_why_there_is_no_image(given):
         assert 'role="alert"' in shown
 
 
+def test_a_port_that_is_taken_is_named(given, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["app", given.nets["one"], "--port", str(port)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"jeat: nothing can be served at 127.0.0.1:{port} (")
+    assert said.count("\n") == 1
+
+
 def test_without_gradio_it_is_said_what_to_install(given, monkeypatch, capsys):
     monkeypatch.setattr("jeat.cli.app.find_spec", lambda name: None)
-    assert main(["app", given.nets["one"]]) == 2
+    assert main(["app", given.nets["one"], "--port", "7871"]) == 2
     assert capsys.readouterr().err == "jeat: jeat app needs gradio: pip install 'jeat[app]'\n"

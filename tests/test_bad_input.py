@@ -758,6 +758,7 @@ COMMANDS = [
     # app
     ("app --port 0", 2, "--port must lie in 1..65535", "got 0"),
     ("app --port x", 2, "--port", "must be a whole number"),
+    ("app --host 203.0.113.9", 1, "203.0.113.9:7860", "give another --port or --host"),
     ("app run run", 2, "a net is named twice", "jeat app --help"),
     ("app run --size 8", 2, "--size goes with --data", "jeat app --help"),
     ("app nowhere", 1, "nowhere", "shipped nets: "),

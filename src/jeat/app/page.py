@@ -68,7 +68,7 @@ def served(given: Given, *, host: str, port: int) -> Iterator[str]:
     Uploads lie in a folder that is removed at the end. Nothing is fetched from other machines.
 
     Raises:
-        OSError: the port is taken, or the host is not of this machine.
+        OSError: gradio cannot serve there.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr

@@ -7,6 +7,7 @@ http://127.0.0.1:7860, for this machine only, until Ctrl-C. --host 0.0.0.0 gives
 reach this machine, without a password. Each view shows the command that does the same.
 """
 
+import socket
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from jeat.cli._show import warn
 
 __all__ = ["main"]
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCAL = ("127.0.0.1", "localhost")
 
 
 def main(words: Sequence[str]) -> int:
@@ -31,6 +32,7 @@ def main(words: Sequence[str]) -> int:
     if len(set(args.nets)) < len(args.nets):
         parser.error("a net is named twice")
     source = data_named(parser, args)
+    _check_free(args.host, args.port)
 
     from jeat import shipped
     from jeat.app.given import Given
@@ -50,6 +52,17 @@ def main(words: Sequence[str]) -> int:
         while not asked:
             time.sleep(0.2)
     return 0
+
+
+def _check_free(host: str, port: int) -> None:
+    """Refuse an address that is taken, or not of this machine, by a ValueError."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        raise ValueError(
+            f"nothing can be served at {host}:{port} ({error.strerror}): give another --port or "
+            "--host"
+        ) from error
 
 
 def _parser() -> Parser:
