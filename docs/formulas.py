@@ -19,7 +19,7 @@ ziamath.config.precision = 2
 ziamath.config.svg2 = False  # each picture stands alone, without ids
 
 _OTHERWISE = {
-    r"\\mathbb\s*E(?![A-Za-z])": "𝔼",
+    r"\\mathbb\s*E(?![A-Za-z])": "\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL E}",
     r"\\epsilon": r"\\varepsilon",
     r"\\_": "_",
     r"\\sim(?![a-z])": r"\\,\\sim\\,",
