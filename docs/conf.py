@@ -13,6 +13,7 @@ version = release = jeat.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.formulas"]
 exclude_patterns = ["_build"]
 html_math_renderer = "svg"
+smartquotes = False  # --flag is no dash
 nb_execution_mode = "off"  # python -m docs.notebooks runs them and keeps what they show
 
 myst_enable_extensions = ["dollarmath"]
