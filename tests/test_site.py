@@ -136,6 +136,20 @@ def test_no_page_of_the_site_takes_anything_from_elsewhere(site):
         assert not re.search(r"url\([\"']?(?:https?:)?//|@import", style.read_text()), style
 
 
+TOO_WIDE = """() => {
+  const article = document.querySelector('article'), found = [];
+  const boxed = e => e !== article
+    && (/auto|scroll/.test(getComputedStyle(e).overflowX) || boxed(e.parentElement));
+  const edge = Math.min(article.getBoundingClientRect().right + 8, innerWidth);
+  for (const e of article.querySelectorAll('*'))
+    if (e.getBoundingClientRect().right > edge && !boxed(e.parentElement))
+      found.push(`${e.tagName} ${e.textContent.slice(0, 60)}`);
+  if (document.documentElement.scrollWidth > innerWidth) found.push('the page');
+  return found;
+}"""
+"""What reaches beyond the text, and does not scroll in a box of its own."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1200, 390])
 def test_every_page_fits_and_asks_no_network(site, width):
@@ -150,8 +164,7 @@ def test_every_page_fits_and_asks_no_network(site, width):
         page.on("request", lambda r: asked.append(r.url) if r.url[:5] != "file:" else None)
         for file in sorted(site.rglob("*.html")):
             page.goto(file.as_uri(), wait_until="domcontentloaded")
-            if page.evaluate("document.documentElement.scrollWidth") > width:
-                wide.append(file.name)
+            wide += [(file.name, text) for text in page.evaluate(TOO_WIDE)]
         chromium.close()
     assert [url for url in asked if not url.startswith("data:")] == []
     assert wide == []
