@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Threads that wait sleep; where they spin, whatever else runs here slows all down by a multiple.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint docs bench gpu gpu-train soak build clean lowest newest
+.PHONY: demo test lint docs check-docs bench gpu gpu-train soak build clean lowest newest
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1 --workers 2
@@ -27,10 +27,16 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check src tests docs benchmarks examples
 	$(BIN)/mypy
 
-# The page of a net wants onnxruntime-web of npm, and its test images CIFAR-10; without, it is left out.
+# The site, as files that need neither a server nor a network. The page of a net wants onnxruntime-web of
+# npm, and its test images CIFAR-10; without, it is left out.
 docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 	-HF_HUB_OFFLINE=1 $(BIN)/jeat export cifar10-jeat docs/_build/html/cifar10-jeat.html
+	@echo "The site is docs/_build/html/index.html: open it, or copy the folder."
+
+# Runs the notebooks, and looks at each page of the site in a browser, where there is one.
+check-docs: .venv/installed-test .venv/installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_site.py
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks

@@ -1,13 +1,20 @@
-"""The site: MyST pages, and the API from the docstrings."""
+"""The site: MyST pages and notebooks, and the API from the docstrings. It needs no network."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import jeat
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 project = "jeat"
 version = release = jeat.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.formulas"]
 exclude_patterns = ["_build"]
+html_math_renderer = "svg"
+smartquotes = False  # --flag is no dash
+nb_execution_mode = "off"  # python -m docs.notebooks runs them and keeps what they show
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -20,6 +27,9 @@ napoleon_use_param = False  # else "step_size, noise: ..." becomes noise of type
 napoleon_custom_sections = [("Attributes", "params_style")]  # likewise; types are in the signature
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["jeat.css"]
+html_show_sourcelink = False
 html_title = f"jeat {release}"
 
 

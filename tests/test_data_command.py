@@ -153,7 +153,7 @@ def test_many_classes_are_cut_off_and_that_is_said(tmp_path, capsys):
     assert lines[-1].endswith("of 20 classes")
 
 
-PAGE = Path(__file__).parents[1] / "docs/your-data.md"
+PAGES = [Path(__file__).parents[1] / f"docs/{name}.md" for name in ("your-data", "data-sources")]
 
 
 def alike(text, *, numbers):
@@ -172,11 +172,12 @@ SHORTER = {
 }  # fmt: skip
 
 
-def test_the_page_shows_what_its_commands_print(tmp_path, monkeypatch, capsys):
+def test_the_pages_show_what_their_commands_print(tmp_path, monkeypatch, capsys):
     """From top to bottom, with a shorter training."""
     monkeypatch.chdir(tmp_path)
+    text = "".join(page.read_text() for page in PAGES)
     names, printed, trained = {}, "", False
-    for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", PAGE.read_text(), re.M | re.S):
+    for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S):
         if kind == "python":
             exec(code, names)
         elif kind == "sh":

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 from docs.rooms import FLOORS, arrows
 
 import jeat
@@ -19,32 +20,48 @@ from jeat.cli import main
 from jeat.cli._parser import Parser
 from jeat.runs.asked import check_run
 
+from . import foreign_nets
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(
+        file
+        for file in (ROOT / "docs").rglob("*")
+        if file.suffix in (".md", ".ipynb") and "_build" not in file.parts
+    ),
+]
 BLOCK = re.compile(r"(<!-- sketch: [^>]+ -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}")
 ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install -e \.", "export [A-Z_]+=",
              "npm pack ")  # fmt: skip
 RUNS = (
-    "start.md",
-    "robustness.md",
-    "samples.md",
-    "export.md",
-    "sweeps.md",
-)  # README.md runs in test_readme.py, your-data.md in
-# test_data_command.py, your-net.md in test_your_net.py
+    "start.md", "robustness.md", "other-images.md", "samples.md", "export.md", "sweeps.md",
+    "coming-from.md",
+)  # fmt: skip
+# README.md runs in test_readme.py, your-data.md and data-sources.md in test_data_command.py,
+# your-net.md in test_your_net.py, the cells of notebooks in test_site.py
 SHORTER = {"epochs=20": "epochs=1", "torch.arange(500)": "torch.arange(60)"}
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 
 
 class Parsed(BaseException):
     """Raised where a command has understood its words, and would begin to work."""
 
 
+def text_of(page):
+    """The text of a page; of a notebook, that of its cells that are no code."""
+    if page.suffix != ".ipynb":
+        return page.read_text()
+    cells = json.loads(page.read_text())["cells"]
+    return "\n\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+
+
 def blocks(page):
     """(language, code) of the blocks of a page that are no sketches."""
-    found = BLOCK.findall(page.read_text())
+    found = BLOCK.findall(text_of(page))
     return [(kind.split()[0], code) for sketch, kind, code in found if not sketch]
 
 
@@ -130,10 +147,22 @@ def test_every_command_that_a_page_shows_is_one(page, command, here, monkeypatch
         assert any(re.match(pattern, command) for pattern in ELSEWHERE), command
 
 
+def of_another_project():
+    """What coming-from.md takes to be there: a checkpoint of robustness, a module, and images."""
+    mean, std = [0.49, 0.48, 0.45], [0.25, 0.24, 0.26]
+    theirs = foreign_nets.Robustness(foreign_nets.Kuangliu(18, 4), mean, std)
+    torch.save({"model": theirs.state_dict()}, "cifar_l2_0_5.pt")
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 10))
+    return {"model": model, "x": torch.rand(8, 3, 32, 32), "y": torch.arange(8)}
+
+
+GIVEN = {"coming-from.md": of_another_project}
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_the_python_of_a_page_runs_from_top_to_bottom(name, nets, monkeypatch, capsys):
     monkeypatch.chdir(nets)
-    names = {}
+    names = GIVEN.get(name, dict)()
     for kind, code in blocks(ROOT / "docs" / name):
         if kind == "python":
             for long, short in SHORTER.items():
@@ -156,6 +185,7 @@ def test_the_script_of_equal_runs_runs(here):
 def test_python_that_runs_nowhere_is_shown_nowhere():
     """Of each page, where its blocks of Python run."""
     tested = {*RUNS, "README.md", "CONTRIBUTING.md", "scale.md", "your-data.md", "your-net.md"}
+    tested |= {"data-sources.md"}
     shown = {page.name for page in PAGES for kind, _ in blocks(page) if kind == "python"}
     assert shown <= tested
 
@@ -163,7 +193,7 @@ def test_python_that_runs_nowhere_is_shown_nowhere():
 INLINE = sorted({
     c.replace("\n", " ")
     for page in PAGES
-    for c in re.findall(r"(?<!`)`(jeat [a-z][^`]*)`(?!`)", page.read_text())
+    for c in re.findall(r"(?<!`)`(jeat [a-z][^`]*)`(?!`)", text_of(page))
     if re.search(r" -", c) and not re.search(r"\*|\.\.\.|\bNAME\b|mine:|mine$|tests\.", c)
 })  # fmt: skip
 
@@ -183,7 +213,7 @@ def test_every_command_within_a_sentence_is_one(command, here, monkeypatch, caps
 def test_make_demo_writes_where_the_pages_say():
     (command,) = re.findall(r"jeat reproduce digits --out (\S+)", (ROOT / "Makefile").read_text())
     for page in PAGES:
-        for sentence in re.findall(r"`make demo`[^.]*?(runs/\w+)", page.read_text()):
+        for sentence in re.findall(r"`make demo`[^.]*?(runs/\w+)", text_of(page)):
             assert sentence == command, page.name
 
 

@@ -17,9 +17,9 @@ def sharpness_aware(
 ) -> Figures:
     r"""Follow the gradient at :math:`w + \rho\, g / \|g\|`, g being the gradient at w.
 
-    Where ``adaptive``, at :math:`w + \rho\, w^2 g / \| |w| g \|`, which does not change with the
-    scale of a layer. The norm is of all weights together; a gradient of 0 moves nothing. Both
-    gradients are of the same batch, x_adv and x_neg.
+    Where ``adaptive``, at :math:`w + \rho\, w^2 g / \lVert |w| g \rVert`, which does not change
+    with the scale of a layer. The norm is of all weights together; a gradient of 0 moves nothing.
+    Both gradients are of the same batch, x_adv and x_neg.
 
     Args:
         rho: how far the weights are moved.
