@@ -228,7 +228,10 @@ def overview() -> str:
         f"| [`jeat {name}`](cli/{name}.md) | {plain(documented(name)[0])} |" for name in parsers()
     ]
     general = [a for a in parsers()["list"]._actions if a.option_strings[0] in OF_ALL]
-    every = table([*general, *of_many().values()], next(iter(parsers().values())))
+    knows = {
+        name: len({*map(key, flags(parser))} & {*of_many()}) for name, parser in parsers().items()
+    }
+    every = table([*general, *of_many().values()], parsers()[max(knows, key=knows.__getitem__)])
     text = (DOCS / "commands.template").read_text()
     others = {"train": "cli/train-methods", "measure": "cli/measure-metrics"}
     names = [n for name in parsers() for n in (f"cli/{name}", others.get(name)) if n]
