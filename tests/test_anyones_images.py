@@ -160,7 +160,8 @@ def test_several_nets_are_measured_as_each_is_alone(tmp_path, capsys):
         for cell, one in zip(row.split("|")[2:], alone, strict=False):
             assert cell.split()[0] == f"{one['figures'][name]:.4g}"
     for line in said.err.splitlines():
-        assert line.startswith(("measuring", "jeat: warning: net: ", "jeat: warning: other: "))
+        if "warning" in line:
+            assert line.startswith(("jeat: warning: net: ", "jeat: warning: other: "))
     with pytest.raises(SystemExit, match="2"):
         main(["measure", NET, NET, *words])
     assert "a net is named twice" in capsys.readouterr().err

@@ -51,9 +51,17 @@ def bits(net, x):
     return metrics.bits_per_dimension(net, x)
 
 
+def nearest_other(net, x, y):
+    """Of the first image, which the net soon takes for something else."""
+    x, y = (t if t is None else t[:1] for t in (x, y))
+    y = y if y is None else (y + 1) % 10
+    return attacks.counterfactual(net, x, y, steps=3, tolerance=0.3).x
+
+
 BALL = {"eps": 0.05, "random_start": False}
 FUNCTIONS = {
     "accuracy": metrics.accuracy,
+    "counterfactual": nearest_other,
     "aimed": lambda net, x, y: torch.stack(metrics.aimed(net, x, y, "next")),
     "auto_attack": lambda net, x, y: metrics.auto_attack(
         net, x, y, eps=0.5, norm="l2", attacks=["apgd-ce", "fab-t"], seed=0
@@ -314,7 +322,15 @@ OUTSIDE = smooth()
 @every_function
 def test_a_net_that_was_made_in_inference_mode_works_or_is_copied(name, known):
     net = made_in_inference_mode()
-    bare = {"pgd", "fgsm", "fgsm_rs", "langevin", "energy_of", "loss_of"}  # run no mode of theirs
+    bare = {
+        "counterfactual",
+        "pgd",
+        "fgsm",
+        "fgsm_rs",
+        "langevin",
+        "energy_of",
+        "loss_of",
+    }  # run no mode of theirs
     if name in bare:
         with pytest.raises(ValueError, match=r"copy.deepcopy\(net\)"):
             run(name, net)

@@ -60,7 +60,7 @@ def test_a_misspelt_name_is_said_with_what_is_near(words, meant, tmp_path, monke
 
 def test_what_is_like_nothing_has_no_hint(capsys):
     assert main(["xyzzy"]) == 2
-    assert "unknown command 'xyzzy': commands are attack, " in capsys.readouterr().err
+    assert "unknown command 'xyzzy': commands are app, attack, " in capsys.readouterr().err
 
 
 def test_all_places_cite_the_same(capsys):

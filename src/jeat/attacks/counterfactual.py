@@ -155,4 +155,5 @@ def reached(net: nn.Module, x: Tensor, y: Tensor, confidence: float) -> Tensor:
 
 def _others(logits: Tensor, y: Tensor) -> Tensor:
     """Logits of other classes, and -inf in place of that of ``y``."""
-    return full(logits).scatter(1, y.long()[:, None], -math.inf)
+    at = y.long()[:, None].clone()  # autograd keeps it, and keeps none that inference mode made
+    return full(logits).scatter(1, at, -math.inf)

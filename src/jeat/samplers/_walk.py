@@ -5,7 +5,7 @@ from numbers import Real
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from jeat._support.checks import (
     MOST_STEPS,
@@ -54,8 +54,12 @@ def walk(
     if not (is_fp32(step_size) and step_size > 0):
         raise SettingError(f"step_size must be positive and finite, got {quoted(step_size)}")
     check_not_negative(**{k: v for k, v in not_negative.items() if v is not None})
-    if bounds is not None and not callable(bounds) and not _is_interval(bounds):
-        raise SettingError(f"bounds must be an interval, such as (0, 1), got {quoted(bounds)}")
+    is_set = callable(bounds) and not isinstance(bounds, nn.Module)
+    if bounds is not None and not is_set and not _is_interval(bounds):
+        raise SettingError(
+            "bounds must be an interval, such as (0, 1), or a set, such as KnownPixels, got "
+            f"{quoted(bounds)}"
+        )
     if not callable(E):
         raise ValueError(
             f"an energy is a function of images, got {quoted(E)}: use jeat.energy.energy_of"
