@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,8 +35,8 @@ PAGES = [
 ]
 BLOCK = re.compile(r"(<!-- sketch: [^>]+ -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}")
-ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install -e \.", "export [A-Z_]+=",
-             "npm pack ")  # fmt: skip
+ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install (-e \.|torch )",
+             "export [A-Z_]+=", "npm pack ")  # fmt: skip
 RUNS = (
     "start.md", "robustness.md", "other-images.md", "samples.md", "export.md", "sweeps.md",
     "coming-from.md",
@@ -215,6 +216,14 @@ def test_make_demo_writes_where_the_pages_say():
     for page in PAGES:
         for sentence in re.findall(r"`make demo`[^.]*?(runs/\w+)", text_of(page)):
             assert sentence == command, page.name
+
+
+def test_every_extra_is_said_to_be_for_something():
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {*about["optional-dependencies"]} - {"docs", "test"}
+    table = (ROOT / "docs/start.md").read_text().partition("| extra |")[2].partition("\n\n")[0]
+    listed = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+    assert {name for cell in listed for name in re.findall("`([a-z]+)`", cell)} == extras
 
 
 def test_rooms_import_only_rooms_above_them_in_the_list_of_the_readme():
