@@ -7,17 +7,17 @@ import io
 import re
 from argparse import Action
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from fractions import Fraction
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
-from unittest.mock import patch
 
 from jeat._support.plugins import known_parts
 from jeat.cli import main
+from jeat.cli._asked import helped
 from jeat.cli._parser import Parser
 
 DOCS = Path(__file__).parent
@@ -31,24 +31,13 @@ IN_SHORT = {
     "-h": "print the flags, and leave",
     "--print_config": "print all flags as YAML, as --config reads it, and leave",
 }
-FIRST = ("NET", "normal", "digits")  # a first word that a parser needs: a net, a method, a suite
-
-
-class _MadeError(BaseException):
-    """Raised where a command has its parser and would read its words."""
+FIRST = ((), ("normal",), ("digits",))  # what a parser needs: nothing, a method, a suite
 
 
 def parser_of(*words: str) -> Parser | None:
     """The parser that a command makes for these words, if it makes one."""
-
-    def stop(self: Parser, given: Sequence[str]) -> None:
-        raise _MadeError(self)
-
-    with patch.object(Parser, "parse", stop), redirect_stderr(io.StringIO()):
-        try:
-            main(words)
-        except _MadeError as made:
-            return made.args[0]  # type: ignore[no-any-return]
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), suppress(LookupError):
+        return helped(main, [*words, "--help"])
     return None
 
 
@@ -56,7 +45,7 @@ def parser_of(*words: str) -> Parser | None:
 def parsers() -> dict[str, Parser]:
     """The parser of each command; of those that need a first word, with the usual flags."""
     found = {
-        name: next(filter(None, (parser_of(name, word) for word in FIRST)), None)
+        name: next(filter(None, (parser_of(name, *first) for first in FIRST)), None)
         for name in known_parts("cli")
     }
     return {name: parser for name, parser in found.items() if parser}

@@ -29,7 +29,11 @@ class Typed:
 
 
 def helped(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> Parser:
-    """The parser that a command makes of ``words``, the last of which asks for help."""
+    """The parser that a command makes of ``words``, the last of which asks for help.
+
+    Raises:
+        LookupError: it makes none of them.
+    """
     found: list[Parser] = []
     keep = patch.object(Parser, "print_help", lambda self, file=None: found.append(self))
     with keep, suppress(SystemExit):
