@@ -12,7 +12,7 @@ demo: .venv/installed
 
 # Two processes of one thread each.
 test: .venv/installed-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The tests with the lowest versions that pyproject.toml allows together, and with the newest there are.
 lowest newest:
@@ -20,7 +20,7 @@ lowest newest:
 	.venv-$@/bin/pip install -q uv
 	.venv-$@/bin/uv pip install -q --python .venv-$@ --upgrade \
 	  --resolution $(if $(filter lowest,$@),lowest-direct,highest) -e .[test]
-	OMP_NUM_THREADS=1 .venv-$@/bin/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 .venv-$@/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-test
 	$(BIN)/ruff check src tests docs benchmarks examples

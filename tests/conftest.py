@@ -17,6 +17,20 @@ hypothesis.settings.load_profile("same")
 DIGITS = load_data("digits")
 
 
+LONG = {
+    f"test_{name}"
+    for name in (
+        "bad_input", "crash", "ended", "kinds_of_nets", "pages", "parallel", "readme", "recipes",
+        "recovery", "run", "shards", "toys", "values", "workers",
+    )
+}  # fmt: skip
+"""Files that take a minute: they come first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)

@@ -251,7 +251,7 @@ def test_square_is_refused_before_any_attack_exactly_where_it_could_not_start(no
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("norm", ["linf", "l1", "l2"])
+@pytest.mark.parametrize("norm", ["linf", pytest.param("l1", marks=pytest.mark.slow), "l2"])
 def test_a_net_and_images_of_another_dtype_are_attacked(dtype, norm):
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 5)).eval()

@@ -38,7 +38,7 @@ NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalin
 ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install (-e \.|torch )",
              "export [A-Z_]+=", "npm pack ")  # fmt: skip
 RUNS = (
-    "start.md", "robustness.md", "other-images.md", "samples.md", "export.md", "sweeps.md",
+    "start.md", "other-images.md", "samples.md", "export.md", "sweeps.md",
     "coming-from.md",
 )  # fmt: skip
 # README.md runs in test_readme.py, your-data.md and data-sources.md in test_data_command.py,

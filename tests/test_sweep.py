@@ -89,7 +89,7 @@ def test_the_table_has_means_over_seeds_the_best_first_and_the_best_is_ready_to_
     assert json.loads(json.dumps(now)) == best
 
 
-@pytest.mark.parametrize("steps", [pytest.param(2, marks=pytest.mark.slow), 5])
+@pytest.mark.parametrize("steps", [pytest.param(k, marks=pytest.mark.slow) for k in (2, 5)])
 def test_a_sweep_that_is_killed_goes_on_by_its_folder_alone_with_what_is_left(
     whole, tmp_path, steps
 ):

@@ -334,7 +334,14 @@ OFF = (X + torch.where(X == 0, -9e-7, 0)).where(X < 1, 1 + 9e-7)
 
 
 @pytest.mark.filterwarnings("ignore::jeat._support.checks.DoubtWarning")
-@pytest.mark.parametrize("name", [k for k in IMAGES if k not in SLOW])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(k, marks=[pytest.mark.slow] * (k == "auto_attack l1"))
+        for k in IMAGES
+        if k not in SLOW
+    ],
+)
 def test_a_rounding_error_outside_of_the_range_is_clamped(name):
     assert OFF.min() < 0 < 1 < OFF.max()
     found = []

@@ -182,12 +182,11 @@ def mean_terms(
     for name, joint in (("jfs", True), ("mfs", False)):
         terms, done = [], 0 if joint else len(y)
         for a, b in pieces(x, y, 100):
-            tell("Fisher scores", done, 2 * len(y))
             terms.append(fisher_terms(net, a, b if joint else None, probes=probes))
             done += len(b)
+            tell("Fisher scores", done, 2 * len(y))
         gradient, trace = (float(torch.cat(part).mean()) for part in zip(*terms, strict=True))
         found[name] = gradient, trace
-    tell("Fisher scores", 2 * len(y), 2 * len(y))
     return found, probes or 0
 
 

@@ -37,8 +37,8 @@ TABLES = (
         "In short",
         "Some columns of the tables below.",
         (
-            "accuracy", "pgd_20", "mfs", "mfs_calibrated", "fid", "judge_fid", "lite0_kid",
-            "judge_accuracy",
+            "accuracy", "pgd_20", "mfs", "mfs_calibrated", "fid", "judge_fid", "judge_kid",
+            "lite0_kid", "judge_accuracy",
         ),
     ),
     (
