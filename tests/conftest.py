@@ -24,7 +24,7 @@ LONG = {
         "recovery", "run", "shards", "toys", "values", "workers",
     )
 }  # fmt: skip
-"""Files that take a minute: they come first, so that no process is left alone with one at the end."""
+"""Files that take a minute come first, so that no process is left alone with one at the end."""
 
 
 def pytest_collection_modifyitems(items):
