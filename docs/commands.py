@@ -60,7 +60,7 @@ def flags(parser: Parser) -> list[Action]:
 
 def name_of(action: Action, parser: Parser) -> str:
     """What a user writes: ``-n``, ``--number``; ``--arch`` for what is ``--arch.name`` inside."""
-    short = {long: short for short, long in parser._long.items()}
+    short = {long: short for short, long in parser.short_names().items()}
     words = [w for w in action.option_strings if not w.endswith("+")]
     return ", ".join(f"`{'--' + short[w[2:]] if w[2:] in short else w}`" for w in words)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
@@ -11,7 +11,10 @@ from urllib.parse import parse_qsl, quote
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
 
-__all__ = ["flags", "is_decimal", "is_digits", "joined", "near", "no_class", "parted", "unknown"]
+__all__ = [
+    "flags", "is_decimal", "is_digits", "joined", "near", "no_class", "numbers_of",
+    "parted", "unknown",
+]  # fmt: skip
 
 _ARCH = "arch"
 _DECIMAL = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -57,6 +60,18 @@ def no_class(name: str, classes: Iterable[str]) -> str:
     """``no class 'shp': did you mean ship? classes are airplane, ship, ...``"""
     known = list(classes)
     return f"no class {name!r}{near(name, known) or ':'} classes are {', '.join(known)}"
+
+
+def numbers_of(names: Iterable[str], classes: Sequence[str]) -> list[int]:
+    """The numbers of classes by their names.
+
+    Raises:
+        ValueError: a name that is none of them.
+    """
+    names = list(names)
+    if unknown := [name for name in names if name not in classes]:
+        raise ValueError(no_class(unknown[0], classes))
+    return [classes.index(name) for name in names]
 
 
 def joined(name: str, said: dict[str, Any]) -> str:

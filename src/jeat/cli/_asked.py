@@ -19,13 +19,11 @@ class Typed:
         names: as they are typed; that of a position has no dashes.
         takes_value: whether a word follows; a switch takes none.
         words: those that it takes, where they are few.
-        help: what it is.
     """
 
     names: tuple[str, ...]
     takes_value: bool
     words: tuple[str, ...]
-    help: str
 
 
 def helped(main: Callable[[Sequence[str]], int], words: Sequence[str]) -> Parser:
@@ -50,7 +48,7 @@ def flags_of(parser: Parser) -> Iterator[Typed]:
         names = [n for n in action.option_strings or [action.dest] if n[-1] != "+"]
         shown = tuple(f"--{short[n[2:]]}" if n[2:] in short else n for n in names)
         kind: Any = getattr(action, "_typehint", action.type)
-        yield Typed(shown, action.nargs != 0, tuple(_words(kind)), str(action.help or ""))
+        yield Typed(shown, action.nargs != 0, tuple(_words(kind)))
 
 
 def _words(kind: Any) -> list[str]:

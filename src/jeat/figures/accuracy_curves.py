@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from jeat.figures._canvas import canvas
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -27,11 +29,8 @@ def draw(curves: Mapping[str, Curve], *, norm: str, title: str = "") -> "Figure"
     """
     if not curves or not all(curves.values()):
         raise ValueError("a picture of curves needs one curve or more, all with points")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.2), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(6.4, 4.2)
     ax = figure.subplots()
     scale = 255 if norm == "linf" else 1
     markers = "osD^vP*X"

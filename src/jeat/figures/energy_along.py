@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jeat.figures._canvas import canvas
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -21,11 +23,8 @@ def draw(energies: Mapping[str, Sequence[float]], *, steps: int) -> "Figure":
     """
     if not energies or not all(energies.values()):
         raise ValueError("a picture of energies needs one chain or more, all with states")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.8, 3.2), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(4.8, 3.2)
     ax = figure.subplots()
     for name, E in energies.items():
         ax.plot(range(len(E)), E, lw=2, label=name)

@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from jeat.figures._canvas import canvas
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.contour import QuadContourSet
@@ -46,8 +48,6 @@ def draw(
     """
     if not energies or not all(E.isfinite().all() for E in energies.values()):
         raise ValueError("a landscape needs the energies of one net or more, all finite")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     centres = {name: float(E[len(E) // 2, len(E) // 2]) for name, E in energies.items()}
@@ -58,8 +58,7 @@ def draw(
     shared = locator.tick_values(low, high)
     columns = columns or min(len(heights), 4 if len(heights) == 4 or len(heights) > 6 else 3)
     rows = -(-len(heights) // columns)
-    figure = Figure(figsize=(3 * columns + 1, 3.1 * rows + 0.6), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(3 * columns + 1, 3.1 * rows + 0.6)
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flatten()
     for i, (ax, (name, E)) in enumerate(zip(axes, heights.items(), strict=False)):
         levels = locator.tick_values(float(E.min()), float(E.max())) if own_levels else shared

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jeat.figures._canvas import canvas
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -24,11 +26,8 @@ def draw(courses: Mapping[str, Sequence[Point]], points: Mapping[str, Point]) ->
     """
     if not any(courses.values()) and not points:
         raise ValueError("a picture of accuracies needs a course or a point")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.2), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(6.4, 4.2)
     ax = figure.subplots()
     for i, (name, course) in enumerate(courses.items()):
         x, y = zip(*course, strict=True)

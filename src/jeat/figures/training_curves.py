@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from jeat.figures._canvas import canvas
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -26,13 +28,10 @@ def draw(curves: Mapping[str, Mapping[str, Line]], *, along: str) -> "Figure":
     """
     if not curves or not all(curves.values()):
         raise ValueError("a picture of trainings needs one figure or more, each of a run or more")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
     columns = min(COLUMNS, len(curves))
     rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(3.6 * columns + 0.6, 2.6 * rows + 0.6), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = canvas(3.6 * columns + 0.6, 2.6 * rows + 0.6)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     runs = list(dict.fromkeys(run for lines in curves.values() for run in lines))
     for panel, (name, lines) in zip(panels, curves.items(), strict=False):

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
 from jeat._support.checks import SettingError
 from jeat._support.files import expanded
-from jeat._support.passes import bare
 from jeat._support.plugins import constant_of
 from jeat._support.sealed import seal_of
 from jeat.data.loose import loose_images
@@ -17,7 +15,7 @@ from jeat.jobs.image_files import load_images
 from jeat.jobs.inputs import net_of, seed_all
 from jeat.metrics import Subject
 from jeat.nets import spec_of
-from jeat.samplers import Uniform
+from jeat.sampling import own_start
 
 __all__ = ["RULERS", "Drawn", "drawn_of", "with_samples"]
 
@@ -110,8 +108,7 @@ def with_samples(
     x: Tensor = subject.x
     y: Tensor | None = subject.y
     if name == "start":
-        net: Any = bare(subject.net)
-        start = getattr(net, "start", None) or Uniform(spec_of(net).shape)
+        start = own_start(subject.net)
         seed_all(seed)
         x = start(subject.y).to(x).clamp(0, 1)
     elif name != "test" and drawn is not None:

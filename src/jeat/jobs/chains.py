@@ -6,13 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from jeat._support.passes import bare
 from jeat._support.tensors import check_finite
 from jeat.energy import energy_of
 from jeat.jobs.drawing import Drawing, labels_of, start_for
 from jeat.nets import spec_of
-from jeat.samplers import Uniform
-from jeat.sampling import energy_for, sampler_for
+from jeat.sampling import energy_for, own_start, sampler_for
 
 __all__ = ["State", "states"]
 
@@ -48,10 +46,9 @@ def states(d: Drawing, net: nn.Module) -> Iterator[State]:
         ValueError: a class that the net does not know, fewer than 1 image, bad chain settings,
             chains that end in NaN.
     """
-    spec = spec_of(net)
-    labels = labels_of(d, spec.classes).to(next(net.parameters()).device)
+    labels = labels_of(d, spec_of(net).classes).to(next(net.parameters()).device)
     sampler = sampler_for(net, **d.chain)
-    start = start_for(d, net) or getattr(bare(net), "start", None) or Uniform(spec.shape)
+    start = start_for(d, net) or own_start(net)
     x = start(labels)
     chain = sampler(energy_for(net, labels, d.energy, d.w_marginal), x)
     yield _state(net, 0, x, labels)

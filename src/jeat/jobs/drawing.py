@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from jeat._support import processes
 from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.plugins import Part
-from jeat._support.words import flags, no_class
+from jeat._support.words import flags, numbers_of
 from jeat.data import Data, load_data
 from jeat.jobs._watched import evenly_of, watched
 from jeat.jobs.inputs import data_of, net_of, seed_all
@@ -106,8 +106,7 @@ def check_ready(d: Drawing, data: Data) -> None:
     """
     if d.number < 1:
         raise SettingError(f"--number must be at least 1, got {d.number}")
-    if unknown := [name for name in d.classes if name not in data.classes]:
-        raise ValueError(no_class(unknown[0], data.classes))
+    numbers_of(d.classes, data.classes)
     check_energy(d.energy, d.w_marginal)
     sampler = sampler_for(nn.Identity(), **d.chain)
     sampler(lambda x: x.sum((1, 2, 3)), torch.zeros(1, *data.shape))
@@ -177,10 +176,7 @@ def labels_of(d: Drawing, classes: Sequence[str]) -> Tensor:
     """
     if not is_whole(d.number, 1):
         raise SettingError(f"--number must be at least 1 and below 2^63, got {quoted(d.number)}")
-    names = d.classes or classes
-    if unknown := [name for name in names if name not in classes]:
-        raise ValueError(no_class(unknown[0], classes))
-    return torch.tensor([classes.index(name) for name in names]).repeat_interleave(d.number)
+    return torch.tensor(numbers_of(d.classes or classes, classes)).repeat_interleave(d.number)
 
 
 def start_for(d: Drawing, net: nn.Module) -> Start | None:

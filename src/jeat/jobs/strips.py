@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from jeat._support.checks import SettingError
-from jeat._support.words import no_class
+from jeat._support.words import numbers_of
 from jeat.attacks import Counterfactual, Norm, counterfactual, length
 from jeat.energy import joint_energy, marginal_energy
 from jeat.figures import Cell, captioned
@@ -37,13 +37,11 @@ def counterfactuals_of(
     classes = spec_of(net).classes
     if not names:
         raise SettingError("a counterfactual needs a class to walk to: give --class")
-    if unknown := [name for name in names if name not in classes]:
-        raise ValueError(no_class(unknown[0], classes))
+    y = torch.tensor(numbers_of(names, classes))
     x = image_of(image, net)[0][None]
     p, own = said_of(net, x).softmax(1).max(1)
     if classes[int(own)] in names and float(p) >= confidence:
         raise ValueError(f"the net says {classes[int(own)]} of {image} already: name another class")
-    y = torch.tensor([classes.index(name) for name in names])
     at = next(net.parameters(), x).device
     with evaluating(net):
         found = counterfactual(

@@ -7,11 +7,12 @@ from jeat.sampling.sample import (
     check_energy,
     energy_for,
     inversion_of,
+    own_start,
     sample,
     sampler_for,
 )
 
 __all__ = [
-    "Kind", "Own", "chain_of", "check_energy", "energy_for", "inversion_of", "sample",
-    "sampler_for",
+    "Kind", "Own", "chain_of", "check_energy", "energy_for", "inversion_of", "own_start",
+    "sample", "sampler_for",
 ]  # fmt: skip

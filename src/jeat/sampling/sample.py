@@ -17,7 +17,14 @@ from jeat.nets import Precision, autocast, evaluating, spec_of
 from jeat.samplers import Bounds, Chain, Sampler, Start, Uniform, last, sampler_of
 
 __all__ = [
-    "Kind", "Own", "chain_of", "check_energy", "energy_for", "inversion_of", "sample",
+    "Kind",
+    "Own",
+    "chain_of",
+    "check_energy",
+    "energy_for",
+    "inversion_of",
+    "own_start",
+    "sample",
     "sampler_for",
 ]  # fmt: skip
 
@@ -110,10 +117,15 @@ def _start(net: nn.Module, labels: Tensor, start: Start | None) -> Start:
         known = set(range(len(spec.classes)))
         if not len(labels) or not known.issuperset(labels.tolist()):
             raise ValueError(f"labels must be one or more of 0..{len(spec.classes) - 1}")
-        start = start or getattr(own, "start", None) or Uniform(spec.shape)
+        start = start or own_start(net)
     if not len(labels):
         raise ValueError("no image was asked for: labels must be one or more")
     return start
+
+
+def own_start(net: nn.Module) -> Start:
+    """What a net was trained to start chains from; uniform noise where it knows none."""
+    return getattr(bare(net), "start", None) or Uniform(spec_of(net).shape)
 
 
 def check_energy(energy: str, w_marginal: float) -> None:
