@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Threads that wait sleep; where they spin, whatever else runs here slows all down by a multiple.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint docs check-docs bench gpu gpu-train soak build clean lowest newest
+.PHONY: demo test lint docs check-docs bench gpu gpu-train soak release clean lowest newest
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1 --workers 2
@@ -51,9 +51,9 @@ gpu-train: .venv/installed-bench
 soak: .venv/installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.soak
 
-build: .venv/installed-test
-	$(BIN)/pip install -q build
-	$(BIN)/python -m build
+# Builds sdist and wheel into dist/, and uses each in an empty environment: make release PYTHON="python3.11 python3.13"
+release:
+	bash .ci/release $(PYTHON)
 
 clean:
 	rm -rf .venv .venv-lowest .venv-newest dist docs/_build

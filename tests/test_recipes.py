@@ -330,7 +330,9 @@ def test_a_masked_net_is_warned_of_wherever_a_reader_looks(out, tmp_path):
     for name in ("report.html", "tables.md", "results.json"):
         text = (out / name).read_text()
         assert "gradients look masked" not in text
-        assert "images than features a covariance is singular" in text
+        assert text.count("images than features a covariance is singular") == 1
+    of_all = "; ".join(f"{method}, seeds 0, 1" for method in METHODS)
+    assert f"- {of_all}: FID is left out" in (out / "tables.md").read_text()
     found = json.loads(file.read_text())
     found["figures"] |= {"masking_images": 1000.0, "masking_zero_gradient": 0.5}
     file.write_text(json.dumps(found))

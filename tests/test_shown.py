@@ -615,7 +615,7 @@ def test_each_warning_names_the_run_that_it_is_of(sections, results, planted):
         for (row, column), by_seed in planted.values.items() if column == "masking_zero_gradient"
         for seed, value in by_seed.items()
     }  # fmt: skip
-    assert len(said) == len(METHODS) * SEEDS
+    assert len(said) == len(METHODS) * SEEDS  # no two nets have the same value
     parts = markdown_sections((planted.out / "tables.md").read_text())
     for told in (
         results["warnings"],

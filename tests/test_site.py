@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from docs import commands, gallery, notebooks
+from docs import commands, gallery, hour, notebooks
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -47,6 +47,39 @@ def test_the_gallery_is_small_and_shows_what_was_drawn():
     assert {*sizes} == {one.shown for one in gallery.ENTRIES}
     assert max(sizes.values()) < 100_000
     assert sum(sizes.values()) < 800_000
+
+
+def shown_by_the_hour():
+    """What hour.md has: (kind, text) of its blocks."""
+    return re.findall(r"```(\w+)\n(.*?)\n```", (DOCS / "hour.md").read_text(), re.DOTALL)
+
+
+def test_the_first_hour_has_the_commands_of_the_readme_and_what_they_printed():
+    asked = [(step.language, piece) for step in hour.STEPS for piece in step.pieces]
+    assert [block for block in shown_by_the_hour() if block[0] != "text"] == asked
+    readme = re.findall(r"^(?:jeat|for|net) .*", (ROOT / "README.md").read_text(), re.MULTILINE)
+    said = "\n".join(piece for _, piece in asked)
+    assert len([line for line in readme if line in said]) > 10
+    printed = [text for kind, text in shown_by_the_hour() if kind == "text"]
+    assert len(printed) == len(asked)
+    assert not re.search(r"/(home|root|work|tmp)/", "\n".join(printed))
+    named = {hour.picture(i, f) for i, step in enumerate(hour.STEPS) for f in step.shown}
+    assert {file.name for file in hour.PICTURES.iterdir()} == named
+    for name in named:
+        assert f"(images/hour/{name})" in (DOCS / "hour.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_first_hour_prints_the_same_words_again(tmp_path, monkeypatch):
+    """On any machine, but for the numbers."""
+    monkeypatch.setattr(hour, "PICTURES", tmp_path)
+
+    def words(text):
+        return re.sub(r"[-+]?[\d][\d.e+-]*|±|-{2,}| {2,}", " ", text).split()
+
+    again = [answer for step in hour.run() for answer in step if answer]
+    kept = [text for kind, text in shown_by_the_hour() if kind == "text"]
+    assert [*map(words, again)] == [*map(words, kept)]
 
 
 def automodules(page):

@@ -81,7 +81,8 @@ def main(words: Sequence[str]) -> int:
         states, labels, steps = draw_states(drawing, frames, show=show)
     if not processes.rank():
         _write(args.out, states, labels, steps, drawing)
-        print(plain(f"{args.out}: {len(labels)} images, {drawing.number} of each class"))
+        each = f", {drawing.number} of each class" if labels.unique().numel() > 1 else ""
+        print(plain(f"{args.out}: {len(labels)} image{'s' * (len(labels) != 1)}{each}"))
     return 0
 
 
@@ -126,7 +127,8 @@ def _counterfactual(parser: Parser, out: str, d: "Drawing", confidence: float) -
         )
         write_picture(counterfactual_strips(net, x, found, y), out)
     for name, far, missed in zip(d.classes, found.length, found.missed, strict=True):
-        print(plain(f"{out}: {name} at l2 {float(far):.3g}, not within {float(missed):.3g}"))
+        said = f"{name} at an l2 distance of {float(far):.3g}, not yet at {float(missed):.3g}"
+        print(plain(f"{out}: {said}"))
     return 0
 
 

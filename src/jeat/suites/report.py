@@ -64,16 +64,27 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
 def _warnings(
     suite: Suite, measured: Mapping[Path, dict[str, Any]], out: Path, *, seeds: int
 ) -> list[str]:
-    """What makes a figure doubtful, signs of gradient masking, and runs that diverged."""
+    """What makes a figure doubtful, signs of gradient masking, and runs that diverged.
+
+    What is said of several nets alike is said once, before it the nets.
+    """
+    said: dict[str, dict[str, list[int]]] = {}
+    for file, m in measured.items():
+        for sign in dict.fromkeys((*m.get("warnings", ()), *signs_of_masking(m["figures"]))):
+            seeds_of = said.setdefault(sign, {}).setdefault(file.parents[1].name, [])
+            seeds_of += [m["seed"]] * (m["seed"] not in seeds_of)
     warnings = [
-        f"{file.parents[1].name}, seed {m['seed']}: {sign}"
-        for file, m in measured.items()
-        for sign in dict.fromkeys((*m.get("warnings", ()), *signs_of_masking(m["figures"])))
+        f"{'; '.join(_seeds_in_words(name, of) for name, of in nets.items())}: {sign}"
+        for sign, nets in said.items()
     ]
     for name in runs(suite, out, seeds=seeds):
         if why := why_diverged(out / name):
             warnings.append(f"{name}: {why}")
     return warnings
+
+
+def _seeds_in_words(name: str, seeds: list[int]) -> str:
+    return f"{name}, seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _plain(summary: Summary) -> dict[str, dict[str, dict[str, Any]]]:
