@@ -1,5 +1,7 @@
 """Films of chains and changed images show what the net does: states, energies, what was kept."""
 
+import contextlib
+import io
 import re
 
 import numpy as np
@@ -245,7 +247,7 @@ def test_a_picture_of_an_attack_shows_images_before_and_after(tmp_path, net):
     x, y = jeat.load_data("digits").test.floats(12)
     x_adv = fgsm(net, x, y, eps=0.1)
     classes = tuple(f"digit {k}" for k in range(10))
-    _write(str(tmp_path / "x.png"), Subject(net, x, y), x_adv, classes, "linf")
+    _write(str(tmp_path / "x.png"), Subject(net, x, y, classes=classes), x_adv, "linf")
     picture = Image.open(tmp_path / "x.png")
     for i in (0, 4, 11):  # of six of the twelve, evenly
         (top, left), (below, same) = (shown(picture, images[i], 128) for images in (x, x_adv))
@@ -253,6 +255,56 @@ def test_a_picture_of_an_attack_shows_images_before_and_after(tmp_path, net):
         assert left == same
         grey = (0.5 + 10 * (x_adv[i] - x[i])).clamp(0, 1)
         assert shown(picture, grey, 128)[1] == left
+
+
+def attacked_alone(file, *words):
+    """The two rows of jeat attack --from, by column."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main(["attack", file, *words, "--eps", "0.1", "--steps", "5"]) == 0
+    rows = [[c.strip() for c in line.strip("|").split("|")] for line in out.getvalue().splitlines()]
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[2:]]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_one_image_is_attacked_as_in_python(seed, file, net, tmp_path):
+    x, y = (both[17:18] for both in jeat.load_data("digits").test.floats())
+    torch.manual_seed(seed)
+    wanted = jeat.attacks.pgd(net, x, y, eps=0.1, steps=5, step_size=2 / 255)
+    out = str(tmp_path / "x.npz")
+    clean, after = attacked_alone(file, "--from", "test:17", "--seed", str(seed), "--out", out)
+    assert torch.equal(torch.from_numpy(np.load(out)["images"]), wanted)
+    assert np.load(out)["labels"].tolist() == y.tolist()
+    for row, images in ((clean, x), (after, wanted)):
+        p = net(images).detach().softmax(1)[0]
+        assert (row["class"], row["the net says"]) == (str(int(y)), str(int(p.argmax())))
+        assert float(row["probability"]) == pytest.approx(float(p.max()), abs=6e-4)
+        E = -net(images)[0, int(y)].item()
+        assert float(row["E_y"]) == pytest.approx(E, abs=6e-4)
+
+
+def test_the_class_of_an_image_is_named_or_else_its_label_or_else_what_the_net_says(
+    file, net, photo
+):
+    x, _ = image_of(photo, net)
+    said = str(int(net(x[None]).argmax()))
+    assert attacked_alone(file, "--from", photo)[0]["class"] == said
+    other = str((int(said) + 1) % 10)
+    assert attacked_alone(file, "--from", photo, "--class", other)[0]["class"] == other
+    assert attacked_alone(file, "--from", "test:17", "--class", "0")[0]["class"] == "0"
+    towards = attacked_alone(file, "--from", photo, "--class", other, "--target", said)
+    assert set(towards[0]) >= {f"probability of {said}"}
+    assert float(towards[1][f"probability of {said}"]) >= float(towards[1]["probability"]) - 0.5
+
+
+def test_an_image_is_of_the_data_that_are_named(file, tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 256, (40, 8, 8), dtype=np.uint8), np.arange(40) % 10
+    np.savez(tmp_path / "own.npz", images=x, labels=y, test_images=x[::-1], test_labels=y[::-1])
+    out = str(tmp_path / "x.npz")
+    words = ["--from", "test:2", "--data", str(tmp_path / "own.npz"), "--out", out]
+    assert attacked_alone(file, *words)[0]["class"] == str(y[::-1][2])
+    assert abs(np.load(out)["images"][0, 0] * 255 - x[::-1][2]).max() <= 0.1 * 255 + 1e-3
 
 
 def test_a_net_whose_logits_overflow_draws_no_picture(tmp_path, capsys):

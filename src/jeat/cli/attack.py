@@ -7,7 +7,8 @@ E(x, y) alone (Eq. 18). --target goes towards a class t, down -log p(t|x) or E(x
 gradient masking are looked for in the same ball.
 
 --out keeps all attacked images as an .npz, or shows a few as a .png, .webp or .pdf: before, after
-and ten times the difference, with classes, probabilities and energies.
+and ten times the difference, with classes, probabilities and energies. --from attacks one image
+alone, and prints what the net says of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -51,34 +52,58 @@ def main(words: Sequence[str]) -> int:
         parser.error(f"{args.out!r} is not the name of a {', '.join(PIXELS)} or .npz file")
     parser.check_file(args.out, suffix, args.net, source, *(args.config or ()))
 
+    if args["class"] is not None and args["from"] is None:
+        parser.error("--class is the class of an image: it goes with --from")
+
     from jeat.attacks import doubt_reach
-    from jeat.jobs.inputs import at_another_eps, subject_of
-    from jeat.metrics import intervals_of, signs_of_masking
+    from jeat.jobs.inputs import at_another_eps
+    from jeat.metrics import signs_of_masking
     from jeat.metrics.gradient_masking import measure as measure_masking
     from jeat.report import table
 
-    s, data = subject_of(with_arch(args.net, args), source, args.number, args.seed)
+    s = _subject(args, source)
     s, target = _towards(s, args.target)
+    masking: dict[str, float] = {}
     with bar() as show:
         x_adv = _attacked(s, target, args, show)
-        masking = measure_masking(s, eps=args.eps, norm=args.norm)
+        if args["from"] is None:
+            masking = measure_masking(s, eps=args.eps, norm=args.norm)
     doubt_reach(args.eps, args.steps, args.step_size)
-    print(table([_row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
-    known = intervals_of(part_name(measure_masking, "metrics"), masking, len(s.y))
-    print(
-        table([
-            {"metric": k, "value": f"{v:.4g}", "95 %": said(known.get(k))}
-            for k, v in masking.items()
-        ])
-    )  # fmt: skip
+    row = _row if args["from"] is None else _row_of_one
+    print(table([row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
+    if masking:
+        _print_signs(masking, part_name(measure_masking, "metrics"), len(s.y))
     if args.out is not None:
-        _write(args.out, s, x_adv, data.classes, args.norm)
+        _write(args.out, s, x_adv, args.norm)
     ball = {"this attack": {"eps": args.eps, "norm": args.norm}}
     warn([*at_another_eps(args.net, s.net, ball), *signs_of_masking(masking)])
     return 0
 
 
-def _write(out: str, s: "Subject", x_adv: "Tensor", classes: tuple[str, ...], norm: "Norm") -> None:
+def _subject(args: "Namespace", source: str | None) -> "Subject":
+    """The net and what is attacked: test images, or one image."""
+    from jeat.jobs.inputs import subject_of
+    from jeat.jobs.known import subject_of_image
+
+    net = with_arch(args.net, args)
+    if args["from"] is None:
+        return subject_of(net, source, args.number, args.seed)[0]
+    return subject_of_image(net, args["from"], label=args["class"], source=source, seed=args.seed)
+
+
+def _print_signs(masking: dict[str, float], name: str, images: int) -> None:
+    """The figures of masked gradients, as a table."""
+    from jeat.metrics import intervals_of
+    from jeat.report import table
+
+    known = intervals_of(name, masking, images)
+    rows = [
+        {"metric": k, "value": f"{v:.4g}", "95 %": said(known.get(k))} for k, v in masking.items()
+    ]
+    print(table(rows))
+
+
+def _write(out: str, s: "Subject", x_adv: "Tensor", norm: "Norm") -> None:
     """Keep all attacked images as arrays, or show some of them, spread evenly."""
     import numpy as np
     import torch
@@ -89,6 +114,7 @@ def _write(out: str, s: "Subject", x_adv: "Tensor", classes: tuple[str, ...], no
 
     if Path(out).suffix.lower() in PIXELS:
         at = torch.linspace(0, len(s.y) - 1, min(SHOWN, len(s.y))).round().long()
+        classes = s.classes or ()
         strips = attack_strips(s.net, s.x[at], x_adv[at], s.y[at], classes, norm)
         write_picture(strips, out)
         return
@@ -178,9 +204,34 @@ def _row(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[
     return row
 
 
+def _row_of_one(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
+    """What the net says of an image: the class, how sure it is of it, and energies with its own."""
+    from jeat.jobs.known import said_of
+    from jeat.metrics import energies
+
+    classes, figures = s.classes or (), energies(s.net, x, s.y)
+    del figures["accuracy"]
+    p = said_of(s.net, x).softmax(1)[0]
+    row: dict[str, object] = {"image": name, "class": classes[int(s.y)]}
+    row |= {"the net says": classes[int(p.argmax())], "probability": float(p.max()), **figures}
+    return (
+        row
+        if target is None
+        else row | {f"probability of {classes[int(target)]}": float(p[int(target)])}
+    )
+
+
 def _parser(words: Sequence[str]) -> Parser:
     parser = Parser("jeat attack", __doc__)
     add_subject(parser, words)
+    parser.add_argument(
+        "--from", type=str | None, default=None,
+        help="one image to attack: a file, or test:17, a test image of the data",
+    )  # fmt: skip
+    parser.add_argument(
+        "--class", type=str | None, default=None,
+        help="the class of --from, by name; without, its label, or of a file what the net says",
+    )  # fmt: skip
     parser.add_argument("--eps", type=float, default=8 / 255, help="radius, in [0, 1] pixels")
     parser.add_argument("--steps", type=int, default=20, help="gradient steps")
     parser.add_argument("--step_size", type=float, default=2 / 255, help="length of a step")
