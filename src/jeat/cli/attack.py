@@ -19,8 +19,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jeat._support.intervals import said, wilson
 from jeat._support.plugins import part_name
+from jeat.cli._attacked import print_signs, row, row_of_one
 from jeat.cli._flags import add_subject, data_named, with_arch
 from jeat.cli._outputs import PIXELS
 from jeat.cli._parser import Parser
@@ -69,10 +69,10 @@ def main(words: Sequence[str]) -> int:
         if args["from"] is None:
             masking = measure_masking(s, eps=args.eps, norm=args.norm)
     doubt_reach(args.eps, args.steps, args.step_size)
-    row = _row if args["from"] is None else _row_of_one
-    print(table([row(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
+    row_of = row if args["from"] is None else row_of_one
+    print(table([row_of(s, k, x, target) for k, x in (("clean", s.x), ("attacked", x_adv))]))
     if masking:
-        _print_signs(masking, part_name(measure_masking, "metrics"), len(s.y))
+        print_signs(masking, part_name(measure_masking, "metrics"), len(s.y))
     if args.out is not None:
         _write(args.out, s, x_adv, args.norm)
     ball = {"this attack": {"eps": args.eps, "norm": args.norm}}
@@ -89,18 +89,6 @@ def _subject(args: "Namespace", source: str | None) -> "Subject":
     if args["from"] is None:
         return subject_of(net, source, args.number, args.seed)[0]
     return subject_of_image(net, args["from"], label=args["class"], source=source, seed=args.seed)
-
-
-def _print_signs(masking: dict[str, float], name: str, images: int) -> None:
-    """The figures of masked gradients, as a table."""
-    from jeat.metrics import intervals_of
-    from jeat.report import table
-
-    known = intervals_of(name, masking, images)
-    rows = [
-        {"metric": k, "value": f"{v:.4g}", "95 %": said(known.get(k))} for k, v in masking.items()
-    ]
-    print(table(rows))
 
 
 def _write(out: str, s: "Subject", x_adv: "Tensor", norm: "Norm") -> None:
@@ -189,36 +177,6 @@ def _fooled(s: "Subject", x_adv: "Tensor", target: "Tensor | None") -> "Tensor":
     with torch.no_grad(), evaluating(s.net):
         said = torch.cat([logits_of(s.net, x).argmax(1) for x in x_adv.split(500)])
     return said != s.y if target is None else said == target
-
-
-def _row(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
-    """What the net says of images: figures, and how far shares of images are known."""
-    from jeat.metrics import accuracy, energies
-
-    figures = energies(s.net, x, s.y)
-    right, n = figures.pop("accuracy"), len(x)
-    row = {"images": name, "accuracy": right, "95 %": said(wilson(right, n)), **figures}
-    if target is not None:
-        share = accuracy(s.net, x, target)
-        row |= {"as the target": share, "95 % of these": said(wilson(share, n))}
-    return row
-
-
-def _row_of_one(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
-    """What the net says of an image: the class, how sure it is of it, and energies with its own."""
-    from jeat.jobs.known import said_of
-    from jeat.metrics import energies
-
-    classes, figures = s.classes or (), energies(s.net, x, s.y)
-    del figures["accuracy"]
-    p = said_of(s.net, x).softmax(1)[0]
-    row: dict[str, object] = {"image": name, "class": classes[int(s.y)]}
-    row |= {"the net says": classes[int(p.argmax())], "probability": float(p.max()), **figures}
-    return (
-        row
-        if target is None
-        else row | {f"probability of {classes[int(target)]}": float(p[int(target)])}
-    )
 
 
 def _parser(words: Sequence[str]) -> Parser:
