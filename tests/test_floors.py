@@ -35,7 +35,7 @@ HOMONYMS = {
     "cli/__init__.py": {"jeat": (3, "the package")},
     "cli/_training.py": {"jeat": (1, "the command")},
     "cli/_parser.py": {"noise": (1, "a setting of chains")},
-    "cli/attack.py": {"accuracy": (2, "a figure of energies")},
+    "cli/_attacked.py": {"accuracy": (3, "a figure of energies, and the head of a column")},
     "cli/landscape.py": {
         "curvature": (1, "a column that it prints"),
         "jeat": (1, "the command"),
