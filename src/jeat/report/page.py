@@ -86,10 +86,10 @@ def page(
 
 def _in_blocks(table: dict[str, Any], summary: Summary) -> dict[str, Any]:
     """A filled table with its columns in blocks, in each of which are the rows that have a number,
-    and the best of a column is marked.
+    and the best of a column are marked.
     """
     columns = table["columns"]
-    best = [(best_of(c, table["methods"], summary) or ("",))[0] for c in columns]
+    best = [best_of(c, table["methods"], summary) for c in columns]
     number = -(-len(columns) // WIDE)
     blocks = []
     for i in range(number):
@@ -97,7 +97,7 @@ def _in_blocks(table: dict[str, Any], summary: Summary) -> dict[str, Any]:
         rows = [
             {
                 "method": row["method"],
-                "cells": [row["cells"][k] | {"best": best[k] == row["method"]} for k in at],
+                "cells": [row["cells"][k] | {"best": row["method"] in best[k]} for k in at],
             }
             for row in table["rows"]
             if any(any(row["cells"][k].values()) for k in at)
