@@ -34,9 +34,9 @@ docs: .venv/installed-docs
 	-HF_HUB_OFFLINE=1 $(BIN)/jeat export cifar10-jeat docs/_build/html/cifar10-jeat.html
 	@echo "The site is docs/_build/html/index.html: open it, or copy the folder."
 
-# Runs the notebooks, and looks at each page of the site in a browser, where there is one.
-check-docs: .venv/installed-test .venv/installed-docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_site.py
+# Runs the notebooks, and uses the site, the app and an exported page in a browser, where there is one.
+check-docs: .venv/installed-test .venv/installed-docs .venv/installed-app
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "" tests/test_site.py tests/test_app_browser.py tests/test_page.py
 
 bench: .venv/installed-bench
 	$(BIN)/python -m benchmarks
