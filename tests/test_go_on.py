@@ -3,7 +3,9 @@
 import json
 import shlex
 from dataclasses import asdict, replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -166,3 +168,27 @@ def test_what_no_command_can_repeat_has_none(tmp_path, net):
     for place in ("data", "net"):
         assert "command" not in json.loads((tmp_path / place / "run.json").read_text())
         assert not (tmp_path / place / "config.yaml").exists()
+
+
+def test_a_run_goes_on_from_any_folder(tmp_path, monkeypatch, capsys):
+    """It keeps whole paths of what it was given by a path from where it began."""
+    x, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8), np.arange(60) % 2
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    np.savez(tmp_path / "here/own.npz", images=x, labels=y)
+    monkeypatch.chdir(tmp_path / "here")
+    words = ["--data", "own.npz?validation=6", "--net", "convnet-4", "--batch_size", "16"]
+    assert main(["train", "normal", *words, "--epochs", "1", "--out", "../run"]) == 0
+    plan = json.loads((tmp_path / "run/run.json").read_text())["plan"]
+    assert plan["data"] == f"{tmp_path}/here/own.npz?validation=6"
+    again = ["train", "--resume", "--out", "../run", "--epochs", "2"]
+    monkeypatch.chdir(tmp_path / "there")
+    assert main(again) == 0
+    monkeypatch.chdir(tmp_path / "here")
+    for data in ("own.npz", "./own.npz", f"{tmp_path}/here/own.npz"):
+        assert main([*again, "--data", f"{data}?validation=6"]) == 0
+    capsys.readouterr()
+    assert main([*again, "--data", "own.npz"]) == 1
+    assert "other settings: data" in capsys.readouterr().err
+    few = jeat.Plan("eb_jdat", objective={"unlabelled": "own.npz"})
+    assert check_run(few, "new", resume=False)[0].objective["unlabelled"] == f"{Path.cwd()}/own.npz"

@@ -11,6 +11,8 @@ import yaml
 import jeat
 from jeat.cli import main
 from jeat.data import Images
+from jeat.metrics import Subject
+from jeat.training.loop import Log
 
 from .conftest import DIGITS
 
@@ -25,6 +27,24 @@ def test_dir_shows_what_there_is():
 def test_data_are_shown_in_short():
     assert repr(DIGITS) == "1437 + 360 images 1x8x8, 10 classes"
     assert repr(Images(DIGITS.test.x[:3], DIGITS.test.y[:3])) == "3 images 1x8x8"
+
+
+def test_values_are_shown_in_a_line():
+    """Without what is as usual, without pixels, by few digits."""
+    o = jeat.Optimisation(lr=3e-4, epochs=2.0)
+    assert repr(o) == "Optimisation(epochs=2, lr=0.0003)"
+    plan = repr(jeat.Plan("at", eps=0.1, optimisation=o))
+    assert plan.startswith("Plan(method='at', ")
+    assert "eps=0.1" in plan
+    assert f"optimisation={o!r}" in plan
+    assert "recovery" not in plan
+    net = jeat.nets.build(jeat.nets.Spec("convnet-2", 1, 8, ("a", "b")))
+    x, y = DIGITS.test.floats(4)
+    assert repr(Subject(net, x, y)) == "Subject(net=Net, x=4x1x8x8 float32, y=4 int64)"
+    assert len(repr(jeat.attacks.Counterfactual(x, y.float(), y.float(), y.float()))) < 120
+    assert repr(Log(3, 9, {"loss": 0.123456})) == (
+        "Log(iteration=3, total=9, metrics={'loss': 0.1235})"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Figures of different balls do not stand side by side without a word."""
 
 import json
+import math
 import warnings
 
 import pytest
@@ -125,4 +126,17 @@ def test_an_attack_whose_steps_cannot_cross_its_ball_is_doubted(eps, steps, step
             measured(net, x, y, **how)
         said = [str(w.message) for w in caught if "most of which is not searched" in str(w.message)]
         assert len(said) == short, measured
-        assert not short or f"eps / 4, {eps / 4:.3g}" in said[0]
+        needed = math.ceil(eps / step_size) if step_size else 0
+        words = f"take {needed} steps or more, or steps of {eps / steps:.3g}"
+        assert not short or words in said[0]
+
+
+def test_a_curve_doubts_its_attack_once():
+    net = build(Spec("convnet-2", 1, 8, ("a", "b")))
+    x, y = torch.rand(3, 1, 8, 8), torch.tensor([0, 1, 0])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        metrics.robustness_curve(net, x, y, radii=[0.0, 0.1, 0.2, 0.3], steps=2)
+    said = [str(w.message) for w in caught if "not searched" in str(w.message)]
+    assert len(said) == 1
+    assert "take 4 steps or more" in said[0]

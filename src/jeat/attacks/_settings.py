@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from math import ceil
 from typing import Literal
 
 from torch import Tensor
@@ -80,9 +81,12 @@ def doubt_reach(eps: float, steps: int, step_size: float) -> None:
     """
     whole = is_whole(steps, 1, MOST_STEPS) and min(eps, step_size) >= 0
     if whole and steps * step_size < eps * (1 - 1e-6):
+        some = "1 step" if steps == 1 else f"{steps} steps"
+        more = f"{ceil(round(eps / step_size, 6))} steps or more, or " if step_size else ""
         warnings.warn(
-            f"{steps} steps of {step_size:.3g} go {steps * step_size:.3g} in a ball of radius "
-            f"{eps:.3g}, most of which is not searched: give a step_size of eps / 4, {eps / 4:.3g}",
+            f"an attack of {some} of {step_size:.3g} reaches {steps * step_size:.3g} in a ball of "
+            f"radius {eps:.3g}, most of which is not searched: take {more}steps of "
+            f"{eps / steps:.3g}",
             DoubtWarning,
             stacklevel=3,
         )

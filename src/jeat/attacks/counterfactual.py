@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
 from jeat._support.passes import logits_of
 from jeat._support.progress import tell
+from jeat._support.reprs import briefly
 from jeat._support.tensors import check_finite, check_labels, check_pixels, full
 from jeat.attacks.balls import length
 from jeat.attacks.pgd import pgd
@@ -39,6 +40,9 @@ class Counterfactual:
     radius: Float[Tensor, " b"]
     missed: Float[Tensor, " b"]
     length: Float[Tensor, " b"]
+
+    def __repr__(self) -> str:
+        return briefly(self)
 
 
 def counterfactual(

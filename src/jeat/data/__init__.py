@@ -15,7 +15,7 @@ from jeat.data.batches import Branch, augment, batch_at, batches
 from jeat.data.given import name_of_object
 from jeat.data.images import Batch, Data, Images, from_arrays
 from jeat.data.load import load_data
-from jeat.data.names import fixed, settled
+from jeat.data.names import absolute, fixed, settled
 from jeat.data.overview import doubts_of, overview
 
 __all__ = [
@@ -24,11 +24,13 @@ __all__ = [
     "Data",
     "Images",
     "Reading",
+    "absolute",
     "augment",
     "batch_at",
     "batches",
     "doubts_of",
-    "fixed", "from_arrays",
+    "fixed",
+    "from_arrays",
     "load_data",
     "name_of_object",
     "overview",

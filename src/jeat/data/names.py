@@ -7,10 +7,10 @@ from pathlib import Path
 from jeat._support.checks import SettingError
 from jeat._support.files import expanded
 from jeat._support.hub import hub_data, misnamed, newest_commit
-from jeat._support.plugins import brought_parts
+from jeat._support.plugins import brought_parts, known_parts
 from jeat._support.reading import reading_of
 
-__all__ = ["fixed", "place_of", "settled", "whole"]
+__all__ = ["absolute", "fixed", "place_of", "settled", "whole"]
 
 
 def settled(source: str, *, before: str | None = None) -> str:
@@ -28,12 +28,25 @@ def settled(source: str, *, before: str | None = None) -> str:
     name, how = reading_of(source)
     if before is not None:
         former, read = reading_of(before)
+        if how == read and _is_path(name) and Path(former).resolve() == expanded(name).resolve():
+            return before
         pair = hub_data(name), hub_data(former)
         if all(pair) and "@" not in name and how == read:
             given, known = (str(replace(hub, commit=None)) for hub in pair if hub)
             if given == known:
                 return before
     return how.of(whole(name))
+
+
+def absolute(source: str) -> str:
+    """A data set that lies in a folder or file here, by its whole path; others by their name."""
+    name, how = reading_of(source)
+    return how.of(str(expanded(name).resolve())) if _is_path(name) else source
+
+
+def _is_path(name: str) -> bool:
+    """Whether a source is named by where it lies."""
+    return name not in known_parts("data/sources") and expanded(name).exists()
 
 
 def fixed(source: str) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from jeat._support.checks import MOST_STEPS, SettingError, is_whole, quoted
-from jeat.attacks import AttackLoss, Norm, doubt_reach, pgd
+from jeat.attacks import AttackLoss, Norm, pgd
 from jeat.metrics._subject import pieces, right
 from jeat.nets import Precision, autocast, evaluating
 
@@ -28,11 +28,7 @@ def left_by_pgd(
     restarts: int = 1,
     precision: Precision = "fp32",
 ) -> Tensor:
-    """Whether each image (B,) stays right, as :func:`jeat.metrics.robust_accuracy` counts.
-
-    Warns:
-        DoubtWarning: the steps together are shorter than eps.
-    """
+    """Whether each image (B,) stays right, as :func:`jeat.metrics.robust_accuracy` counts."""
     _check_restarts(restarts, random_start)
     attack = partial(
         pgd, net, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
@@ -40,7 +36,6 @@ def left_by_pgd(
     )  # fmt: skip
     left = torch.cat([_right(net, *piece, "fp32") for piece in pieces(x, y, 500)])
     left &= _left(net, x, y, attack, precision)
-    doubt_reach(eps, steps, step_size)
     for _ in range(restarts - 1):
         if not left.any():
             break

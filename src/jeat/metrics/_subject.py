@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from jeat._support.checks import NotFiniteError, SettingError
 from jeat._support.evenly import evenly
 from jeat._support.passes import logits_of as given_by
+from jeat._support.reprs import briefly
 from jeat._support.tensors import check_finite, check_labels, check_pixels
 from jeat.energy import Energy, joint_energy, joint_energy_at, marginal_energy
 
@@ -55,6 +56,9 @@ class Subject:
     judge: nn.Module | None = None
     classes: tuple[str, ...] | None = None
     train_labels: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return briefly(self)
 
 
 def pieces(x: Tensor, y: Tensor, size: int | None = None) -> list[tuple[Tensor, Tensor]]:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from jeat._support.checks import quoted
-from jeat.attacks import AttackLoss, Norm, check_attack
+from jeat.attacks import AttackLoss, Norm, check_attack, doubt_reach
 from jeat.metrics._column import Column
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject, logits_of, pieces, right
@@ -52,6 +52,9 @@ def class_accuracy(
         ``class_accuracy@NAME``, where ``eps`` is above 0 also ``robust_class_accuracy@NAME``, and
         ``class_images@NAME``, of how many images.
 
+    Warns:
+        DoubtWarning: the steps together are shorter than eps.
+
     Raises:
         ValueError: as :func:`jeat.metrics.robust_accuracy`; names that are not as many as the
             logits, or the same.
@@ -69,6 +72,7 @@ def class_accuracy(
             net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
             restarts=restarts,
         )  # fmt: skip
+        doubt_reach(eps, steps, step_size)
     figures: dict[str, float] = {}
     for k, name in enumerate(names):
         of = y == k

@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from jeat.attacks import AttackLoss, Norm
+from jeat.attacks import AttackLoss, Norm, doubt_reach
 from jeat.metrics._column import Column
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject
@@ -45,6 +45,9 @@ def robust_accuracy(
             it stays right under all of them.
         precision: of the attack's gradients; predictions are always in fp32.
 
+    Warns:
+        DoubtWarning: the steps together are shorter than eps.
+
     Raises:
         ValueError: as :func:`jeat.attacks.pgd`; several restarts without a random start; logits or
             gradients that are NaN or infinite, as no attack was made then.
@@ -53,6 +56,7 @@ def robust_accuracy(
         net, x, y, eps=eps, steps=steps, step_size=step_size, norm=norm, loss=loss,
         random_start=random_start, restarts=restarts, precision=precision,
     )  # fmt: skip
+    doubt_reach(eps, steps, step_size)
     return int(stay.sum()) / len(y)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from jeat._support.checks import SettingError, is_whole, quoted
 from jeat._support.progress import tell
-from jeat.attacks import AttackLoss, Norm, check_ball
+from jeat.attacks import AttackLoss, Norm, check_ball, doubt_reach
 from jeat.metrics._column import Column
 from jeat.metrics._pgd import left_by_pgd
 from jeat.metrics._subject import Subject, pieces, right
@@ -54,6 +54,9 @@ def robustness_curve(
     Returns:
         By radius.
 
+    Warns:
+        DoubtWarning: the steps together are shorter than a radius.
+
     Raises:
         ValueError: radii that do not grow, or are none of a ball, a ratio that is not positive;
             else as :func:`jeat.metrics.robust_accuracy`.
@@ -76,6 +79,7 @@ def robustness_curve(
             )  # fmt: skip
             tell("curve", i + 1, len(radii), f"{int(left.sum())} of {len(y)} images left")
         curve[eps] = int(left.sum()) / len(y)
+    doubt_reach(radii[-1], steps, ratio * radii[-1])
     return curve
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from jeat._support.checks import SettingError, check_kind, quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.words import joined, parted
-from jeat.data import name_of_object, settled
+from jeat.data import absolute, name_of_object, settled
 from jeat.nets import net_settings
 from jeat.objectives import complete
 from jeat.runs.folder import check_place, read_plan
@@ -45,7 +45,8 @@ def check_run(
     out, plan = expanded(out), _completed(plan)
     check_tracker(plan.optimisation.track)
     begun = read_plan(out)["data"] if resume and (out / "run.json").is_file() else None
-    plan = replace(plan, data=settled(plan.data, before=begun))
+    data = settled(plan.data, before=begun)
+    plan = replace(plan, data=data if data == begun else absolute(data))
     check_place(out, plan, resume=resume, longer=longer)
     return plan, out
 
@@ -70,6 +71,9 @@ def _completed(plan: Plan) -> Plan:
         ),
     )
     check_recovery(plan)
+    unlabelled = plan.objective.get("unlabelled")  # a method's other data set
+    if isinstance(unlabelled, str):
+        plan = replace(plan, objective={**plan.objective, "unlabelled": absolute(unlabelled)})
     if plan.init is not None:
         check_not_home("init", plan.init)
         name, said = parted(plan.init)

@@ -9,6 +9,7 @@ from torch import nn
 
 from jeat._support import processes
 from jeat._support.learning import learning
+from jeat._support.reprs import briefly
 from jeat.data import Batch, Images, augment, batch_at, batches
 from jeat.training.health import check_finite
 from jeat.training.iteration import Training, iterate, mean_over_processes
@@ -34,6 +35,9 @@ class Log:
     total: int
     metrics: dict[str, float]
     went_back: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return briefly(self)
 
 
 def train(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from jeat._support.checks import SettingError, check_kind, check_kinds, is_fp32, quoted
 from jeat._support.libraries import holder_of
 from jeat._support.plugins import Part, name_of
+from jeat._support.reprs import briefly
 
 __all__ = ["Optimisation", "Plan", "Recovery"]
 
@@ -74,6 +75,9 @@ class Optimisation:
     draw_every: int = 0
     track: Literal["tensorboard", "trackio", "wandb"] | None = None
 
+    def __repr__(self) -> str:
+        return briefly(self)
+
     def iterations(self, images: int) -> int:
         """Number of iterations of a run on ``images`` training images."""
         return max(1, round(self.epochs * (images // self.batch_size)))
@@ -135,6 +139,9 @@ class Recovery:
     check_every: int = 100
     steps: InitVar[int | None] = None
     w_l2: InitVar[float | None] = None
+
+    def __repr__(self) -> str:
+        return briefly(self)
 
     def __post_init__(self, steps: int | None, w_l2: float | None) -> None:
         check_kinds(self)
@@ -215,6 +222,9 @@ class Plan:
     norm: InitVar[str | None] = None
     activation: InitVar[str | None] = None
     std: InitVar[float | None] = None
+
+    def __repr__(self) -> str:
+        return briefly(self)
 
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
         check_kinds(self)
