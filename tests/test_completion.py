@@ -58,6 +58,9 @@ def test_commands_parts_words_and_nets_are_completed(bash):
     assert bash("jeat reproduce dig") == {"digits"}
     assert bash("jeat sample cifar10-") == {*shipped()}
     assert bash("jeat sample net out.png --energy ''") == {"joint", "cross-entropy"}
+    assert bash("jeat measure net --metrics ''") == {*known_parts("metrics")}
+    assert bash("jeat train at --track ''") == {"tensorboard", "trackio", "wandb"}
+    assert bash("jeat sample net out.png --class ''") == set()
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

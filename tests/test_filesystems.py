@@ -19,6 +19,8 @@ from jeat.nets import save_net
 from jeat.nets.places import checkpoints
 from jeat.runs import save as saving
 from jeat.runs.fit import fit
+from jeat.sweeps.study import opened
+from jeat.sweeps.sweep import Sweep
 
 from .test_run import JEAT_PLAN, assert_same_run
 
@@ -120,6 +122,14 @@ def test_files_have_the_mode_that_the_user_gives_files(umask, whole, tmp_path, m
     for file in files:
         if file.name != ".lock":
             assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~umask, file
+
+
+def test_a_sweep_has_the_mode_that_the_user_gives_files(umask, tmp_path):
+    pytest.importorskip("optuna")
+    out = tmp_path / "sweep"
+    out.mkdir()
+    opened(out, Sweep({}, seeds=1))
+    assert stat.S_IMODE((out / "sweep.db").stat().st_mode) == 0o666 & ~umask
 
 
 class KilledError(BaseException):

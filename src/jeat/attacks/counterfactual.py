@@ -41,8 +41,7 @@ class Counterfactual:
     missed: Float[Tensor, " b"]
     length: Float[Tensor, " b"]
 
-    def __repr__(self) -> str:
-        return briefly(self)
+    __repr__ = briefly
 
 
 def counterfactual(

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 from unittest.mock import patch
 
 from jeat.cli._parser import Parser
@@ -57,4 +58,7 @@ def _words(kind: Any) -> list[str]:
         return [str(value) for value in get_args(kind)]
     if kind is bool:
         return ["true", "false"]
+    if isinstance(kind, UnionType) or get_origin(kind) is Union:
+        parts = [_words(k) for k in get_args(kind) if k is not type(None)]
+        return [word for part in parts for word in part] if all(parts) else []
     return []

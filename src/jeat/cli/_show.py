@@ -155,8 +155,8 @@ class _Stage:
 def _rate(a_second: float) -> str:
     """By the second, the minute or the hour, whichever is about one or more."""
     for unit, seconds in (("second", 1), ("minute", 60)):
-        if a_second * seconds >= 1:
-            return f"{a_second * seconds:.3g} a {unit}"
+        if (rate := a_second * seconds) >= 1:
+            return f"{rate:,.0f} a {unit}" if rate >= 100 else f"{rate:.3g} a {unit}"
     return f"{a_second * 3600:.3g} an hour"
 
 

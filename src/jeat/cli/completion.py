@@ -24,6 +24,10 @@ NAMED = {"train": "objectives", "sweep": "objectives", "reproduce": "recipes"}
 """Commands whose flags depend on their first word, and the folder of its parts."""
 NETS = ("net", "nets", "runs", "init", "judge")
 """Flags and positions that take the name of a shipped net or a path."""
+PARTS = ("metrics",)
+"""Flags that take the names of parts of a folder of the same name."""
+OWN = ("class", "target", "label", "figure", "figures")
+"""Flags that take words of the user's own, such as names of classes."""
 OF_NETS = {"bash": "_jeat_net", "zsh": "_jeat_net", "fish": "(_jeat_net)"}
 PREAMBLE = {
     "bash": '_jeat_net() {{ compgen -W "{nets}" -- "$1"; _shtab_compgen_files "$1"; }}',
@@ -72,6 +76,8 @@ def _fill(to: ArgumentParser, parser: Parser) -> None:
         if not flag.takes_value:
             to.add_argument(*flag.names, action="store_true")
             continue
-        added: Any = to.add_argument(*flag.names, choices=flag.words or None)
-        if not flag.words:
-            added.complete = OF_NETS if flag.names[-1].lstrip("-") in NETS else shtab.FILE
+        name = flag.names[-1].lstrip("-")
+        words = flag.words or (known_parts(name) if name in PARTS else ())
+        added: Any = to.add_argument(*flag.names, choices=words or None)
+        if not words and name not in OWN:
+            added.complete = OF_NETS if name in NETS else shtab.FILE

@@ -13,6 +13,7 @@ Choose settings on images that are held out from training, by --validation N: wh
 test images is too good there.
 """
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -81,7 +82,8 @@ def main(words: Sequence[str]) -> int:
                 begin()
                 show("sweep", progress.done, progress.total, progress.note)
     except KeyboardInterrupt as stop:
-        said_last = f"{stop}: go on with --resume --out {args.out}" if str(stop) else "stopped"
+        on = f"jeat sweep --resume --out {shlex.quote(args.out)}"
+        said_last = f"{stop}: go on with {on}" if str(stop) else "stopped"
         print(plain(f"jeat sweep: {said_last}"), file=sys.stderr)
         return 130
     _show(sweep, out, record)
@@ -92,7 +94,7 @@ def _parser(method: str, words: Sequence[str], before: Mapping[str, Any] | None 
     if not method:
         raise SettingError(
             "name a METHOD, as in jeat sweep at --over.lr 1e-4 3e-4 --out FOLDER, or a sweep to go "
-            "on with, by --resume --out FOLDER"
+            "on with, by --resume --out FOLDER of one that is there"
         )
     if before is None:
         method, words, before = asked_for([method, *words])
@@ -165,8 +167,8 @@ def _show(sweep: "Sweep", out: Path, record: Mapping[str, Any]) -> None:
         print("\nevery trial failed: lower the learning rate, or raise --recovery.tries")
         return
     rewritten(out / "best.yaml", found.config)
-    least = "least" if sweep.minimise else "most"
-    print(plain(f"the {least} {sweep.figure}, trial {found.trial.number:03d}: {found.command}"))
+    best_is = "lowest" if sweep.minimise else "highest"
+    print(plain(f"{best_is} {sweep.figure}: trial {found.trial.number:03d}, {found.command}"))
     print(plain(f"{out} holds table.md, .csv, .tex and best.yaml"))
     if found.on_test:
         warn([

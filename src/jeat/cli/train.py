@@ -52,7 +52,8 @@ def main(words: Sequence[str]) -> int:
                     print(f"jeat train: {said}", file=sys.stderr)
                 show(method, log.iteration, log.total, _note(log.metrics))
     except KeyboardInterrupt as stop:
-        said = f"{stop}: go on with --resume" if str(stop) else "stopped; nothing new was saved"
+        on = f"jeat train --resume --out {shlex.quote(args.out)}"
+        said = f"{stop}: go on with {on}" if str(stop) else "stopped; nothing new was saved"
         if processes.rank() == 0:
             print(f"jeat train: {said}", file=sys.stderr)
         return 130

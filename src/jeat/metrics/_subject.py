@@ -57,8 +57,7 @@ class Subject:
     classes: tuple[str, ...] | None = None
     train_labels: Tensor | None = None
 
-    def __repr__(self) -> str:
-        return briefly(self)
+    __repr__ = briefly
 
 
 def pieces(x: Tensor, y: Tensor, size: int | None = None) -> list[tuple[Tensor, Tensor]]:

@@ -83,7 +83,8 @@ def check_place(out: Path, plan: Plan, *, resume: bool, longer: bool) -> None:
     if not any(_is_begun(f) for f in out.iterdir()):
         return  # empty, or killed before it began
     if not resume:
-        raise FileExistsError(f"{out} exists: choose another folder, or resume the run in it")
+        on = ", or go on with its run by --resume" if (out / "run.json").is_file() else ""
+        raise FileExistsError(f"{out} exists and is not empty: choose another folder{on}")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
     old, new = dict(leaves(old)), dict(leaves(new))
     if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):
@@ -95,7 +96,8 @@ def check_place(out: Path, plan: Plan, *, resume: bool, longer: bool) -> None:
     named = [k for k in kept if old.get(k, new[k]) != new[k]]
     named += [k for k in old.keys() - new.keys() if k.startswith(("objective.", "architecture."))]
     if changed := [f"{k} {old.get(k)}, now {new.get(k)}" for k in named]:
-        raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}")
+        fewer = "; epochs can be raised, not lowered" if named == [_EPOCHS] and longer else ""
+        raise ValueError(f"{out} was begun with other settings: {'; '.join(changed)}{fewer}")
     if not (out / "checkpoints").is_dir():
         raise FileNotFoundError(
             f"{out / 'checkpoints'} is gone: put it back, or make it anew to begin from the start"

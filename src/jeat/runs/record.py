@@ -74,5 +74,5 @@ def reached(out: Path) -> str:
     most = plan["optimisation"]["evaluate_images"]
     return (
         f"{what} {last['test_accuracy']:.3g}, {last['test_robust_accuracy']:.3g} under "
-        f"PGD-20 at eps {plan['eps']:.3g}{norm}, by up to {most} images"
+        f"PGD-20 at eps {plan['eps']:.3g}{norm}, on at most {most} images"
     )

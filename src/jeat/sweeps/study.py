@@ -88,6 +88,7 @@ def opened(out: Path, sweep: Sweep) -> "optuna.Study":
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with locked(out):
+        (out / "sweep.db").touch()  # by the user's umask, which SQLite does not ask
         study = optuna.create_study(
             storage=f"sqlite:///{out / 'sweep.db'}",
             study_name="sweep",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.locks import held
+from jeat._support.words import near
 from jeat.jobs.comparing import USUAL, compared
 from jeat.runs.asked import check_run
 from jeat.runs.fit import fit
@@ -137,8 +138,8 @@ def _check_figure(sweep: Sweep, log: Log) -> None:
     known = {*log.metrics, *USUAL}
     if log.metrics and sweep.figure not in known:
         raise SettingError(
-            f"runs have no figure {quoted(sweep.figure)}: they have {', '.join(sorted(known))}; "
-            "name one of them, and what was trained is gone on with"
+            f"runs have no figure {quoted(sweep.figure)}{near(sweep.figure, known) or ':'} they "
+            f"have {', '.join(sorted(known))}; with one of them, what was trained is gone on with"
         )
 
 

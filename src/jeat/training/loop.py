@@ -36,8 +36,7 @@ class Log:
     metrics: dict[str, float]
     went_back: tuple[str, ...] = ()
 
-    def __repr__(self) -> str:
-        return briefly(self)
+    __repr__ = briefly
 
 
 def train(

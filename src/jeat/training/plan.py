@@ -75,8 +75,7 @@ class Optimisation:
     draw_every: int = 0
     track: Literal["tensorboard", "trackio", "wandb"] | None = None
 
-    def __repr__(self) -> str:
-        return briefly(self)
+    __repr__ = briefly
 
     def iterations(self, images: int) -> int:
         """Number of iterations of a run on ``images`` training images."""
@@ -140,8 +139,7 @@ class Recovery:
     steps: InitVar[int | None] = None
     w_l2: InitVar[float | None] = None
 
-    def __repr__(self) -> str:
-        return briefly(self)
+    __repr__ = briefly
 
     def __post_init__(self, steps: int | None, w_l2: float | None) -> None:
         check_kinds(self)
@@ -223,8 +221,7 @@ class Plan:
     activation: InitVar[str | None] = None
     std: InitVar[float | None] = None
 
-    def __repr__(self) -> str:
-        return briefly(self)
+    __repr__ = briefly
 
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
         check_kinds(self)
