@@ -8,6 +8,7 @@ from dataclasses import InitVar, dataclass, field, replace
 from typing import Any, Literal
 
 from jeat._support.checks import SettingError, check_kind, check_kinds, is_fp32, quoted
+from jeat._support.groups import merge
 from jeat._support.libraries import holder_of
 from jeat._support.plugins import Part, name_of
 from jeat._support.reprs import briefly
@@ -74,7 +75,6 @@ class Optimisation:
     deltas_every: int = 0
     draw_every: int = 0
     track: Literal["tensorboard", "trackio", "wandb"] | None = None
-
     __repr__ = briefly
 
     def iterations(self, images: int) -> int:
@@ -138,12 +138,11 @@ class Recovery:
     check_every: int = 100
     steps: InitVar[int | None] = None
     w_l2: InitVar[float | None] = None
-
     __repr__ = briefly
 
     def __post_init__(self, steps: int | None, w_l2: float | None) -> None:
         check_kinds(self)
-        _merge(self, "objective", {"steps": steps, "w_l2": w_l2})
+        merge(self, "objective", {"steps": steps, "w_l2": w_l2})
         limits = {name: getattr(self, name) for name in _LIMITS}
         plain = {"tries": self.tries, "patience": self.patience, "check_every": self.check_every}
         own = {f"objective.{k}": v for k, v in self.objective.items()}
@@ -220,7 +219,6 @@ class Plan:
     norm: InitVar[str | None] = None
     activation: InitVar[str | None] = None
     std: InitVar[float | None] = None
-
     __repr__ = briefly
 
     def __post_init__(self, norm: str | None, activation: str | None, std: float | None) -> None:
@@ -229,9 +227,9 @@ class Plan:
             own = self.architecture.get("make") or self.net
             if name_of(own) != self.net:
                 raise SettingError(f"net is {self.net}, and make {quoted(own)}: give one of them")
-            _merge(self, "architecture", {"make": own})
+            merge(self, "architecture", {"make": own})
             object.__setattr__(self, "net", holder)
-        _merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
+        merge(self, "architecture", {"norm": norm, "activation": activation, "std": std})
         if not 0 <= self.eps <= (most := 1 if self.eps_norm == "linf" else 1e6):
             said = f"at most {most:g}, got {self.eps}"
             raise SettingError(f"eps is in [0, 1] pixels, such as 8/255, {said}")
@@ -239,9 +237,3 @@ class Plan:
             raise SettingError("data must name a data set")
         if self.init == "":
             raise SettingError("init must name a net, such as a run directory, or be null")
-
-
-def _merge(values: Any, group: str, short: Mapping[str, Any]) -> None:
-    """Put settings that were given by a short name into their group."""
-    given = {k: v for k, v in short.items() if v is not None}
-    object.__setattr__(values, group, getattr(values, group) | given)
