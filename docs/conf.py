@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+
 import jeat
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -26,6 +28,8 @@ autodoc_inherit_docstrings = False  # else every forward() shows torch's
 napoleon_use_param = False  # else "step_size, noise: ..." becomes noise of type step_size
 napoleon_custom_sections = [("Attributes", "params_style")]  # likewise; types are in the signature
 
+NARROW = 100  # letters of a line that fits beside the contents
+
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["jeat.css"]
@@ -42,6 +46,21 @@ def tidy(*event: Any) -> tuple[str, str] | None:
     return "()" if arguments == "(*args: Any, **kwargs: Any)" else arguments, returns
 
 
+def fitted(app: Any, doctree: Any) -> None:
+    """Lines wrap, but for those of tables; a page with a wide table has no contents beside it."""
+    wide = False
+    for block in doctree.findall(nodes.literal_block):
+        lines = block.astext().splitlines()
+        if rows := [line for line in lines if line.lstrip().startswith(("|", "+--"))]:
+            wide |= max(map(len, rows)) > NARROW
+        else:
+            block["classes"].append("wraps")
+    wide |= any(len(table.traverse(nodes.colspec)) > 5 for table in doctree.findall(nodes.table))
+    if wide:
+        app.env.metadata[app.env.docname]["hide-toc"] = True
+
+
 def setup(app: Any) -> None:
     """Register what this file adds to Sphinx."""
     app.connect("autodoc-process-signature", tidy)
+    app.connect("doctree-read", fitted)
