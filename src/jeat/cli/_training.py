@@ -38,15 +38,11 @@ def asked_for(words: Sequence[str]) -> tuple[str, list[str], dict[str, Any]]:
     elif "resume" in given:
         run = next((out for out in given.get("out", ())[:1] if is_run(out)), None)
     if run is None:
-        places = [*given.get("config", ())[:1], *given.get("out", ())[:1]]
-        if not method and places and ("resume" in given or "config" in given):
-            raise SettingError(
-                f"{places[0]} is no run that could be gone on with, and no METHOD is named: give "
-                "the folder of a run, or a method, as in jeat train at --out FOLDER"
-            )
         if not method:
+            places = given.get("config") or ("resume" in given and given.get("out")) or ()
             raise SettingError(
-                "name a METHOD, as in jeat train at --out FOLDER, or a run, by --config RUN or by "
+                "".join(f"{place} is no run: " for place in places[:1])
+                + "name a METHOD, as in jeat train at --out FOLDER, or a run, by --config RUN or by "
                 "--resume --out RUN"
             )
         return method, rest, {}

@@ -46,7 +46,7 @@ def absolute(source: str) -> str:
 
 def _is_path(name: str) -> bool:
     """Whether a source is named by where it lies."""
-    return name not in known_parts("data/sources") and expanded(name).exists()
+    return bool(name) and name not in known_parts("data/sources") and expanded(name).exists()
 
 
 def fixed(source: str) -> str:
