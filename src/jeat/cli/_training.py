@@ -42,8 +42,8 @@ def asked_for(words: Sequence[str]) -> tuple[str, list[str], dict[str, Any]]:
             places = given.get("config") or ("resume" in given and given.get("out")) or ()
             raise SettingError(
                 "".join(f"{place} is no run: " for place in places[:1])
-                + "name a METHOD, as in jeat train at --out FOLDER, or a run, by --config RUN or by "
-                "--resume --out RUN"
+                + "name a METHOD, as in jeat train at --out FOLDER, or a run, by --config RUN or "
+                "by --resume --out RUN"
             )
         return method, rest, {}
 
