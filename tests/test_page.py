@@ -141,7 +141,12 @@ def test_a_page_attacks_first_in_the_ball_that_the_net_was_trained_for(plan, rad
 @pytest.mark.parametrize("noise", [None, 0.0, 0.01])
 @pytest.mark.parametrize(
     ("name", "own"),
-    [("langevin", {}), ("momentum", {"friction": 0.3}), ("clamped", {}), ("normalized", {"radius": 2})],
+    [
+        ("langevin", {}),
+        ("momentum", {"friction": 0.3}),
+        ("clamped", {}),
+        ("normalized", {"radius": 2}),
+    ],
 )
 def test_a_page_draws_by_the_sampler_and_the_settings_of_the_net(name, own, noise):
     net = nn.Module()
@@ -152,10 +157,12 @@ def test_a_page_draws_by_the_sampler_and_the_settings_of_the_net(name, own, nois
     for key, value in bound.keywords.items():
         if key not in ("bounds", "noise"):
             assert (said | said["settings"])[key] == value, key
-    # None is coupled to the step, but none of a sampler that says so
-    coupled = 0.0 if name == "clamped" else 1.0
-    right = bound.keywords["noise"] if "noise" in bound.keywords else None
-    assert said["noise"] == (coupled if "noise" in bound.keywords and right is None else right)
+    if "noise" not in bound.keywords:
+        assert said["noise"] is None
+    elif noise is not None:
+        assert said["noise"] == noise
+    else:  # coupled to the step, sqrt(2 * 0.5), but of a sampler that says it is none
+        assert said["noise"] == (0.0 if name == "clamped" else 1.0)
 
 
 def test_of_a_sampler_that_a_page_does_not_know_it_says_so_and_draws_as_usual():

@@ -119,7 +119,9 @@ def _of_page(net: "nn.Module", args: "Namespace") -> dict[str, Any]:
     except (ValueError, OSError):
         if args.data is not None:
             raise
-        why = f"{source} cannot be read" if source else "the net does not say what it was trained on"
+        why = (
+            f"{source} cannot be read" if source else "the net does not say what it was trained on"
+        )
         warn([f"the page has no test images, as {why}: name a data set by --data"])
         return settings
     check_fit(args.net, net, data)

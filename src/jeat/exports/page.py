@@ -98,7 +98,8 @@ def write(
     parts |= {"runtime": found[CODE].partition(b"//# sourceMappingURL")[0], "wasm": found[WASM]}
     said = {
         "name": name or spec.name, "title": title, "architecture": spec.name, "shape": spec.shape,
-        "classes": spec.classes, "labels": labels.tolist(), "method": plan_of(net).get("method", ""),
+        "classes": spec.classes, "labels": labels.tolist(),
+        "method": plan_of(net).get("method", ""),
         "normals": start.normals if "start" in parts else 0, "radii": _radii(net),
         "data": data, "numbers": numbers.tolist(), "other": other_sampler(net), **_chain(net),
     }  # fmt: skip
@@ -187,7 +188,7 @@ def _packed(held: bytes) -> str:
 
 
 def _radii(net: nn.Module) -> dict[str, float]:
-    """The radius of each ball: first of the one that the net was trained for, else the usual one."""
+    """The radius of each ball: first that which the net was trained for, then usual ones."""
     eps, norm = ball_of(net)
     own = {norm: eps} if norm in _RADII and eps else {}
     return own | _RADII | own
