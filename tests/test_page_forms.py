@@ -144,14 +144,13 @@ def is_shown_clean(page, index):
 @pytest.mark.slow
 def test_a_net_is_attacked_in_its_own_norm_in_the_units_of_that(fresh):
     assert fresh.input_value("#attack [name=norm]") == "l2"
-    assert (fresh.input_value("[name=eps]"), fresh.locator(".unit").all_inner_texts()) == (
-        "1.5", ["in l2", "in l2"],
-    )  # fmt: skip
+    assert fresh.input_value("[name=eps]") == "1.5"
+    assert fresh.locator(".unit").all_inner_texts() == ["in l2, pixels in [0, 1]"] * 2
     args = parsed(fresh, "attack")
     assert (args.norm, args.eps, args.step_size) == ("l2", 1.5, 0.375)
     fresh.select_option("#attack [name=norm]", "linf")
     assert fresh.input_value("[name=eps]") == "8"
-    assert fresh.locator(".unit").all_inner_texts() == ["of 255", "of 255"]
+    assert fresh.locator(".unit").all_inner_texts() == ["in 255ths"] * 2
     args = parsed(fresh, "attack")
     assert (args.norm, args.eps, args.step_size) == ("linf", 8 / 255, 2 / 255)
     for norm, told in (("linf", r"at most ([\d.]+) of 255"), ("l2", r"l2 length ([\d.]+)")):
@@ -261,12 +260,12 @@ def test_where_a_field_lacks_something_the_command_is_a_comment_that_says_so(fre
         ("draw", "steps", "0", "# Steps: give a whole number from 1 to 100000."),
         ("draw", "number", "2.5", "# Images: give a whole number from 1 to 10."),
         ("attack", "steps", "", "# Steps: give a whole number from 1 to 100000."),
-        ("attack", "eps", "-1", "# ε in l2: give a number from 0 to 1000000."),
-        ("attack", "stepSize", "", "# Step size in l2: give a number from 0 to 1000000."),
+        ("attack", "eps", "-1", "# ε in l2, pixels in [0, 1]: give a number from 0 to 1000000."),
+        ("attack", "stepSize", "", "# Step size in l2, pixels in [0, 1]: give a number from 0 to"),
     ):
         name = f"#{form} [name={field}]"
         before = fresh.input_value(name)
         fresh.fill(name, value)
-        assert fresh.text_content(f"#{form}-command") == said
+        assert fresh.text_content(f"#{form}-command").startswith(said)
         fresh.fill(name, before)
         parsed(fresh, form)

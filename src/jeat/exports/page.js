@@ -6,8 +6,8 @@ const percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
 const given = (form, name) => Number(form.elements[name].value);
 const MOST = 10; // images at once
 const units = {
-  linf: { whole: 255, of: "of 255", most: 255, length: (v) => `at most ${v} of 255` },
-  l2: { whole: 1, of: "in l2", most: 1e6, length: (v) => `l2 length ${v}` },
+  linf: { whole: 255, of: "in 255ths", most: 255, length: (v) => `at most ${v} of 255` },
+  l2: { whole: 1, of: "in l2, pixels in [0, 1]", most: 1e6, length: (v) => `l2 length ${v}` },
 };
 const tick = () => new Promise((done) => setTimeout(done));
 
