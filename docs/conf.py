@@ -33,6 +33,8 @@ NARROW = 100  # letters of a line that fits beside the contents
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["jeat.css"]
+# where make docs puts the page of a net
+html_extra_path = [p for p in ("_build/pages",) if (Path(__file__).parent / p).is_dir()]
 html_show_sourcelink = False
 html_title = f"jeat {release}"
 
@@ -60,7 +62,17 @@ def fitted(app: Any, doctree: Any) -> None:
         app.env.metadata[app.env.docname]["hide-toc"] = True
 
 
+def name_pages(app: Any, config: Any) -> None:
+    """Tag the site by the pages of nets that it is given, ``{only} page_cifar10_jeat``: links to
+    them are shown where they are.
+    """
+    for folder in config.html_extra_path:
+        for page in Path(app.confdir, folder).glob("*.html"):
+            app.tags.add(f"page_{page.stem.replace('-', '_')}")
+
+
 def setup(app: Any) -> None:
     """Register what this file adds to Sphinx."""
+    app.connect("config-inited", name_pages)
     app.connect("autodoc-process-signature", tidy)
     app.connect("doctree-read", fitted)

@@ -51,6 +51,7 @@ HOMONYMS = {
     "metrics/gradient_masking.py": {"zero_gradient": (1, "part of the name of a sign of masking")},
     "metrics/out_of_distribution.py": {"uniform": (2, "noise, a kind of outside images")},
     "cli/sample.py": {"langevin": (1, "the default of a setting")},
+    "exports/page.py": {"noise": (2, "a setting of chains")},
     "exports/hub_folder.py": {"jeat": (2, "the package")},
     "exports/pretrained.py": {"jeat": (1, "the package")},
     "nets/checkpoint.py": {

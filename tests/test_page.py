@@ -18,12 +18,14 @@ from torch import nn
 
 import jeat
 from jeat._support.checks import SettingError
-from jeat.attacks import pgd
+from jeat.attacks import balls, pgd
 from jeat.energy import cross_entropy, joint_energy, marginal_energy
 from jeat.exports import _gradient, _runtime, export
+from jeat.exports import page as page_of
 from jeat.exports.page import read, runtime
 from jeat.nets import Spec, build, wrap
-from jeat.samplers import Chain, ClassComponents, ClassGaussian
+from jeat.samplers import Chain, ClassComponents, ClassGaussian, sampler_of
+from jeat.sampling import sampler_for
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -117,6 +119,58 @@ def test_a_page_holds_what_the_net_says_of_itself_and_its_images_to_the_bit(page
         torch.from_numpy(np.frombuffer(held, np.uint8).copy()).view(x.shape) / 255, x
     )
     assert gzip.decompress(base64.b64decode(part(text, "wasm"))) == NO_RUNTIME[_runtime.WASM]
+
+
+@pytest.mark.parametrize(
+    ("plan", "radii"),
+    [
+        ({}, {"linf": 8 / 255, "l2": 0.5}),
+        ({"eps": 0.2}, {"linf": 0.2, "l2": 0.5}),
+        ({"eps": 1.5, "eps_norm": "l2"}, {"l2": 1.5, "linf": 8 / 255}),
+        ({"eps": 0.2, "objective": {"eps": 1.0, "norm": "l2"}}, {"l2": 1.0, "linf": 8 / 255}),
+        ({"objective": {"eps": 12.0, "norm": "l1"}}, {"linf": 8 / 255, "l2": 0.5}),
+        ({"objective": {"eps": 0.0}}, {"linf": 8 / 255, "l2": 0.5}),
+    ],
+)
+def test_a_page_attacks_first_in_the_ball_that_the_net_was_trained_for(plan, radii):
+    net = nn.Module()
+    net.about = {"plan": plan}
+    assert [*page_of._radii(net).items()] == [*radii.items()]
+
+
+@pytest.mark.parametrize("noise", [None, 0.0, 0.01])
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("langevin", {}),
+        ("momentum", {"friction": 0.3}),
+        ("clamped", {}),
+        ("normalized", {"radius": 2}),
+    ],
+)
+def test_a_page_draws_by_the_sampler_and_the_settings_of_the_net(name, own, noise):
+    net = nn.Module()
+    net.chain = Chain(steps=7, step_size=0.5, noise=noise, sampler=name, settings=own)
+    said = page_of._chain(net)
+    bound = sampler_for(net)
+    assert said["sampler"] == bound.func.__name__ == name
+    for key, value in bound.keywords.items():
+        if key not in ("bounds", "noise"):
+            assert (said | said["settings"])[key] == value, key
+    if "noise" not in bound.keywords:
+        assert said["noise"] is None
+    elif noise is not None:
+        assert said["noise"] == noise
+    else:  # coupled to the step, sqrt(2 * 0.5), but of a sampler that says it is none
+        assert said["noise"] == (0.0 if name == "clamped" else 1.0)
+
+
+def test_of_a_sampler_that_a_page_does_not_know_it_says_so_and_draws_as_usual():
+    net = nn.Module()
+    net.chain = Chain(steps=7, step_size=30.0, sampler="mine:own", settings={"a": 1})
+    assert page_of.other_sampler(net) == "mine:own"
+    said = page_of._chain(net)
+    assert (said["sampler"], said["step_size"], said["settings"]) == ("langevin", 0.25, {})
 
 
 def test_a_page_names_no_place_to_fetch_from_and_forbids_it(page):
@@ -306,34 +360,70 @@ def walked(tab, kind, x, label, drawn=(), **settings):
     return torch.tensor([s["x"] for s in states]).view(-1, *x.shape), states
 
 
+CHAINS = [
+    ("langevin", {}, 0.02),
+    ("momentum", {"friction": 0.3, "limit": 0.05}, 0.02),
+    ("clamped", {"clip": 0.01}, 0.02),
+    ("clamped", {"clip": 0.01}, 0.0),
+    ("normalized", {"radius": None}, None),
+    ("normalized", {"radius": 0.3}, None),
+]
+
+
 @pytest.mark.slow
-def test_from_the_same_start_with_the_same_noise_the_chain_ends_where_jeat_ends(shown, monkeypatch):
+@pytest.mark.parametrize(("name", "own", "noise"), CHAINS)
+def test_from_the_same_start_with_the_same_noise_the_chain_ends_where_jeat_ends(
+    name, own, noise, shown, monkeypatch
+):
     net, x, tab, *_ = shown
+    assert {case[0] for case in CHAINS} == {*page_of._SAMPLERS}
     noises = torch.randn(5, 1, *x.shape[1:])
     left = iter(noises)
-    monkeypatch.setattr(sys.modules["jeat.samplers.langevin"], "gaussian", lambda _: next(left))
-    settings = {"steps": 5, "step_size": 2.0, "noise": 0.02}
-    ends = jeat.sample(net, torch.tensor([1]), start=lambda y: x[:1], **settings)
+    module = sys.modules[f"jeat.samplers.{name}"]
+    monkeypatch.setattr(module, "gaussian", lambda _: next(left), raising=False)
+    settings = {"steps": 5, "step_size": 0.5 if noise is None else 2.0}
+    settings |= {} if noise is None else {"noise": noise}
+    sampler = sampler_of(own | {"name": name}, **settings, bounds=(0, 1))
+    ends = jeat.sample(net, torch.tensor([1]), start=lambda y: x[:1], sampler=sampler)
     states, _ = walked(
-        tab, "chain", x[0], 1, noises.flatten().tolist(), steps=5, stepSize=2.0, noise=0.02
-    )
+        tab, "chain", x[0], 1, noises.flatten().tolist(), sampler=name, steps=5,
+        stepSize=settings["step_size"], noise=noise, **own,
+    )  # fmt: skip
     assert len(states) == 6
     assert (ends - x[:1]).abs().max() > 0.01
     assert torch.allclose(states[-1], ends[0], atol=1e-5)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.1), ("l2", 0.5)])
 @pytest.mark.parametrize("loss", ["ce", "energy"])
-def test_the_attack_is_that_of_the_package(loss, shown):
+def test_the_attack_is_that_of_the_package(loss, norm, eps, shown):
     net, x, tab, *_ = shown
     right = pgd(
-        net, x[1:2], torch.tensor([1]), eps=0.1, steps=4, step_size=0.04, loss=loss,
-        random_start=False,
+        net, x[1:2], torch.tensor([1]), eps=eps, steps=4, step_size=0.4 * eps, loss=loss,
+        norm=norm, random_start=False,
     )  # fmt: skip
-    states, _ = walked(tab, "pgd", x[1], 1, loss=loss, eps=0.1, steps=4, stepSize=0.04)
+    states, _ = walked(
+        tab, "pgd", x[1], 1, loss=loss, norm=norm, eps=eps, steps=4, stepSize=0.4 * eps
+    )
     assert torch.allclose(states[0], x[1])
     same = (states[-1] - right[0]).abs() < 1e-5
     assert same.float().mean() > 0.99  # a gradient near 0 may have another sign
+    assert balls.length(states[-1:] - x[1:2], norm) > 0.9 * eps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.02), ("l2", 0.5)])
+def test_a_random_start_lies_in_the_ball(norm, eps, shown):
+    x, tab = 0.5 * torch.ones(3, 16, 16), shown[2]
+    start = """async ([x, norm, eps, seed]) => {
+      const settings = {loss: "ce", norm, eps, steps: 0, stepSize: 1, random: jeat.generator(seed)};
+      for await (const s of jeat.pgd(Float32Array.from(x), 0, settings)) return [...s.x];
+    }"""
+    for seed in range(5):
+        at = torch.tensor(tab.evaluate(start, [x.flatten().tolist(), norm, eps, seed])).view_as(x)
+        far = float(balls.length((at - x)[None], norm))
+        assert 0.9 * eps < far < eps + 1e-6
 
 
 @pytest.mark.slow

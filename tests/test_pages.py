@@ -34,7 +34,7 @@ PAGES = [
     ),
 ]
 BLOCK = re.compile(r"(<!-- sketch: [^>]+ -->\n)?^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}")
+NO_CODE = ("text", "bibtex", "{eval-rst}", "{toctree}", "{include}", "{literalinclude}", "{only}")
 ELSEWHERE = (r"\. \.venv/", r"python3 -m venv \.venv", r"pip install (-e \.|torch |jeat$)",
              "export [A-Z_]+=", "npm pack ")  # fmt: skip
 RUNS = (

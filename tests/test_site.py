@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from docs import commands, gallery, hour, notebooks
@@ -169,6 +170,36 @@ def test_no_page_of_the_site_takes_anything_from_elsewhere(site):
         assert not re.search(f"{taken}|{styles}", page.read_text()), page
     for style in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?(?:https?:)?//|@import", style.read_text()), style
+
+
+@pytest.mark.slow
+def test_every_link_into_the_site_leads_to_a_file_of_it(site):
+    for page in site.rglob("*.html"):
+        for link in re.findall(r"""<a [^>]*href=["']?([^"'#?\s>:]+)["'#?\s>]""", page.read_text()):
+            assert (page.parent / unquote(link)).exists(), (page, link)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("there", [True, False])
+def test_the_page_of_a_net_is_linked_where_the_site_has_it(there, tmp_path):
+    pytest.importorskip("myst_nb")
+    for name in ("source", "pages"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "source/index.md").write_text((DOCS / "export.md").read_text())
+    if there:
+        (tmp_path / "pages/cifar10-jeat.html").write_text("<p>a page")
+    words = ["-q", "-b", "html", "-c", str(DOCS), "-D", f"html_extra_path={tmp_path / 'pages'}"]
+    words += [str(tmp_path / "source"), str(tmp_path / "site")]
+    subprocess.run([sys.executable, "-m", "sphinx", *words], check=True, cwd=ROOT)
+    assert (tmp_path / "site/cifar10-jeat.html").exists() == there
+    assert ('href="cifar10-jeat.html"' in (tmp_path / "site/index.html").read_text()) == there
+
+
+def test_the_page_of_a_net_is_made_before_the_site_which_is_published_with_test_images():
+    made = (ROOT / "Makefile").read_text().partition("\ndocs:")[2].partition("\n\n")[0]
+    assert made.index("jeat export cifar10-jeat docs/_build/pages/") < made.index("sphinx-build")
+    assert "HF_HUB_OFFLINE=$${HF_HUB_OFFLINE:-1}" in made
+    assert 'HF_HUB_OFFLINE: "0"' in (ROOT / ".github/workflows/docs.yml").read_text()
 
 
 TOO_WIDE = """() => {

@@ -24,8 +24,8 @@ MOST, FINEST = 4, 61  # nets, and points on a side
 OUT = "plane.png"
 ENERGIES = {"E(x, y)": "joint", "E(x)": "marginal"}
 SAID = (
-    "Drawn is E less E at the image. Darker is lower, the star is the image, the cross the lowest "
-    "point. Both directions are random, and the same for all nets."
+    "The colours show E minus E at the image. Darker is lower, the star is the image, the cross "
+    "the lowest point. Both directions are random, and the same for all nets."
 )
 
 

@@ -104,22 +104,30 @@ def _check_page(parser: Parser, args: "Namespace") -> None:
 def _of_page(net: "nn.Module", args: "Namespace") -> dict[str, Any]:
     """What a page holds beside the net: the runtime, test images, and the net's name."""
     from jeat.data import load_data
-    from jeat.exports.page import runtime
+    from jeat.exports.page import other_sampler, runtime
     from jeat.jobs.inputs import check_fit, data_of
 
-    settings = {"found": runtime(args.runtime), "name": args.net}
+    settings = {"found": runtime(args.runtime), "name": with_arch(args.net, args)}
+    if other := other_sampler(net):
+        warn([f"a page does not know the net's sampler {other}: it draws by jeat's usual chain"])
     if not args.number:
         return settings
+    source = args.data
     try:
-        data = load_data(data_of(net) if args.data is None else args.data)
-    except (ValueError, OSError) as error:
+        source = source or data_of(net)
+        data = load_data(source)
+    except (ValueError, OSError):
         if args.data is not None:
             raise
-        warn([f"the page has no test images, only those that are uploaded: {error}"])
+        why = (
+            f"{source} cannot be read" if source else "the net does not say what it was trained on"
+        )
+        warn([f"the page has no test images, as {why}: name a data set by --data"])
         return settings
     check_fit(args.net, net, data)
     x, y = data.test.floats(args.number)
-    return settings | {"images": x, "labels": y}
+    of = {"data": args.data or "", "numbers": data.test.rows(args.number)}
+    return settings | of | {"images": x, "labels": y}
 
 
 def _is_page(out: str) -> bool:

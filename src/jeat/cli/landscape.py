@@ -3,10 +3,10 @@
     jeat landscape NET [NET ...] OUT.png [flags]
 
 OUT may be .png, .svg or .pdf. Every net sees the same image and the same two random directions
-(Fig. 2). Drawn is the energy less that at the image, with the same levels in every panel, which
-shows how flat it is, or with --levels own, which shows the shape of a flat one. Darker is lower,
-the star is the image, the cross the lowest point. jeat measure NET --metrics curvature gives the
-figures over many images.
+(Fig. 2). The colours show the energy minus that at the image. All panels have the same levels,
+which show how flat each is; --levels own shows the shape of a flat one. Darker is lower, the star
+is the image, the cross the lowest point. jeat measure NET --metrics curvature gives the figures
+over many images.
 """
 
 from collections.abc import Sequence

@@ -59,8 +59,12 @@ class Images:
         Evenly over all, since data sets come sorted by class; within each class, where that would
         not have the classes in their shares (``_support/evenly.py`` has the rule).
         """
-        at = evenly(self.y, min(n or len(self), len(self)))
+        at = self.rows(n)
         return self.x[at].float() / 255, self.y[at]
+
+    def rows(self, n: int | None = None) -> Tensor:
+        """Which images :meth:`floats` has, counted from 0."""
+        return evenly(self.y, min(n or len(self), len(self)))
 
 
 @dataclass(frozen=True)

@@ -1,100 +1,14 @@
-// The net and its numbers: an image is a Float32Array of C x H x W in [0, 1], as the net takes it.
-
-const said = JSON.parse(document.getElementById("said").textContent);
-const [channels, height, width] = said.shape;
-const pixels = channels * height * width;
-const clamp = (v) => Math.min(1, Math.max(0, v));
-let ort, slope, first;
-
-async function unpacked(id) {
-  const held = document.getElementById(id);
-  const zipped = Uint8Array.from(atob(held.textContent), (c) => c.charCodeAt(0));
-  held.remove();
-  const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-async function opened() {
-  const code = new Blob([await unpacked("runtime")], { type: "text/javascript" });
-  ort = await import(URL.createObjectURL(code));
-  ort.env.wasm.numThreads = 1; // more need headers of a server
-  ort.env.wasm.wasmBinary = (await unpacked("wasm")).buffer;
-  slope = await ort.InferenceSession.create(await unpacked("net"));
-  if (said.normals) first = await ort.InferenceSession.create(await unpacked("start"));
-}
-
-/** Logits, energies and p(k|x) of an image, and the gradient of E(x, y) + w E(x). */
-async function pass(x, label, w = 0) {
-  const onehot = new Float32Array(said.classes.length);
-  onehot[label] = 1;
-  const found = await slope.run({
-    image: new ort.Tensor("float32", x, [1, channels, height, width]),
-    label: new ort.Tensor("float32", onehot, [1, onehot.length]),
-    w: new ort.Tensor("float32", [w], [1]),
-  });
-  const [logits, [E], gradient] = ["logits", "E", "gradient"].map((k) => found[k].data);
-  const E_y = logits.map((v) => -v);
-  if (!Number.isFinite(E) || !gradient.every(Number.isFinite)) {
-    throw new Error("an energy or its gradient is not finite: lower the step size");
-  }
-  return { x, E, E_y, p: E_y.map((v) => Math.exp(E - v)), gradient };
-}
-
-/** The states of a Langevin chain down E(x, y), the first one included (Eq. 17). */
-async function* chain(x, label, { steps, stepSize, noise, normal }) {
-  for (let n = 0; ; n++) {
-    const state = await pass(x, label);
-    yield { ...state, n };
-    if (n === steps) return;
-    x = x.map((v, i) => clamp(v - stepSize * state.gradient[i] + (noise && noise * normal())));
-  }
-}
-
-/** The iterates of PGD in the linf ball, the first one included (Eq. 3 and 18). */
-async function* pgd(x, label, { loss, eps, steps, stepSize, uniform }) {
-  let at = uniform ? x.map((v) => clamp(v + eps * (2 * uniform() - 1))) : x;
-  for (let n = 0; ; n++) {
-    const state = await pass(at, label, loss === "ce" ? -1 : 0);
-    yield { ...state, n };
-    if (n === steps) return;
-    at = x.map((v, i) => {
-      const delta = at[i] + stepSize * Math.sign(state.gradient[i]) - v;
-      return clamp(v + Math.min(eps, Math.max(-eps, delta)));
-    });
-  }
-}
-
-/** Where a chain of a class starts: as the net was trained to, or in uniform noise. */
-async function begun(kind, label, { uniform, normal }) {
-  if (kind !== "own") return Float32Array.from({ length: pixels }, uniform);
-  const z = Float32Array.from({ length: said.normals }, normal);
-  const found = await first.run({
-    label: new ort.Tensor("int64", [BigInt(label)], [1]),
-    normals: new ort.Tensor("float32", z, [1, z.length]),
-  });
-  return found.image.data;
-}
-
-/** Numbers in [0, 1) and standard normal ones, the same for the same seed (Mulberry32, Box-Muller). */
-function generator(seed) {
-  let state = seed >>> 0;
-  const uniform = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  const normal = () =>
-    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  return { uniform, normal };
-}
-
 // What is seen of them.
 
 const by = (id) => document.getElementById(id);
 const fixed = (v) => v.toFixed(2).replace("-", "−");
 const percent = (v) => `${(100 * v).toFixed(1)}\u00a0%`;
 const given = (form, name) => Number(form.elements[name].value);
+const MOST = 10; // images at once
+const units = {
+  linf: { whole: 255, of: "in 255ths", most: 255, length: (v) => `at most ${v} of 255` },
+  l2: { whole: 1, of: "in l2, pixels in [0, 1]", most: 1e6, length: (v) => `l2 length ${v}` },
+};
 const tick = () => new Promise((done) => setTimeout(done));
 
 function made(tag, settings = {}, ...children) {
@@ -163,65 +77,115 @@ function alarm(place, error) {
   place.textContent = error.message || String(error);
 }
 
-/** A form whose work can be stopped: one at a time in the page, as one net works for both. */
-const forms = [];
-function works(form, place, work) {
-  let stopped = false;
-  forms.push(form);
-  form.elements.stop.onclick = () => (stopped = true);
-  form.onsubmit = async (event) => {
-    event.preventDefault();
-    stopped = false;
-    place.classList.remove("alarm");
-    for (const f of forms) f.querySelector(".main").disabled = true;
-    form.elements.stop.disabled = false;
-    try {
-      await work(() => stopped);
-    } catch (error) {
-      alarm(place, error);
-    }
-    form.elements.stop.disabled = true;
-    for (const f of forms) f.querySelector(".main").disabled = false;
-  };
+/** Work that is over once another choice is made: what it waits for then throws. */
+class Run {
+  over = false;
+  stopped = false;
+
+  async past(promise) {
+    const found = await promise;
+    if (this.over) throw new Error("another choice was made");
+    return found;
+  }
 }
 
-let shown; // the image that was drawn last, and its class
+/**
+ * Has a form do work, which can be stopped: one at a time in the page, as one net works for both.
+ * Any change of the form ends the work, and clears what was shown: that is always of the form as
+ * it stands. Returns what does this, and gives the Run of the new choice.
+ */
+const forms = [];
+function works(form, place, work, clear) {
+  let run = new Run();
+  const changed = () => {
+    run.over = true;
+    run = new Run();
+    place.classList.remove("alarm");
+    place.textContent = "";
+    clear();
+    commands();
+    return run;
+  };
+  const free = (yes) => {
+    for (const f of forms) f.querySelector(".main").disabled = !yes;
+    form.elements.stop.disabled = yes;
+  };
+  forms.push(form);
+  form.elements.stop.onclick = () => (run.stopped = true);
+  form.oninput = changed;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    free(false);
+    await doing(changed(), place, work);
+    free(true);
+  };
+  return changed;
+}
 
-async function draw(stopped) {
-  const form = by("draw");
-  const each = form.elements.label.value === "each";
-  const number = each ? Math.min(10, said.classes.length) : given(form, "number");
-  const labels = Array.from({ length: number }, (_, i) => (each ? i : given(form, "label")));
-  const steps = given(form, "steps");
-  const settings = { steps, stepSize: given(form, "stepSize"), noise: given(form, "noise") };
-  const hues = colours(number);
-  const random = generator(given(form, "seed"));
+/** Work of a choice; an error is shown, unless another choice was made. */
+async function doing(run, place, work) {
+  try {
+    await work(run);
+  } catch (error) {
+    if (!run.over) alarm(place, error);
+  }
+}
+
+let shown, count = 0; // an image that was drawn, and how many times images were
+
+function clearDrawn() {
+  by("drawn").classList.add("one");
+  by("drawn").replaceChildren(picture(new Float32Array(pixels).fill(0.5), "nothing yet").figure);
+  by("draw-plot").replaceChildren();
   by("take").hidden = true;
+}
+
+async function draw(run) {
+  const form = by("draw");
+  const labels = drawnLabels(form);
+  const steps = given(form, "steps");
+  const random = generator(given(form, "seed"));
+  const noise = form.elements.noise ? given(form, "noise") : 0;
+  const settings = { steps, stepSize: given(form, "stepSize"), noise, ...random };
+  const hues = colours(labels.length);
   const chains = [];
   for (const label of labels) {
-    const x = await begun(form.elements.start.value, label, random);
-    chains.push({ label, ...picture(x, said.classes[label]), line: [], states: chain(x, label, { ...settings, ...random }) });
+    const x = await run.past(begun(form.elements.start.value, label, random));
+    chains.push({ label, ...picture(x, said.classes[label]), line: [], states: chain(x, label, settings) });
   }
-  by("drawn").classList.toggle("one", number === 1);
+  by("drawn").classList.toggle("one", labels.length === 1);
   by("drawn").replaceChildren(...chains.map((c) => c.figure));
+  const seen = () => {
+    for (const [k, c] of chains.entries()) if (c.state) show(c, hues[k], labels.length);
+    plot(by("draw-plot"), chains.map((c) => c.line), hues, steps);
+  };
   const began = performance.now();
-  let painted = began;
-  for (let n = 0; n <= steps && !stopped(); n++) {
-    for (const [i, c] of chains.entries()) {
-      c.state = (await c.states.next()).value;
+  let [n, painted] = [0, began];
+  for (; n <= steps && !(n && run.stopped); n++) {
+    for (const c of chains) {
+      c.state = (await run.past(c.states.next())).value;
       c.line.push(c.state.E_y[c.label]);
-      if (performance.now() - painted < 30 && n < steps) continue;
-      for (const [k, d] of chains.entries()) if (d.state) show(d, hues[k], number);
-      plot(by("draw-plot"), chains.map((d) => d.line), hues, steps);
+      if (performance.now() - painted < 30) continue;
+      seen();
       by("draw-said").textContent = `Step ${n} of ${steps}`;
-      await tick();
+      await run.past(tick());
       painted = performance.now();
     }
   }
+  seen();
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  by("draw-said").textContent = stopped() ? "Stopped." : `${steps} steps in ${seconds} s.`;
-  shown = { x: chains[0].state.x, label: chains[0].label };
-  by("take").hidden = number > 1;
+  by("draw-said").textContent = n <= steps ? `Stopped after ${n - 1} of ${steps} steps.` : `${steps} steps in ${seconds} s.`;
+  count++;
+  shown = chains[0];
+  by("take").hidden = labels.length > 1;
+}
+
+/** The class of each image that is drawn: at most ten of one each. */
+function drawnLabels(form) {
+  const { label } = form.elements;
+  const each = label.value === "each";
+  const number = each ? Math.min(MOST, said.classes.length) : given(form, "number");
+  return Array.from({ length: number }, (_, i) => (each ? i : Number(label.value)));
 }
 
 function show({ canvas, caption, label, state }, hue, number) {
@@ -231,65 +195,76 @@ function show({ canvas, caption, label, state }, hue, number) {
   caption.replaceChildren(...swatch, made("b", {}, said.classes[label]), made("br"), energy, made("br"), `p(y | x) ${percent(state.p[label])}`);
 }
 
-const choices = []; // images that can be attacked, with their classes
+// Images that can be attacked: x, the class that it starts with, where it has a label of its own,
+// and what commands call it. Who has no such file saves it first.
+const choices = [];
 
-function choice(x, label, name) {
-  const index = choices.push({ x, label }) - 1;
+function choice(x, label, name, { file, own = false, save = false }) {
+  const index = choices.push({ x, label, file, own, save }) - 1;
   const canvas = picture(x, name).canvas;
   const radio = made("input", { type: "radio", name: "image", value: `${index}`, ariaLabel: name, checked: index === 0 });
-  radio.onchange = () => chosen(index);
+  radio.oninput = () => (by("attack").elements.label.value = `${label}`);
   by("choices").append(made("label", { title: name }, radio, canvas));
   return radio;
 }
 
-function chosen(index) {
-  const { x, label } = choices[index];
-  by("attack").elements.label.value = `${label}`;
-  const { figure, caption } = picture(x, "clean");
-  caption.textContent = "clean";
-  by("attacked").replaceChildren(figure);
+const picked = () => choices[Number(by("attack").elements.image?.value || 0)];
+
+function clearAttacked() {
+  const figures = picked() ? [captioned(picture(picked().x, "clean"), "clean")] : [];
+  by("attacked").replaceChildren(...figures);
   by("attack-table").replaceChildren();
-  by("attack-said").textContent = "";
 }
 
-function select(x, label, name) {
-  const radio = choice(x, label, name);
+function captioned({ figure, caption }, text) {
+  caption.textContent = text;
+  return figure;
+}
+
+/** Add an image, and choose it. */
+function select(changed, label, ...given) {
+  const radio = choice(...given);
   radio.checked = true;
-  radio.onchange();
+  by("attack").elements.label.value = `${label}`;
+  changed();
   by("attack").scrollIntoView({ block: "nearest" });
   radio.focus();
 }
 
-async function attack(stopped) {
+async function attack(run) {
   const form = by("attack");
-  const picked = choices[Number(form.elements.image?.value || 0)];
-  if (!picked) throw new Error("Choose an image of your own, or draw one above.");
+  if (!picked()) throw new Error("Choose an image of your own, or draw one above.");
+  const { x } = picked();
   const label = given(form, "label");
-  const [eps, stepSize] = [given(form, "eps") / 255, given(form, "stepSize") / 255];
-  const { uniform } = generator(0);
+  const norm = form.elements.norm.value;
+  const { whole, length } = units[norm];
+  const steps = given(form, "steps");
   const settings = {
-    loss: form.elements.loss.value, eps, stepSize, steps: given(form, "steps"),
-    uniform: form.elements.random.checked && uniform,
+    loss: form.elements.loss.value, norm, steps,
+    eps: given(form, "eps") / whole, stepSize: given(form, "stepSize") / whole,
+    random: form.elements.random.checked && generator(0),
   };
-  const clean = await pass(picked.x, label);
-  const parts = ["clean", "adversarial", "difference"].map((name) => picture(picked.x, name));
+  const clean = await run.past(pass(x, label));
+  const parts = ["clean", "adversarial", "difference"].map((name) => picture(x, name));
   by("attacked").replaceChildren(...parts.map((p) => p.figure));
+  const states = pgd(x, label, settings);
   let state;
-  for await (state of pgd(picked.x, label, settings)) {
-    const delta = state.x.map((v, i) => v - picked.x[i]);
+  do {
+    state = (await run.past(states.next())).value;
+    const delta = state.x.map((v, i) => v - x[i]);
     paint(parts[1].canvas, state.x);
     paint(parts[2].canvas, delta.map((v) => clamp(0.5 + 10 * v)));
     parts[0].caption.replaceChildren("clean: ", top(clean));
     parts[1].caption.replaceChildren("attacked: ", top(state));
-    const largest = (255 * delta.reduce((a, v) => Math.max(a, Math.abs(v)), 0)).toFixed(1);
-    parts[2].caption.textContent = `difference × 10, at most ${largest} of 255`;
-    by("attack-said").textContent = `Step ${state.n} of ${settings.steps}`;
-    if (stopped()) break;
-    await tick();
-  }
+    const far = rounded(whole * balls[norm].length(delta), 3);
+    parts[2].caption.textContent = `difference × 10, ${length(far)}`;
+    by("attack-said").textContent = `Step ${state.n} of ${steps}`;
+    await run.past(tick());
+  } while (state.n < steps && !run.stopped);
   const [before, after] = [clean, state].map((s) => s.E_y.indexOf(Math.min(...s.E_y)));
   const told = after === label ? "The net still says" : before === label ? "The net is fooled: it says" : "The net was wrong before; now it says";
-  by("attack-said").textContent = stopped() ? "Stopped." : `${told} ${said.classes[after]}.`;
+  const stopped = state.n < steps ? `Stopped after ${state.n} of ${steps} steps. ` : "";
+  by("attack-said").textContent = `${stopped}${told} ${said.classes[after]}.`;
   by("attack-table").replaceChildren(table(clean, state, label));
 }
 
@@ -344,53 +319,114 @@ async function uploaded(file) {
 /** A word of a command line. */
 const word = (text) => (/^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
+/** The name of a file as a command line takes it: no flag, and no test image. */
+const fileWord = (name) => word(/^(-|test:)/.test(name) ? `./${name}` : name);
+
+/** What a field of a form lacks, as a comment of a shell; "" where nothing does. */
+function lacking(form) {
+  const field = [...form.elements].find((e) => e.willValidate && !e.validity.valid);
+  if (!field) return "";
+  const name = field.labels[0].textContent.trim();
+  return `# ${name}: give a ${field.step === "1" ? "whole " : ""}number from ${field.min} to ${field.max}.`;
+}
+
+function drawCommand(form) {
+  const { label, start, noise } = form.elements;
+  const each = label.value === "each";
+  const names = [...new Set(drawnLabels(form))].map((k) => word(said.classes[k]));
+  return [
+    `jeat sample ${word(said.name)} drawn.png`,
+    each && names.length === said.classes.length ? "" : ` --class ${names.join(" ")}`,
+    ` -n ${each ? 1 : given(form, "number")} --steps ${given(form, "steps")}`,
+    ` --step_size ${given(form, "stepSize")}`,
+    noise ? ` --noise ${given(form, "noise")}` : "",
+    said.other ? ` --sampler ${said.sampler}` : "",
+    start.value === "own" ? "" : " --start uniform",
+    ` --seed ${given(form, "seed")}`,
+  ].join("");
+}
+
+function attackCommand(form) {
+  if (!picked()) return "# Choose an image of your own, or draw one above.";
+  const { file, own, label } = picked();
+  const { loss, norm, random } = form.elements;
+  const { whole } = units[norm.value];
+  const size = (name) => `${given(form, name)}${whole === 1 ? "" : `/${whole}`}`;
+  const k = given(form, "label");
+  return [
+    `jeat attack ${word(said.name)} --from ${own ? file : fileWord(file)}`,
+    own && k === label ? "" : ` --class ${word(said.classes[k])}`,
+    own && said.data ? ` --data ${word(said.data)}` : "",
+    ` --loss ${loss.value} --norm ${norm.value} --eps ${size("eps")} --steps ${given(form, "steps")}`,
+    ` --step_size ${size("stepSize")} --random_start ${random.checked} --out attacked.png`,
+  ].join("");
+}
+
 function commands() {
   const [d, a] = [by("draw"), by("attack")];
-  const each = d.elements.label.value === "each";
-  d.elements.number.disabled = each;
-  const classes = each ? "" : ` --class ${word(said.classes[given(d, "label")])}`;
-  const start = d.elements.start.value === "own" || !said.normals ? "" : " --start uniform";
-  const flag = (form, name) => form.elements[name].value;
-  by("draw-command").textContent =
-    `jeat sample ${word(said.name)} drawn.png${classes} -n ${each ? 1 : flag(d, "number")} --steps ${flag(d, "steps")} ` +
-    `--step_size ${flag(d, "stepSize")} --noise ${flag(d, "noise")}${start} --seed ${flag(d, "seed")}`;
-  by("attack-command").textContent =
-    `jeat attack ${word(said.name)} --loss ${flag(a, "loss")} --eps ${flag(a, "eps")}/255 --steps ${flag(a, "steps")} ` +
-    `--step_size ${flag(a, "stepSize")}/255 --random_start ${a.elements.random.checked}`;
+  d.elements.number.disabled = d.elements.label.value === "each";
+  by("draw-command").textContent = lacking(d) || drawCommand(d);
+  by("attack-command").textContent = lacking(a) || attackCommand(a);
+  const { x, file, save } = picked() || {};
+  const link = () => made("a", { download: file, href: paint(made("canvas"), x).toDataURL(), textContent: `Save the image as ${file}` });
+  by("attack-file").replaceChildren(...(save ? [link(), " first. "] : []));
+}
+
+const rounded = (v, digits = 4) => Number(v.toPrecision(digits));
+
+/** The usual radius and step of the ball that is chosen, in its units. */
+function measured() {
+  const { norm, eps, stepSize } = by("attack").elements;
+  const { whole, of, most } = units[norm.value];
+  for (const unit of by("attack").querySelectorAll(".unit")) unit.textContent = of;
+  for (const field of [eps, stepSize]) field.max = most;
+  eps.value = rounded(whole * said.radii[norm.value]);
+  stepSize.value = rounded((whole * said.radii[norm.value]) / 4);
+}
+
+/** Have the forms do their work, and give what is to be called where the attacked image changes. */
+function wired() {
+  const options = () => said.classes.map((name, k) => new Option(name, k));
+  const [d, a] = [by("draw"), by("attack")];
+  d.elements.label.append(new Option(said.classes.length > MOST ? "the first ten, one each" : "one of each", "each"), ...options());
+  d.elements.label.value = "0";
+  a.elements.label.append(...options());
+  a.elements.norm.oninput = measured;
+  measured();
+  works(d, by("draw-said"), draw, clearDrawn);
+  const changed = works(a, by("attack-said"), attack, clearAttacked);
+  a.elements.file.onchange = () => {
+    const [file] = a.elements.file.files;
+    const upload = async (run) => {
+      const x = await run.past(uploaded(file));
+      const { E_y } = await run.past(pass(x, 0));
+      const label = E_y.indexOf(Math.min(...E_y));
+      select(changed, label, x, label, file.name, { file: file.name });
+    };
+    if (file) doing(changed(), by("attack-said"), upload);
+  };
+  by("take").onclick = () => {
+    const { label, state } = shown;
+    const x = state.x.map((v) => Math.round(255 * v) / 255); // as its file has it
+    select(changed, label, x, label, `drawn ${said.classes[label]}`, { file: `drawn-${count}.png`, save: true });
+  };
+  return changed;
 }
 
 async function begin() {
-  const options = () => said.classes.map((name, k) => new Option(name, k));
-  const [d, a] = [by("draw"), by("attack")];
-  d.elements.label.append(new Option(said.classes.length > 10 ? "the first ten, one each" : "one of each", "each"), ...options());
-  d.elements.label.value = "0";
-  a.elements.label.append(...options());
-  for (const form of [d, a]) form.oninput = commands;
-  by("drawn").replaceChildren(picture(new Float32Array(pixels).fill(0.5), "nothing yet").figure);
-  a.elements.file.onchange = async () => {
-    const [file] = a.elements.file.files;
-    if (!file) return;
-    by("attack-said").classList.remove("alarm");
-    try {
-      const x = await uploaded(file);
-      const { E_y } = await pass(x, 0);
-      select(x, E_y.indexOf(Math.min(...E_y)), file.name);
-    } catch (error) {
-      alarm(by("attack-said"), error);
-    }
-  };
-  by("take").onclick = () => select(shown.x, shown.label, `drawn ${said.classes[shown.label]}`);
-  works(d, by("draw-said"), draw);
-  works(a, by("attack-said"), attack);
+  const changed = wired();
   const stored = await unpacked("images");
   said.labels.forEach((label, i) => {
     const x = Float32Array.from(stored.subarray(i * pixels, (i + 1) * pixels), (v) => v / 255);
-    choice(x, label, said.classes[label]);
+    const own = said.numbers.length > 0;
+    choice(x, label, said.classes[label], { file: own ? `test:${said.numbers[i]}` : `image-${i}.png`, own, save: !own });
   });
-  if (choices.length) chosen(0);
-  commands();
+  if (choices.length) by("attack").elements.label.value = `${choices[0].label}`;
+  clearDrawn();
+  changed();
   await opened();
   for (const form of forms) form.querySelector(".main").disabled = false;
+  by("attack").elements.file.disabled = false;
   by("status").textContent = "";
 }
 

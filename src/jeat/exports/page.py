@@ -6,11 +6,11 @@ images, and the runtime. Nothing leaves it: its content security policy forbids 
 
 import base64
 import gzip
+import inspect
 import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ from torch.export import ExportedProgram
 
 from jeat._support import version
 from jeat._support.checks import SettingError
+from jeat._support.signatures import GIVEN, complete
 from jeat._support.tensors import check_labels, weights_of
 from jeat._support.words import parted
 from jeat.exports._gradient import program_of_slope
 from jeat.exports._runtime import CODE, NAME, WASM, runtime
-from jeat.nets import spec_of
-from jeat.samplers import Chain
+from jeat.nets import ball_of, plan_of, spec_of
+from jeat.samplers import Chain, clamped, langevin, momentum, normalized
 
-__all__ = ["read", "runtime", "write"]
+__all__ = ["other_sampler", "read", "runtime", "write"]
 
 suffixes = (".html",)
 needs = ("onnx", "onnxscript", "onnxruntime")
@@ -37,7 +38,11 @@ needs = ("onnx", "onnxscript", "onnxruntime")
 _MOST = 50_000_000  # bytes of weights
 _SLOPE = ("image", "label", "w"), ("logits", "E", "gradient")
 _START = ("label", "normals"), ("image",)
-_USUAL = 8 / 255
+_RADII = {"linf": 8 / 255, "l2": 0.5}  # usual ones, of the balls that it attacks in
+_SAMPLERS: dict[str, Callable[..., Any]] = {
+    f.__name__: f for f in (langevin, momentum, clamped, normalized)
+}
+_CODE = ("page_walks.js", "page.js")
 
 
 class _First(nn.Module):
@@ -59,6 +64,8 @@ def write(
     images: Tensor | None = None,
     labels: Sequence[int] | Tensor = (),
     name: str = "",
+    data: str = "",
+    numbers: Sequence[int] | Tensor = (),
     found: dict[str, bytes] | None = None,
 ) -> None:
     """The page.
@@ -68,6 +75,8 @@ def write(
         images: to attack, (N, C, H, W) in [0, 1], kept in 8 bits; None is none.
         labels: their classes.
         name: of the net, as commands have it; "" is its architecture.
+        data: set that the images are of, as commands have it; "" is the net's own.
+        numbers: of the images among its test images, from 0; none, where they are no test images.
         found: of :func:`runtime`, which is asked where this is None.
 
     Raises:
@@ -77,7 +86,8 @@ def write(
     spec = spec_of(net)
     images = torch.empty(0, *spec.shape) if images is None else images
     labels = torch.as_tensor(labels, dtype=torch.int64)
-    _check(net, images, labels)
+    numbers = torch.as_tensor(numbers, dtype=torch.int64)
+    _check(net, images, labels, numbers)
     found = runtime() if found is None else found
     start: Any = getattr(net, "start", None)
     title = Path(parted(name or spec.name)[0]).name.removesuffix(".safetensors")
@@ -88,9 +98,10 @@ def write(
     parts |= {"runtime": found[CODE].partition(b"//# sourceMappingURL")[0], "wasm": found[WASM]}
     said = {
         "name": name or spec.name, "title": title, "architecture": spec.name, "shape": spec.shape,
-        "classes": spec.classes, "labels": labels.tolist(), "method": _plan(net).get("method", ""),
-        "normals": start.normals if "start" in parts else 0, "eps": _eps(net),
-        **_chain(net),
+        "classes": spec.classes, "labels": labels.tolist(),
+        "method": plan_of(net).get("method", ""),
+        "normals": start.normals if "start" in parts else 0, "radii": _radii(net),
+        "data": data, "numbers": numbers.tolist(), "other": other_sampler(net), **_chain(net),
     }  # fmt: skip
     pixels = images.mul(255).round().to(torch.uint8)
     folder = files(__package__)
@@ -100,7 +111,7 @@ def write(
     text = held.render(
         said=said, version=version.__version__, runtime=NAME,
         style=(folder / "page.css").read_text(encoding="utf-8"),
-        code=(folder / "page.js").read_text(encoding="utf-8"),
+        code="\n".join((folder / name).read_text(encoding="utf-8") for name in _CODE),
         json=json.dumps(said).replace("<", "\\u003c"),
         parts={k: _packed(v) for k, v in (parts | {"images": pixels.numpy().tobytes()}).items()},
     )  # fmt: skip
@@ -137,7 +148,7 @@ def read(file: Path) -> Callable[[Tensor], dict[str, Tensor]]:
     return outputs
 
 
-def _check(net: nn.Module, images: Tensor, labels: Tensor) -> None:
+def _check(net: nn.Module, images: Tensor, labels: Tensor, numbers: Tensor) -> None:
     """Check what a page cannot hold, before any work.
 
     Raises:
@@ -158,6 +169,8 @@ def _check(net: nn.Module, images: Tensor, labels: Tensor) -> None:
             f"the images of a page are (N, {', '.join(map(str, spec.shape))}) with N labels, got "
             f"{tuple(images.shape)} with {len(labels)}"
         )
+    if numbers.shape not in (labels.shape, (0,)):
+        raise SettingError(f"{len(images)} images have as many numbers, got {len(numbers)}")
     check_labels(labels, torch.zeros(len(labels), len(spec.classes)))
 
 
@@ -174,21 +187,39 @@ def _packed(held: bytes) -> str:
     return base64.b64encode(gzip.compress(held, mtime=0)).decode()
 
 
-def _plan(net: nn.Module) -> dict[str, Any]:
-    """How the net was trained, where it says that."""
-    about: Any = getattr(net, "about", None) or {}
-    return dict(about.get("plan") or {})
+def _radii(net: nn.Module) -> dict[str, float]:
+    """The radius of each ball: first that which the net was trained for, then usual ones."""
+    eps, norm = ball_of(net)
+    own = {norm: eps} if norm in _RADII and eps else {}
+    return own | _RADII | own
 
 
-def _eps(net: nn.Module) -> float:
-    """The radius that it was trained for, else the usual one."""
-    plan = _plan(net)
-    eps = (plan.get("objective") or {}).get("eps", plan.get("eps", _USUAL))
-    return float(eps) or _USUAL
+def other_sampler(net: nn.Module) -> str:
+    """The sampler that the net's file asks for, where a page does not know it; else ""."""
+    asked = _own_chain(net).sampler
+    return "" if asked in _SAMPLERS else asked
+
+
+def _own_chain(net: nn.Module) -> Chain:
+    return getattr(net, "chain", None) or Chain()
 
 
 def _chain(net: nn.Module) -> dict[str, Any]:
-    """How the net draws where it is not told otherwise, its noise as a number."""
-    own: Chain = getattr(net, "chain", None) or Chain()
-    coupled = math.sqrt(2 * own.step_size)
-    return asdict(replace(own, noise=coupled if own.noise is None else own.noise))
+    """How the page draws: as the net does, where it knows the sampler; else as usual.
+
+    The noise is a number, or None of a sampler that takes none.
+    """
+    own = Chain() if other_sampler(net) else _own_chain(net)
+    sampler, noise = _SAMPLERS[own.sampler], own.noise
+    if "noise" not in inspect.signature(sampler).parameters:
+        noise = None
+    elif noise is None:
+        noise = 0.0 if sampler is clamped else math.sqrt(2 * own.step_size)
+    settings = complete(
+        sampler, dict(own.settings), whose=f"sampler {own.sampler!r}", group="sampler",
+        given=GIVEN["samplers"],
+    )  # fmt: skip
+    return {
+        "steps": own.steps, "step_size": own.step_size, "noise": noise,
+        "sampler": own.sampler, "settings": settings,
+    }  # fmt: skip

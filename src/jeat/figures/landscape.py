@@ -27,7 +27,7 @@ def draw(
 ) -> "Figure":
     """Contours of E on a plane, a panel a method, as a matplotlib figure to save.
 
-    Drawn is E less E at the image, with the same levels in every panel: a constant added to all
+    The colours show E minus E at the image, the same levels in every panel: a constant added to all
     logits moves the whole of E and no prediction, so that only differences compare. A flat energy
     is a panel of few lines. The E above a panel is that at the image. Darker is lower, the star is
     the image, the cross the lowest point of the grid.
@@ -71,7 +71,7 @@ def draw(
         ax.remove()
     if not own_levels:
         bar = figure.colorbar(contours, ax=figure.axes, aspect=30)
-        bar.set_label("E less E at the image", fontsize=9)
+        bar.set_label("E minus E at the image", fontsize=9)
         bar.ax.tick_params(labelsize=8)
     figure.suptitle(title, fontsize=9, wrap=True)
     figure.supxlabel("along u, pixel L2", fontsize=9)

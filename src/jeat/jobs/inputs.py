@@ -15,7 +15,7 @@ from jeat._support.plugins import check_named_by_file
 from jeat._support.reading import reading_of
 from jeat.data import Data, load_data
 from jeat.metrics import Subject
-from jeat.nets import load, spec_of
+from jeat.nets import ball_of, load, spec_of
 
 __all__ = ["at_another_eps", "check_fit", "data_of", "net_of", "seed_all", "subject_of"]
 
@@ -100,19 +100,20 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
 
 
 def at_another_eps(name: str, net: nn.Module, balls: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line where the net ``name`` was trained for one eps, and is attacked at the usual other.
+    """A line where the net ``name`` was trained for one ball, and is attacked in the usual other.
 
     Args:
         name: of the net.
         net: whose ``about`` holds the plan of its training.
         balls: of linf or l2, with their ``eps``, by what attacks.
     """
-    plan: Any = (getattr(bare(net), "about", None) or {}).get("plan") or {}
-    eps = (plan.get("objective") or {}).get("eps", plan.get("eps", USUAL))
+    eps, norm = ball_of(net)
     usual = [k for k, ball in balls.items() if ball == {"eps": USUAL, "norm": "linf"}]
-    if eps == USUAL or not usual:
+    if (eps, norm) == (USUAL, "linf") or not usual:
         return []
+    other = norm != "linf"
+    own, theirs, flags = (f" in {norm}", " in linf", "eps and norm") if other else ("", "", "eps")
     return [
-        f"{name} was trained for eps {eps:.4g}, and is attacked at the usual {USUAL:.4g} by "
-        f"{', '.join(usual)}: give eps to measure it where it was trained"
+        f"{name} was trained for eps {eps:.4g}{own}, and is attacked at the usual {USUAL:.4g}"
+        f"{theirs} by {', '.join(usual)}: give {flags} to measure it where it was trained"
     ]

@@ -45,7 +45,7 @@ def curvature(E: Float[Tensor, "b p p"], *, radius: float) -> Float[Tensor, "b 2
 def minimum(
     E: Float[Tensor, "b p p"], *, radius: float
 ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-    """Where each plane is lowest: (L2 distance from the image, E at the image less E there).
+    """Where each plane is lowest: (L2 distance from the image, E at the image minus E there).
 
     Of equal points the nearest counts: a constant energy has its minimum at the image. A distance
     is at most sqrt(2) * radius, in a corner.

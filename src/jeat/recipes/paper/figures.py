@@ -31,7 +31,7 @@ def fig2(s: Shown) -> Figure | None:
     energies, shown = _on_a_plane(s)
     return s.keep(
         "fig2", "Fig. 2: energy around a test image",
-        f"E(x, y) less that at {shown}, on a plane of two random directions (seed 0), out to "
+        f"E(x, y) minus that at {shown}, on a plane of two random directions (seed 0), out to "
         f"{s.radius:g} in pixel L2, with the same levels in each panel; darker is lower, "
         "the cross is the lowest point. Its numbers, over many images, are in the table above.",
         landscape.draw(energies, radius=s.radius),
