@@ -96,6 +96,14 @@ def test_a_net_of_another_eps_than_the_usual_one_is_said_to_be(saved, capsys, pl
     assert (told in capsys.readouterr().err) == said
 
 
+def test_a_net_of_another_norm_than_the_usual_one_is_said_to_be(saved, capsys):
+    net = saved(objective={"eps": USUAL, "norm": "l2"})
+    told = "was trained for eps 0.03137 in l2, and is attacked at the usual 0.03137 in linf by"
+    for flags, said in (([], True), (["--norm", "l2"], False)):
+        assert main(["attack", net, "-n", "3", *flags]) == 0
+        assert (told in capsys.readouterr().err) == said
+
+
 def test_each_figure_of_a_curve_and_of_classes_has_its_own_radius(saved, tmp_path, capsys):
     words = ["measure", saved(), "-n", "20", "--metrics", "robustness_curve", "class_accuracy"]
     words += ["--robustness_curve.eps", "0.2", "--robustness_curve.points", "2"]

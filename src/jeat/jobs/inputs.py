@@ -15,9 +15,9 @@ from jeat._support.plugins import check_named_by_file
 from jeat._support.reading import reading_of
 from jeat.data import Data, load_data
 from jeat.metrics import Subject
-from jeat.nets import load, spec_of
+from jeat.nets import ball_of, load, spec_of
 
-__all__ = ["at_another_eps", "check_fit", "data_of", "net_of", "seed_all", "subject_of"]
+__all__ = ["at_another_eps", "check_fit", "data_of", "misfit", "net_of", "seed_all", "subject_of"]
 
 USUAL = 8 / 255  # eps, where none is given
 
@@ -62,24 +62,31 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
     Raises:
         ValueError: it was not.
     """
+    if said := misfit(name, net, data):
+        channels, *size = spec_of(net).shape
+        other = data.shape[0] == channels and list(data.shape[1:]) != size
+        raise ValueError(said + f": bring them to it by --size {'x'.join(map(str, size))}" * other)
+
+
+def misfit(name: str, net: nn.Module, data: Data) -> str:
+    """Why the net ``name`` was not made for these images and classes; "" where it was."""
     spec = spec_of(net)
     takes = spec.shape, len(spec.classes)
     if takes != (data.shape, len(data.classes)):
-        size = "x".join(map(str, spec.shape[1:]))
-        other = data.shape[0] == spec.channels and data.shape != spec.shape
-        raise ValueError(
+        return (
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
-            f"{data.shape} in {len(data.classes)}" + f": bring them to it by --size {size}" * other
+            f"{data.shape} in {len(data.classes)}"
         )
     numbered = tuple(map(str, range(len(data.classes))))
     named = data.classes != numbered
     if spec.classes == numbered and "plan" not in (getattr(bare(net), "about", None) or {}):
         named = False  # another project's checkpoint does not say how its classes are called
     if named and data.classes != spec.classes:
-        raise ValueError(
+        return (
             f"{name} knows the classes {', '.join(spec.classes)}; the data have "
             f"{', '.join(data.classes)}"
         )
+    return ""
 
 
 def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Subject, Data]:
@@ -100,19 +107,20 @@ def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Sub
 
 
 def at_another_eps(name: str, net: nn.Module, balls: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """A line where the net ``name`` was trained for one eps, and is attacked at the usual other.
+    """A line where the net ``name`` was trained for one ball, and is attacked in the usual other.
 
     Args:
         name: of the net.
         net: whose ``about`` holds the plan of its training.
         balls: of linf or l2, with their ``eps``, by what attacks.
     """
-    plan: Any = (getattr(bare(net), "about", None) or {}).get("plan") or {}
-    eps = (plan.get("objective") or {}).get("eps", plan.get("eps", USUAL))
+    eps, norm = ball_of(net)
     usual = [k for k, ball in balls.items() if ball == {"eps": USUAL, "norm": "linf"}]
-    if eps == USUAL or not usual:
+    if (eps, norm) == (USUAL, "linf") or not usual:
         return []
+    other = norm != "linf"
+    own, theirs, flags = (f" in {norm}", " in linf", "eps and norm") if other else ("", "", "eps")
     return [
-        f"{name} was trained for eps {eps:.4g}, and is attacked at the usual {USUAL:.4g} by "
-        f"{', '.join(usual)}: give eps to measure it where it was trained"
+        f"{name} was trained for eps {eps:.4g}{own}, and is attacked at the usual {USUAL:.4g}"
+        f"{theirs} by {', '.join(usual)}: give {flags} to measure it where it was trained"
     ]

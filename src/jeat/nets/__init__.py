@@ -14,6 +14,7 @@ from jeat._support.shipped import shipped
 from jeat.nets._layers import by_name
 from jeat.nets._linear import is_piecewise_linear
 from jeat.nets._noise import check_same_logits
+from jeat.nets._trained import ball_of, plan_of
 from jeat.nets._typed import LoadedNet
 from jeat.nets.checkpoint import digest, load, load_net, save_net
 from jeat.nets.modes import Precision, autocast, evaluating, in_bf16
@@ -22,7 +23,8 @@ from jeat.nets.weights import load_first_weights, load_weights
 from jeat.nets.wrap import wrap
 
 __all__ = [
-    "LoadedNet", "Precision", "Spec", "autocast", "build", "by_name", "check_same_logits", "digest",
-    "evaluating", "in_bf16", "is_piecewise_linear", "load", "load_first_weights", "load_net",
-    "load_weights", "net_settings", "save_net", "shipped", "spec_of", "wrap",
+    "LoadedNet", "Precision", "Spec", "autocast", "ball_of", "build", "by_name",
+    "check_same_logits", "digest", "evaluating", "in_bf16", "is_piecewise_linear", "load",
+    "load_first_weights", "load_net", "load_weights", "net_settings", "plan_of", "save_net",
+    "shipped", "spec_of", "wrap",
 ]  # fmt: skip
