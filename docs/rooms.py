@@ -49,11 +49,11 @@ INSIDE = {
         "asked", "record", "leftovers", "save", "run", "fit",
     ],
     "jobs": [
-        "inputs", "known", "drawing", "image_files", "chains", "pictures", "strips", "film",
-        "needs", "measurement", "comparing",
+        "inputs", "one_image", "known", "drawing", "image_files", "chains", "pictures", "strips",
+        "film", "needs", "measurement", "comparing",
     ],
     "app": [
-        "turns", "given", "pieces", "chosen", "wiring", "generate", "attack", "landscape",
+        "turns", "given", "pieces", "chosen", "balls", "wiring", "generate", "attack", "landscape",
         "compare", "why", "page",
     ],
     "report": ["summary", "tables", "outcome", "page"],

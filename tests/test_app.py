@@ -16,7 +16,8 @@ from PIL import Image
 
 from jeat._support.checks import SettingError
 from jeat.app import attack, compare, generate, landscape, why
-from jeat.app.chosen import decode, for_net, preview
+from jeat.app.balls import BALLS, first_ball
+from jeat.app.chosen import TRANSPARENT, Upload, fitted, preview
 from jeat.app.given import Given
 from jeat.app.pieces import picture, refusal
 from jeat.app.turns import in_turns, lately
@@ -148,7 +149,7 @@ def test_the_picture_of_energies_has_a_line_a_net():
 
 
 def attacked(given, eps, steps=5, loss="ce", net="one", index=3):
-    return end(attack.show(given, net, None, index, eps, steps, loss))
+    return end(attack.show(given, net, None, index, "linf", eps, steps, loss))
 
 
 @pytest.mark.parametrize("loss", ["ce", "energy"])
@@ -169,9 +170,9 @@ def test_an_attack_of_radius_0_changes_nothing(given):
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 20])
 def test_an_attack_can_reach_the_whole_ball_in_steps_of_a_quarter(steps):
-    found = attack.settings(8, steps, "ce")
+    found = attack.settings("linf", 8, steps, "ce")
     assert found["eps"] == 8 / 255
-    assert found["step_size"] == pytest.approx(max(8 / 255 / 4, 8 / 255 / steps))
+    assert 0 <= 255 * found["step_size"] - max(8 / 4, 8 / steps) < 0.001
 
 
 def test_probabilities_and_energies_are_those_of_both_images(given):
@@ -220,12 +221,36 @@ def test_panels_are_one_below_the_other_on_a_phone(given):
 
 
 def test_the_command_of_an_attack_says_its_settings(given, monkeypatch):
-    line = attack.command(Given(given.nets, "digits"), "two", None, 3, 2.5, 3, "energy")
-    args = understood(line, monkeypatch)
-    wanted = attack.settings(2.5, 3, "energy")
-    assert args.loss == wanted.pop("loss")
-    assert {k: args[k] for k in wanted} == pytest.approx(wanted, rel=1e-3)
-    assert (args.net, args.data) == (given.nets["two"], "digits")
+    for norm, eps, steps in (("linf", 2.5, 3), ("linf", 7.905, 7), ("l2", 0.35, 3), ("l1", 12, 1)):
+        line = attack.command(
+            Given(given.nets, "digits"), "two", None, 3, norm, eps, steps, "energy"
+        )
+        args = understood(line, monkeypatch)
+        monkeypatch.undo()
+        wanted = attack.settings(norm, eps, steps, "energy")
+        assert {k: args[k] for k in wanted} == wanted
+        assert (args.net, args["from"], args.data) == (given.nets["two"], "test:3", "digits")
+        assert args["class"] is None
+
+
+@pytest.mark.parametrize("norm", BALLS)
+@pytest.mark.parametrize("uploaded", [False, True], ids=["of the data", "uploaded"])
+def test_the_command_of_an_attack_makes_it(given, norm, uploaded, tmp_path, monkeypatch, capsys):
+    (tmp_path / "-my image (1).png").write_bytes(png(600, 540, mode="RGBA"))
+    held = Upload.of(str(tmp_path / "-my image (1).png")) if uploaded else None
+    settings = ("two", held, 3, norm, 2, 3, "ce")
+    shown = end(attack.show(given, *settings))
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(attack.command(given, *settings))[1:]
+    assert main([*words, "--out", "x.npz"]) == 0
+    x = np.load("x.npz")["images"][0, 0]
+    assert np.array_equal(images(shown)["attacked"][..., 0], np.round(255 * x))
+    assert not np.array_equal(images(shown)["clean"], images(shown)["attacked"])
+    table = [row.strip("| ").split("|") for row in capsys.readouterr().out.splitlines()[:4]]
+    E = [float(row[i]) for i in (4, 5) for row in table[2:]]
+    said = re.findall("E\\(.+?</th><td>(.+?)</td><td>(.+?)</td>", shown)
+    found = [float(v.replace("\N{MINUS SIGN}", "-")) for row in said for v in row]
+    assert found == pytest.approx(E, abs=0.006)
 
 
 def test_the_command_of_a_plane_says_its_settings(given, monkeypatch):
@@ -286,6 +311,7 @@ def test_a_page_that_cannot_keep_up_is_shown_the_first_and_the_last():
 # Nonsense
 
 
+LINF = ("linf", 8)
 NO_NUMBERS = (NAN, INF, -1, None, "3", [3], 10**400)
 BAD = [
     *((generate, (net, *SETTINGS), "choose a net") for net in ("no", "/etc", "a.py:b", None)),
@@ -297,10 +323,12 @@ BAD = [
     *((generate, ("one", *SETTINGS[:4], s, "own", 7), "the noise") for s in NO_NUMBERS),
     (generate, ("one", *SETTINGS[:5], "nowhere", 7), "start"),
     *((generate, ("one", *SETTINGS[:5], "own", s), "the seed") for s in NO_NUMBERS),
-    *((attack, ("one", None, 3, eps, 5, "ce"), "eps") for eps in (*NO_NUMBERS, 65)),
-    *((attack, ("one", None, 3, 8, n, "ce"), "the number of steps") for n in (*NO_NUMBERS, 0)),
-    (attack, ("one", None, 3, 8, 5, "rm -rf"), "choose a loss"),
-    *((attack, ("one", None, i, 8, 5, "ce"), "of the test image") for i in (*NO_NUMBERS, 360)),
+    *((attack, ("one", None, 3, "l2", eps, 5, "ce"), "eps") for eps in (*NO_NUMBERS, 65)),
+    *((attack, ("one", None, 3, *LINF, n, "ce"), "the number of steps") for n in (*NO_NUMBERS, 0)),
+    (attack, ("one", None, 3, *LINF, 5, "rm -rf"), "choose a loss"),
+    *((attack, ("one", None, 3, n, 8, 5, "ce"), "choose a norm") for n in ("l3", None, ["l2"])),
+    *((attack, ("one", None, i, *LINF, 5, "ce"), "of the test image") for i in (*NO_NUMBERS, 360)),
+    (attack, ("one", Upload("x.png", b""), 3, *LINF, 5, "ce"), "this file is empty"),
     *((landscape, (n, *PLANE), "choose 1 to 4") for n in ([], None, "one", ["one"] * 5)),
     (landscape, (["one", "one"], *PLANE), "chosen twice"),
     (landscape, (["one", "nowhere"], *PLANE), "choose a net"),
@@ -316,9 +344,10 @@ BAD = [
 
 @pytest.mark.parametrize(("view", "settings", "named"), BAD, ids=range(len(BAD)))
 def test_settings_that_mean_nothing_are_refused_in_one_line(given, view, settings, named):
-    with pytest.raises(ValueError, match=named) as refused:
-        end(view.show(given, *settings))
-    assert "\n" not in str(refused.value)
+    for shown in (lambda: end(view.show(given, *settings)), lambda: view.command(given, *settings)):
+        with pytest.raises(ValueError, match=named) as refused:
+            shown()
+        assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("settings", [(None, 0), ("horse", NAN)])
@@ -370,6 +399,13 @@ def png(*size, mode="RGB", kind="PNG", **options):
     return held.getvalue()
 
 
+def opaque(width, height):
+    """A picture with an alpha that lets nothing through."""
+    held = io.BytesIO()
+    Image.new("RGBA", (width, height), (9, 9, 9, 255)).save(held, "PNG")
+    return held.getvalue()
+
+
 def bomb(width, height):
     """A PNG of some bytes that says it has so many pixels."""
 
@@ -387,14 +423,14 @@ def bomb(width, height):
     ("data", "said"),
     [
         (b"no picture, whatever its name", "no picture that can be read"),
-        (b"", "not empty"),
-        (None, "not empty"),
-        (b"\x89PNG" + bytes(10_000_000), "10 MB"),
+        (b"", "this file is empty"),
+        (b"\x89PNG" + bytes(10_000_000), "at most 10 MB"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', "no picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\nshowpage\n%%EOF\n", "no picture"),
         (png(40, 40)[:400], "cannot be decoded"),
-        (bomb(9000, 9000), "81 million pixels"),
-        (bomb(60000, 60000), "no picture|million pixels"),
+        (bomb(9000, 9000), "40 million pixels"),
+        (bomb(10000, 10000), "40 million pixels"),
+        (bomb(40000, 40000), "40 million pixels"),
         (bomb(0, 5), "no picture|cannot be decoded"),
         (png(400, 1), "cut the picture first"),
     ],
@@ -402,7 +438,7 @@ def bomb(width, height):
 )
 def test_an_upload_that_is_no_good_picture_is_refused(data, said):
     with pytest.raises(ValueError, match=said) as refused:
-        decode(data)
+        fitted(data, (3, 32, 32))
     assert "\n" not in str(refused.value)
 
 
@@ -415,26 +451,23 @@ def test_an_upload_that_is_no_good_picture_is_refused(data, said):
     ],
     ids=range(11),
 )  # fmt: skip
-@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 20, 32)])
 def test_any_picture_fits_any_net(data, shape):
-    small = decode(data)
-    assert small.dtype == np.uint8
-    assert max(small.shape) <= 512
-    x = for_net(small, shape)
+    x, _ = fitted(data, shape)
     assert x.shape == (1, *shape)
     assert 0 <= x.min() <= x.max() <= 1
 
 
 def test_a_picture_of_the_size_of_the_net_is_taken_as_it_is():
     data = png(32, 20)
-    x = for_net(decode(data), (3, 20, 32))
+    x, said = fitted(data, (3, 20, 32))
+    assert said == ()
     same = np.asarray(Image.open(io.BytesIO(data)))
     assert np.array_equal((255 * x[0]).round().byte().movedim(0, 2).numpy(), same)
 
 
 def test_an_uploaded_picture_is_attacked_away_from_what_the_net_says(given):
-    shown = end(attack.show(given, "one", decode(png(9, 9)), 0, 8, 5, "ce"))
+    shown = end(attack.show(given, "one", Upload("x.png", png(9, 9)), 0, *LINF, 5, "ce"))
     said = re.search(r"the net says (\w+)", shown)[1]
     assert f"<h3>{said}:" in shown
     assert f"E(x, {said})" in shown
@@ -442,10 +475,120 @@ def test_an_uploaded_picture_is_attacked_away_from_what_the_net_says(given):
 
 def test_a_preview_says_why_there_is_no_image(given):
     assert [*images(preview(given, "one", None, 3))] == [DIGITS.classes[int(DIGITS.test.y[3])]]
-    assert [*images(preview(given, "one", decode(png(9, 9)), None))] == ["your picture"]
+    held = Upload("x.png", png(9, 9))
+    assert [*images(preview(given, "one", held, None))] == ["your picture"]
+    assert "x.png: this file is empty" in preview(given, "one", Upload("x.png", b""), None)
     elsewhere = Given(given.nets, "/nowhere/at/all")
     for shown in (preview(given, "one", None, NAN), preview(elsewhere, "one", None, 0)):
         assert 'role="alert"' in shown
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (png(9, 9, mode="RGBA"), [TRANSPARENT]),
+        (png(9, 9, mode="I;16"), ["pixels of 16 bits are scaled"]),
+        (png(9, 9, mode="P", kind="GIF", save_all=True, append_images=[Image.new("P", (9, 9))]),
+         ["the first is taken"]),
+        (opaque(9, 9), []),
+        (png(9, 9), []),
+    ],
+    ids=["alpha", "16 bits", "frames", "opaque", "plain"],
+)  # fmt: skip
+def test_what_was_done_to_a_picture_is_said_beside_it_and_nowhere_else(given, data, said, recwarn):
+    shown = preview(given, "one", Upload("x.png", data), None)
+    notes = re.findall(r'<p class="jeat-note">(.+?)</p>', shown)
+    assert len(notes) == len(said)
+    assert all(part in note for part, note in zip(said, notes, strict=True))
+    assert not recwarn.list
+
+
+# Nets of several kinds, and a net's own ball
+
+
+@pytest.fixture(scope="module")
+def mixed(given, tmp_path_factory):
+    """Nets of digits, and between them one of colour images and one of other classes."""
+    place, names = tmp_path_factory.mktemp("mixed"), {"one": given.nets["one"]}
+    kinds = {
+        "colour": (Spec("convnet-4", 3, 8, DIGITS.classes), {"eps": 0.1, "eps_norm": "l2"}),
+        "letters": (
+            Spec("convnet-4", 1, 8, ("a", "b", "3")),
+            {"objective": {"eps": 0.5, "norm": "l2"}},
+        ),
+        "large": (Spec("convnet-4", 1, 16, DIGITS.classes), {}),
+    }
+    for name, (spec, plan) in kinds.items():
+        names[name] = str(place / f"{name}.safetensors")
+        save_net(build(spec), None, names[name], about={"plan": {"data": "digits"} | plan})
+    return Given({**names, "two": given.nets["two"]})
+
+
+def test_the_nets_that_are_chosen_at_first_fit_each_other(mixed):
+    assert mixed.like_the_first(2) == ["one", "two"]
+    assert Given({k: mixed.nets[k] for k in ("letters", "one", "two")}).like_the_first(3) == [
+        "letters"
+    ]
+
+
+def test_a_plane_of_nets_of_several_kinds_is_that_of_those_that_fit(mixed, monkeypatch):
+    nets = ["one", "colour", "letters", "two"]
+    monkeypatch.setattr(landscape, "drawn", lambda *_, name: name)
+    monkeypatch.setattr(landscape, "draw", lambda energies, **_: drawn.append([*energies]))
+    drawn = []
+    shown = end(landscape.show(mixed, nets, *PLANE))
+    assert drawn == [["one", "two"]] * 2
+    said = re.findall(r'role="alert">(\w+) takes images of', shown)
+    assert said == ["colour", "letters"]
+    line, *out = landscape.command(mixed, nets, *PLANE).splitlines()
+    assert shlex.split(line)[2:4] == [mixed.nets["one"], mixed.nets["two"]]
+    assert [words.split()[1] for words in out] == said
+    assert "--" not in shown + "".join(out)
+    with pytest.raises(ValueError, match=r"^colour takes images .*: choose another net$"):
+        end(landscape.show(mixed, ["colour"], *PLANE))
+
+
+def test_those_nets_draw_a_class_that_know_it(mixed):
+    nets = ["two", "letters", "colour"]
+    shown = end(compare.show(mixed, nets, "4", 1, 2, 5))
+    assert re.findall(r"<h3>(\w+)(?:, step 2)?</h3>", shown) == nets
+    assert shown.count("<figure>") == 2
+    assert re.findall(r'role="alert">(.+?):', shown) == ["no class &#x27;4&#x27;"]
+    *lines, out = compare.command(mixed, nets, "4", 1, 2, 5).splitlines()
+    assert [shlex.split(line)[2] for line in lines] == [mixed.nets["two"], mixed.nets["colour"]]
+    assert out == "# letters: no class '4': classes are a, b, 3"
+    with pytest.raises(ValueError, match=r"^letters: no class '4'"):
+        end(compare.show(mixed, ["letters"], "4", 1, 2, 5))
+
+
+def test_a_net_that_fails_leaves_the_others_their_pictures(given, monkeypatch):
+    def failing(d, net):
+        if d.net == given.nets["one"]:
+            raise RuntimeError("boom")
+        yield from states(d, net)
+
+    monkeypatch.setattr(compare, "states", failing)
+    shown = end(compare.show(given, ["one", "two"], "4", 1, 2, 5))
+    assert ("boom" in shown, "two, step 2" in shown) == (True, True)
+    assert [*compare.show(given, ["one"], "4", 1, 2, 5)][1:] == []
+
+
+def test_a_page_names_no_flag_that_it_has_not(mixed):
+    for view, settings in (
+        (landscape, (["large"], *PLANE)),
+        (attack, ("large", None, 3, *LINF, 5, "ce")),
+    ):
+        with pytest.raises(ValueError, match="choose another net") as refused:
+            end(view.show(mixed, *settings))
+        assert "--" not in str(refused.value)
+
+
+def test_an_attack_begins_in_the_ball_of_the_net(mixed):
+    assert first_ball(mixed, "one") == ("linf", 8)
+    assert first_ball(mixed, "colour") == ("l2", 0.1)
+    assert first_ball(mixed, "letters") == ("l2", 0.5)
+    assert first_ball(mixed, "letters", "linf") == ("linf", 8)
+    assert first_ball(mixed, "colour", "l2") == ("l2", 0.1)
 
 
 def test_a_port_that_is_taken_is_named(given, capsys):
@@ -457,7 +600,9 @@ def test_a_port_that_is_taken_is_named(given, capsys):
     assert said.count("\n") == 1
 
 
-def test_without_gradio_it_is_said_what_to_install(given, monkeypatch, capsys):
+@pytest.mark.parametrize("net", ["one", "nowhere"])
+def test_without_gradio_it_is_said_first_what_to_install(given, net, monkeypatch, capsys):
     monkeypatch.setattr("jeat.cli.app.find_spec", lambda name: None)
-    assert main(["app", given.nets["one"], "--port", "7871"]) == 2
+    monkeypatch.setattr(Given, "net", None)
+    assert main(["app", given.nets.get(net, net), "--port", "7871"]) == 2
     assert capsys.readouterr().err == "jeat: jeat app needs gradio: pip install 'jeat[app]'\n"

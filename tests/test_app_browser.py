@@ -35,13 +35,16 @@ HOME = ("127.0.0.1", None)  # and data: and blob: in the page
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
-    """``jeat app`` of two nets of digits: its process, and a file of what it says."""
+    """``jeat app`` of nets of digits and one of colour: its process, and a file of what it says."""
     place, names = tmp_path_factory.mktemp("browser"), []
-    for seed, (name, start) in enumerate({"one": None, "two": ClassGaussian.of(DIGITS)}.items()):
+    own = {"objective": {"eps": 0.5, "norm": "l2"}}
+    digits = ClassGaussian.of(DIGITS)
+    kinds = {"one": (1, None, {}), "colour": (3, None, {}), "two": (1, digits, own)}
+    for seed, (name, (channels, start, plan)) in enumerate(kinds.items()):
         torch.manual_seed(seed)
         names.append(str(place / f"{name}.safetensors"))
-        net = build(Spec("convnet-4", 1, 8, DIGITS.classes))
-        about = {"plan": {"data": "digits"}}
+        net = build(Spec("convnet-4", channels, 8, DIGITS.classes))
+        about = {"plan": {"data": "digits"} | plan}
         save_net(net, start, names[-1], about=about, chain=Chain(40, 0.1, 0.01))
     log = place / "log"
     with log.open("w") as out:
@@ -78,6 +81,7 @@ def visited(chromium, address, width=1280):
     page.on("request", lambda r: odd.append(r.url) if urlsplit(r.url).hostname not in HOME else 0)
     page.on("requestfailed", lambda r: odd.remove(r.url) if r.failure == "csp" else 0)
     page.on("pageerror", lambda e: odd.append(str(e)))
+    page.on("response", lambda r: odd.append(f"{r.status} {r.url}") if r.status >= 500 else 0)
     page.goto(address)
     yield page, odd
     page.close()
@@ -95,6 +99,21 @@ def told(panel):
     return alert.inner_text()
 
 
+def says(panel, pattern):
+    """Wait until the command says so."""
+    panel.page.wait_for_function(
+        "([e, pattern]) => new RegExp(pattern, 's').test(e.innerText)", timeout=PATIENCE,
+        arg=[panel.locator(".jeat-command .cm-content").element_handle(), pattern],
+    )  # fmt: skip
+
+
+def uploaded(panel, name, data):
+    """Choose a file, as a click on the button has it."""
+    with panel.page.expect_file_chooser() as waiting:
+        panel.get_by_role("button", name="Upload").click()
+    waiting.value.set_files({"name": name, "mimeType": "image/png", "buffer": data})
+
+
 def pictures(panel):
     return panel.locator(".block.jeat-shown img").evaluate_all("all => all.map(i => i.src)")
 
@@ -106,7 +125,7 @@ def test_every_view_works_asks_no_other_machine_and_fits_the_screen(
     with visited(chromium, address, width) as (page, odd):
         for view in VIEWS:
             panel = opened(page, view)
-            assert "jeat " in panel.locator(".jeat-command .cm-content").inner_text()
+            says(panel, "^jeat ")
             pressed(panel, view)
             done(panel, view)
             seen = "() => [document.documentElement.scrollWidth, window.innerWidth]"
@@ -149,11 +168,50 @@ def test_the_command_follows_the_settings(chromium, address):
         choose(panel, "Net", "two")
         choose(panel, "Class", "7")
         panel.get_by_label("Seed").fill("12")
-        line = panel.locator(".jeat-command .cm-content")
-        page.wait_for_function(
-            "e => /two.safetensors.*--class 7 .*--seed 12/.test(e.innerText)",
-            arg=line.element_handle(), timeout=PATIENCE,
-        )  # fmt: skip
+        says(panel, "two.safetensors.*--class 7 .*--seed 12")
+
+
+@pytest.mark.parametrize("view", ["Generate", "Attack", "Landscape", "Compare"])
+def test_a_number_outside_of_a_slider_is_refused_in_one_line(chromium, address, view):
+    with visited(chromium, address) as (page, odd):
+        panel = opened(page, view)
+        boxes = panel.get_by_label(re.compile("^number input for")).all()
+        assert boxes
+        for box in boxes:
+            for value in ("100000", "-1", ""):
+                says(panel, "^jeat ")
+                box.fill(value)
+                says(panel, "^# .* must be .*, got ")
+                box.fill("3")
+        assert odd == []
+
+
+def test_an_attack_begins_in_the_ball_of_the_net(chromium, address):
+    with visited(chromium, address) as (page, odd):
+        panel = opened(page, "Attack")
+        says(panel, "one.safetensors --from test:0 --eps 8/255 --norm linf")
+        choose(panel, "Net", "two")
+        says(panel, "two.safetensors --from test:0 --eps 0.5 --norm l2")
+        panel.get_by_label("number input for eps, pixel L2").fill("15.5")
+        says(panel, "--eps 15.5 --norm l2")
+        pressed(panel, "Attack")
+        done(panel, "Attack")
+        panel.get_by_label("linf", exact=True).click()
+        says(panel, "two.safetensors --from test:0 --eps 8/255 --norm linf")
+        assert odd == []
+
+
+def test_nets_that_do_not_fit_are_named_and_the_others_are_drawn(chromium, address):
+    with visited(chromium, address) as (page, odd):
+        panel = opened(page, "Landscape")
+        says(panel, "^jeat landscape [^ ]*one.safetensors [^ ]*two.safetensors plane.png")
+        panel.get_by_label("Nets").click()
+        page.get_by_role("option", name="colour", exact=True).click()
+        pressed(panel, "Landscape")
+        done(panel, "Landscape")
+        assert "colour takes images of (3, 8, 8)" in told(panel.locator(".block.jeat-shown"))
+        says(panel, "two.safetensors plane.png.*\n# colour takes images of")
+        assert odd == []
 
 
 def png(*size):
@@ -166,7 +224,7 @@ def png(*size):
     ("data", "said"),
     [
         (b"this is no picture", "no picture that can be read"),
-        (png(9000, 5000), "45 million pixels"),
+        (png(9000, 5000), "40 million pixels"),
         (png(300, 300)[:200], "cannot be decoded"),
         (png(1, 1), None),
         (png(300, 200), None),
@@ -189,12 +247,45 @@ def test_what_is_uploaded_is_taken_or_refused_in_one_line(chromium, address, dat
         assert odd == []
 
 
-def test_a_file_of_too_many_bytes_is_refused(chromium, address, tmp_path):
-    (tmp_path / "x.png").write_bytes(b"\x89PNG" + bytes(11_000_000))
+def test_a_file_of_too_many_bytes_is_refused_and_leaves_no_message_of_another(chromium, address):
     with visited(chromium, address) as (page, _):
         panel = opened(page, "Attack")
-        panel.locator("input[type=file]").set_input_files(tmp_path / "x.png")
-        page.get_by_text(re.compile("size|large|MB", re.IGNORECASE)).last.wait_for(timeout=PATIENCE)
+        preview = panel.locator(".block.jeat-preview")
+        uploaded(panel, "x.txt", b"this is no picture")
+        preview.get_by_text("x.txt: this file is no picture").wait_for(timeout=PATIENCE)
+        uploaded(panel, "x.png", b"\x89PNG" + bytes(11_000_000))
+        page.get_by_text(re.compile("maximum allowed size")).last.wait_for(timeout=PATIENCE)
+        preview.locator("img").wait_for(timeout=PATIENCE)
+        assert preview.get_by_role("alert").count() == 0
+        says(panel, "--from test:0")
+
+
+def test_what_is_shown_is_what_is_attacked_and_an_upload_can_be_undone(chromium, address):
+    with visited(chromium, address) as (page, odd):
+        panel = opened(page, "Attack")
+        preview, back = panel.locator(".block.jeat-preview"), "Back to the test image"
+        says(panel, "--from test:0")
+        assert panel.get_by_role("button", name=back).count() == 0
+        for name, data, said in (
+            ("my (1).png", png(300, 200), "--from 'my \\(1\\).png' --class \\d"),
+            ("text.png", b"this is no picture", "^# this file is no picture"),
+            ("empty.png", b"", "^# this file is empty"),
+        ):
+            uploaded(panel, name, data)
+            says(panel, said)
+            preview.get_by_text(name).wait_for(timeout=PATIENCE)
+            shown = preview.locator("img").evaluate_all("all => all.map(i => i.src)")
+            pressed(panel, "Attack")
+            if shown:
+                done(panel, "Attack")
+                assert pictures(panel)[:1] == shown
+            else:
+                assert said[3:] in told(panel.locator(".block.jeat-shown"))
+            panel.get_by_role("button", name=back).click()
+            says(panel, "--from test:0")
+            preview.get_by_text(name).wait_for(state="detached", timeout=PATIENCE)
+            assert panel.get_by_role("button", name=back).count() == 0
+        assert odd == []
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from jeat.energy import energy_of
 from jeat.figures import Cell, captioned
 from jeat.jobs.drawing import Drawing, draw, draw_states
 from jeat.jobs.film import EXTRA, check_films, pictures_of, write_film
-from jeat.jobs.known import image_of, known_of
+from jeat.jobs.known import known_of
+from jeat.jobs.one_image import image_of
 from jeat.metrics import Subject
 from jeat.nets import Spec, build, save_net
 

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from jeat._support.checks import SettingError, quoted
 from jeat._support.plugins import known_parts
+from jeat._support.words import numbers_of
 from jeat.app.given import Given, number, whole
 from jeat.app.pieces import block, download, joint, picture, pictures
 from jeat.app.turns import in_turns
-from jeat.app.wiring import QUIET, buttons, connect, left_side, nets_menu, right_side
+from jeat.app.wiring import QUIET, buttons, connect, left_side, nets_menu, right_side, slider
 from jeat.jobs.chains import State, states
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.pictures import named_grid
@@ -29,10 +31,13 @@ def asked(
     """What the settings of the page mean.
 
     Raises:
-        ValueError: one of them means nothing.
+        ValueError: one of them means nothing, or the net knows no such class.
     """
     classes = given.classes(net)
     chosen = classes if kind == EVERY else (str(kind),)
+    numbers_of(chosen, classes)
+    if start not in _starts():
+        raise SettingError(f"choose a start of the list, got {quoted(start)}")
     each = whole("the number of images", images, 1, MOST)
     if each * len(chosen) > MOST:
         raise ValueError(
@@ -85,6 +90,11 @@ def own_chain(given: Given, net: str) -> tuple[int, float, float]:
     return min(chain.steps, LONGEST), chain.step_size, noise
 
 
+def _starts() -> list[str]:
+    """What chains may start from: the net's own first."""
+    return ["own", *known_parts("samplers/starts")]
+
+
 def _kinds(given: Given, net: str) -> list[str]:
     """What may be chosen: all classes first, where so many images are drawn at once."""
     classes = given.classes(net)
@@ -102,15 +112,13 @@ def tab(given: Given) -> None:
         with left_side():
             net = nets_menu(given)
             kind = gr.Dropdown(kinds, value=kinds[0], label="Class")
-            images = gr.Slider(1, MOST, 1, step=1, label="Images of each class")
-            steps = gr.Slider(1, LONGEST, length, step=1, label="Steps")
+            images = slider(1, MOST, 1, step=1, label="Images of each class")
+            steps = slider(1, LONGEST, length, step=1, label="Steps")
             with gr.Row():
                 step_size = gr.Number(size, label="Step size", min_width=90)
                 noise = gr.Number(sigma, label="Noise", min_width=90)
                 seed = gr.Number(0, label="Seed", precision=0, min_width=90)
-            start = gr.Dropdown(
-                ["own", *known_parts("samplers/starts")], value="own", label="Start of the chains"
-            )
+            start = gr.Dropdown(_starts(), value="own", label="Start of the chains")
             begin, stop = buttons("Draw")
         inputs = [net, kind, images, steps, step_size, noise, start, seed]
         out = right_side(partial(command, given), inputs, "The same, by command")

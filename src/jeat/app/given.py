@@ -1,6 +1,6 @@
 """What the app was started with: nets by the names on its page, and test images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError, is_finite, is_whole, quoted
 from jeat.app.turns import TURN
 from jeat.data import Data, load_data
-from jeat.jobs.inputs import check_fit, data_of, net_of
+from jeat.jobs.inputs import data_of, misfit, net_of
 from jeat.nets import spec_of
 
 __all__ = ["Given", "number", "whole"]
@@ -47,6 +47,44 @@ class Given:
         """The names of the classes of a net."""
         return spec_of(self.net(shown)).classes
 
+    def like_the_first(self, most: int) -> list[str]:
+        """The first net and those that take its images and know its classes, up to ``most``."""
+        specs = {shown: spec_of(self.net(shown)) for shown in self.nets}
+        kinds = {shown: (spec.shape, spec.classes) for shown, spec in specs.items()}
+        first = next(iter(kinds.values()))
+        return [shown for shown, kind in kinds.items() if kind == first][:most]
+
+    def images(self, shown: object) -> Data:
+        """The data set of test images for a net, which may not fit it.
+
+        Raises:
+            ValueError: nobody says which it is.
+            FileNotFoundError: it is not here.
+        """
+        net = self.net(shown)
+        try:
+            source = self.data or data_of(net)
+        except ValueError as error:
+            raise ValueError(
+                f"{shown} does not say what it was trained on, so that it has no test images: "
+                "upload a picture, or start jeat app with --data"
+            ) from error
+        with TURN:
+            return _data(source)
+
+    def misfits(self, nets: Sequence[str]) -> dict[str, str]:
+        """Those of the nets that were not made for the test images of the first, and why.
+
+        Raises:
+            ValueError: none was made for them.
+            FileNotFoundError: as :meth:`images`.
+        """
+        data = self.images(nets[0])
+        said = {net: misfit(net, self.net(net), data) for net in nets}
+        if all(said.values()):
+            raise ValueError(f"{said[nets[0]]}: choose another net")
+        return {net: f"{why}: it is left out" for net, why in said.items() if why}
+
     def test_image(self, shown: object, index: object) -> tuple[Tensor, Tensor, Data]:
         """Test image ``index`` for a net as (1, C, H, W) in [0, 1], its label (1,), and the data.
 
@@ -54,10 +92,8 @@ class Given:
             ValueError: no test images, none of that number, or not those of this net.
             FileNotFoundError: the data set is not here.
         """
-        net = self.net(shown)
-        with TURN:
-            data = _data(self.data or data_of(net))
-        check_fit(str(shown), net, data)
+        self.misfits([str(shown)])
+        net, data = self.net(shown), self.images(shown)
         at = whole("the number of the test image", index, 0, len(data.test) - 1)
         device = next(net.parameters()).device
         x, y = data.test.x[[at]].float() / 255, data.test.y[[at]]

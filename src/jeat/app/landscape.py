@@ -11,11 +11,19 @@ from jeat._support.checks import SettingError, quoted
 from jeat._support.words import flags
 from jeat.app.chosen import preview
 from jeat.app.given import Given, number, whole
-from jeat.app.pieces import block, drawn, note
+from jeat.app.pieces import block, drawn, note, refusal
 from jeat.app.turns import TURN, in_turns
-from jeat.app.wiring import QUIET, buttons, connect, left_side, nets_menu, right_side
+from jeat.app.wiring import (
+    QUIET,
+    buttons,
+    connect,
+    left_out,
+    left_side,
+    nets_menu,
+    right_side,
+    slider,
+)
 from jeat.figures.landscape import draw
-from jeat.jobs.inputs import check_fit
 from jeat.metrics import energy_on_plane, plane
 
 __all__ = ["asked", "command", "energies", "show", "tab"]
@@ -50,12 +58,24 @@ def asked(
 
 
 def command(given: Given, *settings: Any) -> str:
-    """``jeat landscape`` that draws the same; arguments and errors as :func:`asked`."""
-    found = asked(*settings)
+    """``jeat landscape`` that draws the same; arguments and errors as :func:`show`."""
+    found, out = _drawn(given, asked(*settings))
     names = [given.name(net) for net in found.pop("nets")]
     words = [word for name, value in found.items() for word in flags(name, value)]
     data = ["--data", given.data] if given.data else []
-    return shlex.join(["jeat", "landscape", *names, OUT, *words, *data])
+    return left_out(shlex.join(["jeat", "landscape", *names, OUT, *words, *data]), out)
+
+
+def _drawn(given: Given, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings with the nets that fit the test images, and why others do not.
+
+    Raises:
+        ValueError: none fits, or there is no such test image.
+    """
+    out = given.misfits(wanted["nets"])
+    fit = [net for net in wanted["nets"] if net not in out]
+    given.test_image(fit[0], wanted["index"])
+    return wanted | {"nets": fit}, out
 
 
 def energies(
@@ -65,15 +85,14 @@ def energies(
     """Each net with its energies (points, points) on the plane.
 
     Raises:
-        ValueError: nets of other images or classes; no such test image; NaN.
+        ValueError: no such test image; NaN.
     """
-    x, y, data = given.test_image(nets[0], index)
+    x, y, _ = given.test_image(nets[0], index)
     on_plane = partial(
         energy_on_plane, x=x, y=y if energy == "joint" else None, directions=plane(x, seed=seed),
         radius=radius, points=points,
     )  # fmt: skip
     for net in nets:
-        check_fit(net, given.net(net), data)
         yield net, on_plane(given.net(net))[0]
 
 
@@ -83,7 +102,7 @@ def show(given: Given, *settings: Any) -> Iterator[str]:
     Raises:
         ValueError: as :func:`asked` and :func:`energies`.
     """
-    wanted, found = asked(*settings), dict[str, Tensor]()
+    (wanted, out), found = _drawn(given, asked(*settings)), dict[str, Tensor]()
     yield note(f"Net 1 of {len(wanted['nets'])} ...")
     for net, E in in_turns(wanted["seed"], energies(given, **wanted)):
         found[net] = E
@@ -93,7 +112,7 @@ def show(given: Given, *settings: Any) -> Iterator[str]:
     with TURN:
         wide, narrow = (draw(found, radius=wanted["radius"], columns=n) for n in (None, 1))
         shown = drawn(wide, narrow, name=title)
-    yield block(title, shown, note(SAID))
+    yield block(title, shown, note(SAID), *(refusal(ValueError(said)) for said in out.values()))
 
 
 def _odd(points: object) -> int:
@@ -113,14 +132,14 @@ def _several(nets: object) -> list[str]:
     return nets
 
 
-def tab(given: Given) -> Any:
-    """The view on the page; what is to be done when it is opened."""
+def tab(given: Given) -> None:
+    """The view on the page."""
     import gradio as gr
 
     with gr.Row():
         with left_side():
             nets = nets_menu(
-                given, "Nets", value=list(given.nets)[:2], multiselect=True, max_choices=MOST
+                given, "Nets", value=given.like_the_first(2), multiselect=True, max_choices=MOST
             )
             with gr.Row():
                 with gr.Column(min_width=130):
@@ -128,7 +147,7 @@ def tab(given: Given) -> Any:
                 with gr.Column(min_width=130):
                     seen = gr.HTML(elem_classes="jeat-preview")
             energy = gr.Radio(list(ENERGIES.items()), value="joint", label="Energy")
-            points = gr.Slider(11, FINEST, 25, step=2, label="Points on a side")
+            points = slider(11, FINEST, 25, step=2, label="Points on a side")
             with gr.Row():
                 radius = gr.Number(2.0, label="Radius, pixel L2", min_width=90)
                 seed = gr.Number(0, label="Seed", precision=0, min_width=90)
@@ -140,6 +159,4 @@ def tab(given: Given) -> Any:
     def looked(nets: list[str], index: object) -> str:
         return preview(given, nets[0], None, index) if nets else ""
 
-    for changed in (nets, index):
-        changed.change(looked, [nets, index], seen, **QUIET)
-    return looked, [nets, index], seen
+    gr.on(None, looked, [nets, index], seen, **QUIET)

@@ -44,20 +44,17 @@ def page(given: Given) -> Any:
 
     with gr.Blocks(title="jeat", analytics_enabled=False, delete_cache=(600, 600)) as made:
         gr.Markdown(HEAD)
-        opened = []
         with gr.Tabs():
             with gr.Tab("Generate"):
                 generate.tab(given)
             with gr.Tab("Attack"):
-                opened.append(attack.tab(given))
+                attack.tab(given)
             with gr.Tab("Landscape"):
-                opened.append(landscape.tab(given))
+                landscape.tab(given)
             with gr.Tab("Compare"):
                 compare.tab(given)
             with gr.Tab("Why"):
                 why.tab()
-        for function, inputs, out in opened:
-            made.load(function, inputs, out, show_progress="hidden", api_visibility="private")
     return made
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "bars", "block", "download", "drawn", "energy_table", "joint", "note", "picture", "pictures",
-    "refusal",
+    "refusal", "why",
 ]  # fmt: skip
 
 
@@ -48,14 +48,20 @@ def note(text: str) -> str:
     return f'<p class="jeat-note">{escape(text)}</p>'
 
 
-def refusal(error: BaseException) -> str:
-    """What was wrong, in one line."""
+def refusal(error: BaseException, name: str = "") -> str:
+    """What was wrong, in one line, and with what of that name."""
+    said = f"{plain(name)}: {why(error)}" if name else why(error)
+    return f'<p class="jeat-refusal" role="alert">{escape(said)}</p>'
+
+
+def why(error: BaseException) -> str:
+    """What was wrong, as one line of text."""
     said = plain(str(error))
     if isinstance(error, MemoryError) or "allocate memory" in said or "out of memory" in said:
         said = "this takes more memory than there is: ask for less, or for smaller images"
     elif not isinstance(error, ValueError | OSError) or not said:
         said = f"{type(error).__name__}: {said}"
-    return f'<p class="jeat-refusal" role="alert">{escape(said[:1000])}</p>'
+    return said[:1000]
 
 
 def bars(shares: Mapping[str, Sequence[float]], columns: Sequence[str]) -> str:

@@ -61,9 +61,11 @@ def show(kind: object, seed: object) -> Iterator[str]:
 def shown(given: Given, drawings: dict[str, Drawing], told: dict[str, str]) -> Iterator[str]:
     """The same of any nets, with a text each."""
     energies: dict[str, list[float]] = {net: [] for net in drawings}
-    for found in together(given, drawings):
+    for step, found in enumerate(together(given, drawings)):
         pieces = []
         for net, state in found.items():
+            if isinstance(state, Exception):
+                raise state
             energies[net].append(float(state.energies.mean()))
             figures = [
                 picture(x, given.classes(net)[k], joint(E))
@@ -72,7 +74,7 @@ def shown(given: Given, drawings: dict[str, Drawing], told: dict[str, str]) -> I
                 )
             ]
             pieces.append(block(net, pictures(figures, across=4), note(told[net])))
-        step, steps = state.step, int(drawings[net].steps)
+        steps = int(drawings[net].steps)
         if step % REDRAWN == 0 or step == steps:
             with TURN:
                 curve = drawn(draw(energies, steps=steps), name="E(x, y) along the chains")

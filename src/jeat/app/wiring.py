@@ -1,13 +1,18 @@
 """What all views need of gradio: buttons, a box of the command, refusals in one line."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from abc import ABCMeta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from jeat._support.checks import plain
 from jeat.app.given import Given
-from jeat.app.pieces import note, refusal
+from jeat.app.pieces import note, refusal, why
 from jeat.app.turns import lately
 
-__all__ = ["QUIET", "buttons", "connect", "left_side", "nets_menu", "right_side"]
+__all__ = [
+    "QUIET", "buttons", "connect", "left_out", "left_side", "nets_menu", "right_side", "slider",
+]  # fmt: skip
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 """Of events: nothing flickers, and no endpoint is offered to programs."""
@@ -21,6 +26,21 @@ def nets_menu(given: Given, label: str = "Net", **several: Any) -> Any:
 
     names = list(given.nets)
     return gr.Dropdown(names, label=label, **{"value": names[0]} | several)
+
+
+def slider(least: float, most: float, value: float, **said: Any) -> Any:
+    """A slider; what is typed into its box comes as it is, for a view to refuse in one line."""
+    return _slider()(least, most, value, **said)
+
+
+@cache
+def _slider() -> Any:
+    """gradio's slider without its own refusal, which is a traceback."""
+    import gradio as gr
+
+    own = {"is_template": True, "preprocess": lambda self, value: value, "__module__": __name__}
+    kind: Any = type(gr.Slider)  # whose own way would write a file beside this one
+    return ABCMeta.__new__(kind, "Slider", (gr.Slider,), own)
 
 
 def left_side() -> Any:
@@ -49,11 +69,16 @@ def right_side(command: Callable[..., str], inputs: Sequence[Any], said: str) ->
     with gr.Column(scale=5, min_width=300):
         out = gr.HTML(note("Nothing is drawn yet."), elem_classes="jeat-shown")
         box = gr.Code(
-            line(*[c.value for c in inputs]), language=None, label=said, interactive=False,
+            language=None, label=said, interactive=False,
             wrap_lines=True, lines=1, show_line_numbers=False, elem_classes="jeat-command",
         )  # fmt: skip
-    gr.on([c.change for c in inputs], line, list(inputs), box, queue=False, **QUIET)
+    gr.on(None, line, list(inputs), box, queue=False, **QUIET)  # each change, and at first
     return out
+
+
+def left_out(lines: str, out: Mapping[str, str]) -> str:
+    """Command lines, and as comments why some nets are left out of them."""
+    return "\n".join([*lines.splitlines(), *(f"# {plain(said)}" for said in out.values())])
 
 
 def connect(
@@ -87,7 +112,7 @@ def _on_a_line(command: Callable[..., str]) -> Callable[..., str]:
     def said(*values: Any) -> str:
         try:
             return command(*values)
-        except (ValueError, OSError) as error:
-            return f"# {error}"
+        except Exception as error:  # whatever a net of anyone's raises
+            return f"# {why(error)}"
 
     return said

@@ -39,7 +39,7 @@ def row(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[s
 
 def row_of_one(s: "Subject", name: str, x: "Tensor", target: "Tensor | None") -> dict[str, object]:
     """What the net says of an image: the class, how sure it is of it, and energies with its own."""
-    from jeat.jobs.known import said_of
+    from jeat.jobs.one_image import said_of
     from jeat.metrics import energies
 
     classes, figures = s.classes or (), energies(s.net, x, s.y)

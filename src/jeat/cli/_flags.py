@@ -6,14 +6,15 @@ from typing import Any
 
 import jsonargparse
 
+from jeat._support.files import expanded
 from jeat._support.reading import reading_of
 from jeat._support.signatures import signature_of
 from jeat._support.words import joined
 from jeat.cli._parser import Parser
 
 __all__ = [
-    "NET", "READING", "add_arch", "add_nets", "add_reading", "add_subject", "data_named",
-    "short_names", "with_arch",
+    "NET", "READING", "add_arch", "add_nets", "add_reading", "add_subject", "check_once",
+    "data_named",    "short_names", "with_arch",
 ]  # fmt: skip
 
 READING = {
@@ -95,6 +96,21 @@ def with_arch(name: str, args: jsonargparse.Namespace) -> str:
 def _one(value: Any) -> Any:
     """A value, where it is alone in a list."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
+
+
+def check_once(parser: Parser, what: str, names: Sequence[str]) -> None:
+    """Refuse a net or a run that is named twice, were it by two names of its place."""
+    if len({_place(name) for name in names}) < len(names):
+        parser.error(f"a {what} is named twice")
+
+
+def _place(name: str) -> Path | str:
+    """Where something lies; its name, where that is none of a file or folder."""
+    try:
+        path = expanded(name)
+        return path.resolve() if path.exists() else name
+    except (OSError, ValueError):  # too long for a file, for one
+        return name
 
 
 def add_nets(parser: Parser) -> None:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 from jeat._support.checks import SettingError, plain
 from jeat._support.stop import stop_asked
-from jeat.cli._flags import NET, add_reading, data_named, short_names
+from jeat.cli._flags import NET, add_reading, check_once, data_named, short_names
 from jeat.cli._parser import Parser
 from jeat.cli._show import warn
 
@@ -27,10 +27,11 @@ def main(words: Sequence[str]) -> int:
     """Serve the page until it is stopped."""
     parser = _parser()
     args = parser.parse(words)
+    if find_spec("gradio") is None:
+        raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
     if not 1 <= args.port <= 65535:
         parser.error(f"--port must lie in 1..65535, got {args.port}")
-    if len(set(args.nets)) < len(args.nets):
-        parser.error("a net is named twice")
+    check_once(parser, "net", args.nets)
     source = data_named(parser, args)
     _check_free(args.host, args.port)
 
@@ -43,8 +44,6 @@ def main(words: Sequence[str]) -> int:
     given = Given(dict(zip(short_names(names), names, strict=True)), source)
     for name in given.nets:
         given.net(name)  # what cannot be loaded is said before the page is there
-    if find_spec("gradio") is None:
-        raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
     if args.host not in LOCAL:
         warn([f"whoever reaches {args.host} can use the page: it has no password"])
     with stop_asked() as asked, served(given, host=args.host, port=args.port) as address:

@@ -83,7 +83,7 @@ def main(words: Sequence[str]) -> int:
 def _subject(args: "Namespace", source: str | None) -> "Subject":
     """The net and what is attacked: test images, or one image."""
     from jeat.jobs.inputs import subject_of
-    from jeat.jobs.known import subject_of_image
+    from jeat.jobs.one_image import subject_of_image
 
     net = with_arch(args.net, args)
     if args["from"] is None:

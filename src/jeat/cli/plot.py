@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jeat._support.checks import SettingError, plain, quoted
 from jeat._support.files import expanded, whole_file
-from jeat.cli._flags import short_names
+from jeat.cli._flags import check_once, short_names
 from jeat.cli._parser import Parser
 
 __all__ = ["main"]
@@ -28,8 +28,7 @@ def main(words: Sequence[str]) -> int:
     parser = _parser()
     args = parser.parse(words)
     kind = parser.check_picture(args.out)
-    if len(set(args.runs)) < len(args.runs):
-        parser.error("a run is named twice")
+    check_once(parser, "run", args.runs)
 
     from jeat.figures import check_drawing
     from jeat.figures.training_curves import draw

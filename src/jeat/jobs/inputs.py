@@ -17,7 +17,7 @@ from jeat.data import Data, load_data
 from jeat.metrics import Subject
 from jeat.nets import ball_of, load, spec_of
 
-__all__ = ["at_another_eps", "check_fit", "data_of", "net_of", "seed_all", "subject_of"]
+__all__ = ["at_another_eps", "check_fit", "data_of", "misfit", "net_of", "seed_all", "subject_of"]
 
 USUAL = 8 / 255  # eps, where none is given
 
@@ -62,24 +62,31 @@ def check_fit(name: str, net: nn.Module, data: Data) -> None:
     Raises:
         ValueError: it was not.
     """
+    if said := misfit(name, net, data):
+        channels, *size = spec_of(net).shape
+        other = data.shape[0] == channels and list(data.shape[1:]) != size
+        raise ValueError(said + f": bring them to it by --size {'x'.join(map(str, size))}" * other)
+
+
+def misfit(name: str, net: nn.Module, data: Data) -> str:
+    """Why the net ``name`` was not made for these images and classes; "" where it was."""
     spec = spec_of(net)
     takes = spec.shape, len(spec.classes)
     if takes != (data.shape, len(data.classes)):
-        size = "x".join(map(str, spec.shape[1:]))
-        other = data.shape[0] == spec.channels and data.shape != spec.shape
-        raise ValueError(
+        return (
             f"{name} takes images of {takes[0]} in {takes[1]} classes, the data are "
-            f"{data.shape} in {len(data.classes)}" + f": bring them to it by --size {size}" * other
+            f"{data.shape} in {len(data.classes)}"
         )
     numbered = tuple(map(str, range(len(data.classes))))
     named = data.classes != numbered
     if spec.classes == numbered and "plan" not in (getattr(bare(net), "about", None) or {}):
         named = False  # another project's checkpoint does not say how its classes are called
     if named and data.classes != spec.classes:
-        raise ValueError(
+        return (
             f"{name} knows the classes {', '.join(spec.classes)}; the data have "
             f"{', '.join(data.classes)}"
         )
+    return ""
 
 
 def subject_of(name: str, data: str | None, number: int, seed: int) -> tuple[Subject, Data]:

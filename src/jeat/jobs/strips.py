@@ -10,7 +10,8 @@ from jeat._support.words import numbers_of
 from jeat.attacks import Counterfactual, Norm, counterfactual, length
 from jeat.energy import joint_energy, marginal_energy
 from jeat.figures import Cell, captioned
-from jeat.jobs.known import Known, image_of, said_of
+from jeat.jobs.known import Known
+from jeat.jobs.one_image import image_of, said_of
 from jeat.nets import evaluating, spec_of
 
 __all__ = [
@@ -27,7 +28,7 @@ def counterfactuals_of(
 
     Args:
         net: of :func:`jeat.load`.
-        image: as :func:`jeat.jobs.known.image_of` takes it.
+        image: as :func:`jeat.jobs.one_image.image_of` takes it.
         names: of the classes.
         confidence, steps: as :func:`jeat.attacks.counterfactual`.
 
