@@ -12,8 +12,8 @@ from jeat._support.words import joined
 from jeat.cli._parser import Parser
 
 __all__ = [
-    "NET", "READING", "add_arch", "add_nets", "add_reading", "add_subject", "data_named",
-    "short_names", "with_arch",
+    "NET", "READING", "add_arch", "add_nets", "add_reading", "add_subject", "check_once",
+    "data_named", "short_names", "with_arch",
 ]  # fmt: skip
 
 READING = {
@@ -133,7 +133,17 @@ def data_named(parser: Parser, args: jsonargparse.Namespace) -> str | None:
     return how.of(source)
 
 
+def check_once(parser: Parser, what: str, names: Sequence[str]) -> None:
+    """Refuse a net or run that is named twice, in whatever words, such as ``at`` and ``./at``."""
+    if len(names) > 1:
+        from jeat.nets.places import named_twice
+
+        if twice := named_twice(names):
+            parser.error(f"{what} is named twice, as {' and '.join(dict.fromkeys(twice))}")
+
+
 def short_names(nets: Sequence[str]) -> list[str]:
     """The names of the run folders or files, or the whole paths where two are alike."""
-    names = [Path(net).name.removesuffix(".safetensors") for net in nets]
+    paths = [Path(net) if Path(net).name not in ("", "..") else Path(net).resolve() for net in nets]
+    names = [path.name.removesuffix(".safetensors") for path in paths]
     return names if len(set(names)) == len(names) else list(nets)

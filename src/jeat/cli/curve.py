@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jeat._support.checks import plain
 from jeat._support.intervals import said, wilson
-from jeat.cli._flags import add_arch, add_nets, data_named, short_names, with_arch
+from jeat.cli._flags import add_arch, add_nets, check_once, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -33,8 +33,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     given = data_named(parser, args)
     kind = parser.check_picture(args.out, given, *args.nets, *(args.config or ()))
-    if len(set(args.nets)) < len(args.nets):
-        parser.error("a net is named twice")
+    check_once(parser, "a net", args.nets)
     if args.norm != "linf" and args.eps == RADII:
         parser.error(f"--eps has radii of linf: name those of {args.norm}, such as 0 0.5 1 2 in l2")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from jeat._support.checks import plain
 from jeat._support.progress import listening
 from jeat._support.words import no_class
-from jeat.cli._flags import add_arch, add_nets, data_named, short_names, with_arch
+from jeat.cli._flags import add_arch, add_nets, check_once, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar
 
@@ -36,8 +36,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     given = data_named(parser, args)
     kind = parser.check_picture(args.out, given)
-    if len(set(args.nets)) < len(args.nets):
-        parser.error("a net is named twice")
+    check_once(parser, "a net", args.nets)
 
     from jeat import load_data
     from jeat._support.files import whole_file

@@ -17,7 +17,7 @@ from jeat._support import processes
 from jeat._support.intervals import said
 from jeat._support.plugins import brought_parts, constant_of, known_parts, short_name
 from jeat._support.signatures import signature_of
-from jeat.cli._flags import add_subject, data_named, short_names, with_arch
+from jeat.cli._flags import add_subject, check_once, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
@@ -35,8 +35,7 @@ def main(words: Sequence[str]) -> int:
     source = data_named(parser, args)
     read = (*args.nets, source, args.samples, args.judge, *(args.config or ()))
     parser.check_file(args.out, ".json", *read)
-    if len(set(args.nets)) < len(args.nets):
-        parser.error("a net is named twice")
+    check_once(parser, "a net", args.nets)
     for short, name in metrics.items():
         if name not in args.metrics and short in args and args[short] != defaults[short]:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")
