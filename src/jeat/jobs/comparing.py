@@ -185,20 +185,25 @@ def _told_apart(runs: Sequence[Compared], figures: Sequence[str]) -> dict[str, d
     found: dict[str, dict[str, float]] = {}
     for name in figures:
         have = [run for run in runs if name in run.figures]
-        differ = _different([run.how.get(name, {}) for run in have])
-        if all(run.how.get(name, {}).get("seed") == run.settings[_SEED] for run in have):
+        hows = [run.how.get(name, {}) for run in have]
+        differ = _different(hows)
+        if all(how.get("seed") == run.settings[_SEED] for run, how in zip(have, hows, strict=True)):
             differ = [k for k in differ if k != "seed"]
-        for run in have:
-            how = run.how.get(name, {})
-            words = [f"{k.rpartition('.')[2]} {_short(how[k])}" for k in differ if k in how]
+        for run, how in zip(have, hows, strict=True):
+            words = [_in_words(k, how[k], hows) for k in differ if k in how]
             whole = f"{name} ({', '.join(words)})" if words else name
             if math.isfinite(run.figures[name]):
                 found.setdefault(whole, {})[run.name] = run.figures[name]
     return found
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _in_words(name: str, value: Any, among: Sequence[Mapping[str, Any]]) -> str:
+    """By what a figure was measured, in four digits where these tell it from the others."""
+    last = name.rpartition(".")[2]
+    if not isinstance(value, float):
+        return f"{last} {value}"
+    alike = {how[name] for how in among if name in how and f"{how[name]:.4g}" == f"{value:.4g}"}
+    return f"{last} {value:.4g}" if len(alike) == 1 else f"{last} {value}"
 
 
 def _different(settings: Sequence[Mapping[str, Any]]) -> list[str]:

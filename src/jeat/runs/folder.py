@@ -59,7 +59,8 @@ def read_plan(out: str | Path) -> dict[str, Any]:
 def _no_run(out: Path) -> str:
     """What is there in the place of a run, and what to name."""
     if out.is_file() or (str(out) in shipped() and not out.exists()):
-        return f"{out} is a net, and no run: name a folder that jeat train wrote"
+        what = "file" if out.is_file() else "shipped net"
+        return f"{out} is a {what}, and no run: name a folder that jeat train wrote"
     if out.parent.name == "checkpoints" and (out.parents[1] / "run.json").is_file():
         return f"{out} is a checkpoint: name its run, {out.parents[1]}"
     return said_of_sweep(out) or f"no run in {out}: it has no run.json"
