@@ -12,8 +12,11 @@ import pytest
 from jeat import shipped
 from jeat._support.checks import DoubtWarning
 from jeat.cli import main
+from jeat.cli._flags import short_names
+from jeat.cli.compare import _short
 from jeat.jobs.comparing import compare, compared
 from jeat.nets import digest, load
+from jeat.nets.places import place_of
 from jeat.report import in_csv, in_latex, table
 from jeat.runs.fit import fit
 
@@ -157,6 +160,10 @@ def test_measurements_are_those_of_the_weights_that_are_there(runs, tmp_path):
     assert {k: v for k, v in compared(str(run)).figures.items() if "fid" in k} == {
         "list.fid": 2.0, "own.fid": 2.0,
     }  # fmt: skip
+    shutil.rmtree(run / "checkpoints")  # nothing then says that they are of others
+    with pytest.warns(DoubtWarning, match="list.json is not of"):
+        assert compared(str(run)).figures["own.fid"] == 2.0
+    shutil.copytree(runs / "seed0/jeat/checkpoints", run / "checkpoints")
     (run / "own.json").write_text(json.dumps(each[0]))
     (run / "list.json").write_text(json.dumps(each[:1] * 2))
     (run / "torn.json").write_text("{")
@@ -178,6 +185,16 @@ def test_runs_of_one_seed_are_no_spread(runs, tmp_path, capsys):
     assert all(head.endswith(" (seed 0)") for head in [*columns(lines)][1:])
     assert "share a seed" in note
     assert "±" not in "".join(lines)
+
+
+def test_a_run_is_called_by_its_folder_in_whatever_words(runs, monkeypatch):
+    monkeypatch.chdir(runs / "seed0/jeat")
+    newest = "checkpoints/00000003"
+    assert short_names([".", "../slow/", "cifar10-jeat"]) == ["jeat", "slow", "cifar10-jeat"]
+    assert _short(["../jeat", "../../seed1/jeat"]) == ["seed0/jeat", "seed1/jeat"]
+    assert len({place_of(name) for name in (".", "../jeat/", newest, f"./{newest}")}) == 1
+    assert place_of("cifar10-jeat") == place_of(str(shipped()["cifar10-jeat"]))
+    assert place_of("owner/name@0") == "owner/name@0"
 
 
 def test_a_setting_has_one_name_in_every_table(runs, tmp_path, capsys):

@@ -154,8 +154,8 @@ def _short(runs: Sequence[str]) -> list[str]:
     paths = [run for run in runs if Path(run).exists()]
     if names != runs or len(paths) < 2:
         return names
-    above = os.path.commonpath([Path(run).absolute().parent for run in paths])
-    names = [os.path.relpath(run, above) if run in paths else run for run in runs]
+    above = os.path.commonpath([Path(run).resolve().parent for run in paths])
+    names = [os.path.relpath(Path(run).resolve(), above) if run in paths else run for run in runs]
     return names if len(set(names)) == len(names) else [*runs]
 
 
