@@ -717,6 +717,9 @@ COMMANDS = [
     # curve
     ("curve run new.gif", 2, "new.gif", ".png, .svg or .pdf file"),
     ("curve run run new.png", 2, "twice", "named"),
+    ("curve at at/ new.png", 2, "a net is named twice, as at and at/", "jeat curve --help"),
+    ("measure at ./at", 2, "a net is named twice, as at and ./at", "jeat measure --help"),
+    ("landscape at ./at new.png", 2, "a net is named twice, as at and ./at", "landscape --help"),
     ("curve run new.png --eps 0.1 0", 2, "[0.1, 0.0]", "radii that grow"),
     ("curve run new.png --eps 2", 2, "got 2", "eps is in [0, 1]"),
     *(

@@ -43,6 +43,7 @@ HOMONYMS = {
     },
     "cli/completion.py": {"jeat": (1, "the command")},
     "cli/list.py": {"accuracy": (1, "a figure of a card")},
+    "jobs/comparing.py": {"accuracy": (1, "a figure of a card")},
     "jobs/drawing.py": {"jeat": (1, "the command"), "noise": (1, "a setting of chains")},
     "jobs/measurement.py": {"jeat": (1, "the command")},
     "sampling/sample.py": {"noise": (2, "a setting of chains")},

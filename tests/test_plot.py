@@ -7,7 +7,7 @@ import pytest
 
 from jeat.cli import main, plot
 from jeat.figures.training_curves import draw
-from jeat.runs.log import finished, minutes, rows
+from jeat.runs.log import finished, minutes, rows, total
 
 EPOCHS = 2.0
 
@@ -83,18 +83,46 @@ def test_a_run_is_finished_by_its_last_iteration():
     assert finished([{"iteration": 1, "epoch": 1 / 11}], 0.01)
 
 
+def test_a_log_is_read_up_to_a_line_that_is_cut_short(tmp_path):
+    run = write(tmp_path / "run", LOG)
+    whole = (run / "log.jsonl").read_bytes()
+    for end in (b'{"iteration": 8, "ep', b"\0\0\0", b"\xff", b"8\n", b"[" * 100_000):
+        (run / "log.jsonl").write_bytes(whole + end)
+        assert rows(run) == LOG
+    (run / "log.jsonl").write_bytes(whole[:20] + b"\n" + whole)
+    with pytest.raises(ValueError, match=r"log.jsonl is damaged in line 1: .* remove the line"):
+        rows(run)
+
+
+def test_how_many_iterations_a_run_has_is_known_from_any_line():
+    assert [total([row(i, 0)], EPOCHS) for i in (1, 7, 22)] == [22, 22, 22]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["run", "out.gif"], "OUT must be a .png, .svg or .pdf file"),
         (["run", "run", "out.png"], "a run is named twice"),
-        (["nowhere", "out.png"], "no run in nowhere"),
+        (["run", "./run/", "out.png"], "a run is named twice, as run and ./run/"),
+        (["nowhere", "out.png"], "no run in nowhere: it has no run.json"),
+        (["cifar10-jeat", "out.png"], "cifar10-jeat is a shipped net, and no run: name a folder"),
+        (["run/run.json", "out.png"], "run/run.json is a file, and no run: name a folder"),
+        (["run/checkpoints/8", "out.png"], "run/checkpoints/8 is a checkpoint: name its run, run"),
+        (["sweep", "out.png"], "sweep is a sweep: name runs of it, such as sweep/trials/*/*"),
+        (["new", "out.png"], "new has no log yet"),
+        (["run", "out.png", "--figures", "lsos"], "'lsos': did you mean loss? they logged"),
+        (["run/../odd", "out.png"], "name --figures: the runs logged iteration, epoch, seconds"),
         (["run", "out.png", "--figures", "fid"], "no run logged 'fid': they logged iteration"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_line(words, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "run", LOG)
+    write(tmp_path / "new", [])
+    write(tmp_path / "odd", [row(2, 3.0)])
+    (tmp_path / "run/checkpoints/8").mkdir(parents=True)
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep/sweep.json").write_text("{}")
     try:
         code = main(["plot", *words])
     except SystemExit as left:
@@ -103,4 +131,5 @@ def test_what_cannot_be_drawn_is_said_in_one_line(words, said, tmp_path, monkeyp
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+    assert "--resume" not in err
     assert not (tmp_path / "out.png").exists()

@@ -70,10 +70,10 @@ def test_runs_of_a_sweep_are_those_of_jeat_train(whole, tmp_path):
 def test_the_table_has_means_over_seeds_the_best_first_and_the_best_is_ready_to_train(whole):
     reached = {t: [value(whole, f"{t}/seed{k}") for k in (0, 1)] for t in ("000", "001")}
     order = sorted(reached, key=lambda t: -statistics.fmean(reached[t]))
-    head, _, *lines = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in (whole / "table.md").read_text().splitlines()
-    ]
+    *written, blank, note = (whole / "table.md").read_text().splitlines()
+    assert (blank, note) == ("", "mean ± sample standard deviation over 2 seeds")
+    assert r"\caption{mean $\pm$ sample" in (whole / "table.tex").read_text()
+    head, _, *lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in written]
     assert head[:3] == ["trial", "lr", "test_accuracy"]
     assert [line[0] for line in lines] == order
     for line in lines:

@@ -31,17 +31,22 @@ def in_csv(rows: Sequence[Mapping[str, object]]) -> str:
     return text.getvalue().rstrip("\n")
 
 
-def in_latex(rows: Sequence[Mapping[str, object]]) -> str:
-    """The same as a tabular of LaTeX's package booktabs."""
-    head, *body = [
-        " & ".join(re.sub(r"[\\&%$#_{}~^±<>]", lambda c: _SPECIAL[c[0]], _cell(v)) for v in line)
-        for line in _lines(rows)
-    ]
+def in_latex(rows: Sequence[Mapping[str, object]], caption: str = "") -> str:
+    """The same as a tabular of LaTeX's package booktabs; with a caption, in a table."""
+    head, *body = [" & ".join(_latex(_cell(v)) for v in line) for line in _lines(rows)]
     lines = [rf"{line} \\" for line in body]
     begin = rf"\begin{{tabular}}{{{'l' * len(_lines(rows)[0])}}}"
-    return "\n".join([
+    tabular = [
         begin, r"\toprule", rf"{head} \\", r"\midrule", *lines, r"\bottomrule", r"\end{tabular}"
-    ])  # fmt: skip
+    ]  # fmt: skip
+    if caption:
+        above = [r"\begin{table}", r"\centering", rf"\caption{{{_latex(caption)}}}"]
+        tabular = [*above, *tabular, r"\end{table}"]
+    return "\n".join(tabular)
+
+
+def _latex(text: str) -> str:
+    return re.sub(r"[\\&%$#_{}~^±<>]", lambda c: _SPECIAL[c[0]], text)
 
 
 def _lines(rows: Sequence[Mapping[str, object]]) -> list[list[object]]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import jsonargparse
 
-from jeat._support.files import expanded
 from jeat._support.reading import reading_of
 from jeat._support.signatures import signature_of
 from jeat._support.words import joined
@@ -14,7 +13,7 @@ from jeat.cli._parser import Parser
 
 __all__ = [
     "NET", "READING", "add_arch", "add_nets", "add_reading", "add_subject", "check_once",
-    "data_named",    "short_names", "with_arch",
+    "data_named", "short_names", "with_arch",
 ]  # fmt: skip
 
 READING = {
@@ -98,21 +97,6 @@ def _one(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def check_once(parser: Parser, what: str, names: Sequence[str]) -> None:
-    """Refuse a net or a run that is named twice, were it by two names of its place."""
-    if len({_place(name) for name in names}) < len(names):
-        parser.error(f"a {what} is named twice")
-
-
-def _place(name: str) -> Path | str:
-    """Where something lies; its name, where that is none of a file or folder."""
-    try:
-        path = expanded(name)
-        return path.resolve() if path.exists() else name
-    except (OSError, ValueError):  # too long for a file, for one
-        return name
-
-
 def add_nets(parser: Parser) -> None:
     """Nets that are shown side by side, the picture, and the data."""
     parser.add_argument(
@@ -149,7 +133,17 @@ def data_named(parser: Parser, args: jsonargparse.Namespace) -> str | None:
     return how.of(source)
 
 
+def check_once(parser: Parser, what: str, names: Sequence[str]) -> None:
+    """Refuse a net or run that is named twice, in whatever words, such as ``at`` and ``./at``."""
+    if len(names) > 1:
+        from jeat.nets.places import named_twice
+
+        if twice := named_twice(names):
+            parser.error(f"{what} is named twice, as {' and '.join(dict.fromkeys(twice))}")
+
+
 def short_names(nets: Sequence[str]) -> list[str]:
     """The names of the run folders or files, or the whole paths where two are alike."""
-    names = [Path(net).name.removesuffix(".safetensors") for net in nets]
+    paths = [Path(net) if Path(net).name not in ("", "..") else Path(net).resolve() for net in nets]
+    names = [path.name.removesuffix(".safetensors") for path in paths]
     return names if len(set(names)) == len(names) else list(nets)

@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
         raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
     if not 1 <= args.port <= 65535:
         parser.error(f"--port must lie in 1..65535, got {args.port}")
-    check_once(parser, "net", args.nets)
+    check_once(parser, "a net", args.nets)
     source = data_named(parser, args)
     _check_free(args.host, args.port)
 

@@ -4,13 +4,14 @@
 
 A RUN may be a net, too: a checkpoint, or the name of a shipped one. Runs that differ in their seed
 only are one column, with mean and sample standard deviation. Figures are those of a run's log, and
-FILE.FIGURE of each FILE.json that jeat measure --out wrote into its folder; * stands for any.
+FILE.FIGURE of each FILE.json that jeat measure --out wrote into its folder; * stands for any. A
+shipped net has those of its card, as card.FIGURE.
 
 TABLE may be .md or .tex, which hold what is printed, or .csv: a line a run, with all digits.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,14 +39,18 @@ def main(words: Sequence[str]) -> int:
     from jeat.report import in_csv, in_latex, table
 
     groups = compare([compared(name) for name in args.runs], args.figures or USUAL)
-    shown = _rows(groups, dict(zip(args.runs, _short(args.runs), strict=True)))
-    print(table(shown))
-    if any(len(group.names) > 1 for group in groups):
-        print("\nmean ± sample standard deviation of runs that differ in their seed only")
+    short = dict(zip(args.runs, _short(args.runs), strict=True))
+    shown, notes = _rows(groups, short), [*_notes(groups, short)]
+    text = "\n\n".join([table(shown), *filter(None, ["\n".join(notes)])])
+    print(text)
     if args.out is not None:
-        texts = {".csv": lambda: in_csv(_by_run(groups)), ".md": lambda: table(shown)}
+        texts = {
+            ".csv": lambda: in_csv(_by_run(groups)),
+            ".md": lambda: text,
+            ".tex": lambda: in_latex(shown, "; ".join(notes)),
+        }
         with whole_file(args.out) as part:
-            part.write_text(texts.get(suffix, lambda: in_latex(shown))() + "\n")
+            part.write_text(texts[suffix]() + "\n")
         print(plain(f"{args.out} holds the table"))
     return 0
 
@@ -53,12 +58,14 @@ def main(words: Sequence[str]) -> int:
 def _rows(groups: "Sequence[Group]", names: dict[str, str]) -> list[dict[str, str]]:
     """A row a setting that differs, then one a figure; a column a group of runs."""
     settings, figures = _names(groups)
-    rows: list[dict[str, str]] = [{"": label} for label in [*_labels(settings), *figures]]
+    far = _going_on(groups)
+    labels = [*map(_flag, settings), *far, *figures]
+    rows: list[dict[str, str]] = [{"": label} for label in labels]
     for group in groups:
-        first, *more = (names[name] for name in group.names)
-        head = plain(f"{first} and {len(more)} more" if more else first)
+        head, reached = _head(group, groups, names), dict.fromkeys(map(_far, group.iterations))
         cells = [
             *(_word(group.settings.get(k, "")) for k in settings),
+            *(", ".join(reached) for _ in far),
             *(_figure(group, k) for k in figures),
         ]
         for row, cell in zip(rows, cells, strict=True):
@@ -66,10 +73,52 @@ def _rows(groups: "Sequence[Group]", names: dict[str, str]) -> list[dict[str, st
     return rows
 
 
+def _head(group: "Group", groups: "Sequence[Group]", names: dict[str, str]) -> str:
+    """The name of a group's first run; its seeds where it has several, or others are alike."""
+    seeds, first = ", ".join(map(str, group.seeds)), names[group.names[0]]
+    if len(group.seeds) > 1:
+        return plain(f"{first} (seeds {seeds})")
+    return plain(f"{first} (seed {seeds})" if _alike(group, groups) else first)
+
+
+def _alike(group: "Group", groups: "Sequence[Group]") -> bool:
+    """Whether another group has the same settings: they share a seed, or one is no run."""
+    return sum(other.settings == group.settings for other in groups) > 1
+
+
+def _notes(groups: "Sequence[Group]", names: dict[str, str]) -> Iterator[str]:
+    """What a reader of the table must know."""
+    if any(len(group.names) > 1 for group in groups):
+        yield "mean ± sample standard deviation over the seeds that the column names"
+    if any(_alike(group, groups) for group in groups):
+        yield "columns of the same settings share a seed, or one is no run: they are not averaged"
+    cards = [names[name] for group in groups for name in group.names if _has_card(group)]
+    if cards:
+        yield plain(f"figures of {', '.join(cards)} are those of the card, on more test images")
+
+
+def _has_card(group: "Group") -> bool:
+    return all(at is None for at in group.iterations) and bool(group.cells)
+
+
+def _going_on(groups: "Sequence[Group]") -> list[str]:
+    """A row that says how far each run is, where one is not finished."""
+    every = [at for group in groups for at in group.iterations if at is not None]
+    return ["iterations"] if any(at != of for at, of in every) else []
+
+
+def _far(at: tuple[int, int | None] | None) -> str:
+    """How far a run is; "" of a net."""
+    if at is None:
+        return ""
+    done, of = at
+    return str(done) if of in (done, None) else f"{done} of {of}"
+
+
 def _names(groups: "Sequence[Group]") -> tuple[list[str], list[str]]:
     """The names of settings and of figures, each once."""
     settings = dict.fromkeys(k for group in groups for k in group.settings)
-    return [*settings], [*dict.fromkeys(k for group in groups for k in group.cells)]
+    return [*settings], list(groups[0].figures)
 
 
 def _figure(group: "Group", name: str) -> str:
@@ -85,7 +134,8 @@ def _by_run(groups: "Sequence[Group]") -> list[dict[str, object]]:
     settings, figures = _names(groups)
     return [
         {"run": name, "seed": group.seeds[i]}
-        | {k: _word(group.settings.get(k, "")) for k in settings}
+        | {_flag(k): _word(group.settings.get(k, "")) for k in settings}
+        | {k: _far(group.iterations[i]) for k in _going_on(groups)}
         | {k: _digits(group, k, i) for k in figures}
         for group in groups
         for i, name in enumerate(group.names)
@@ -104,14 +154,14 @@ def _short(runs: Sequence[str]) -> list[str]:
     paths = [run for run in runs if Path(run).exists()]
     if names != runs or len(paths) < 2:
         return names
-    above = os.path.commonpath([Path(run).absolute() for run in paths])
-    return [os.path.relpath(run, above) if run in paths else run for run in runs]
+    above = os.path.commonpath([Path(run).resolve().parent for run in paths])
+    names = [os.path.relpath(Path(run).resolve(), above) if run in paths else run for run in runs]
+    return names if len(set(names)) == len(names) else [*runs]
 
 
-def _labels(settings: Sequence[str]) -> list[str]:
-    """The last words of the settings' names; whole names where two would be alike."""
-    last = [k.rpartition(".")[2] for k in settings]
-    return [v if last.count(v) == 1 else k for k, v in zip(settings, last, strict=True)]
+def _flag(setting: str) -> str:
+    """A setting as the flag of jeat train that gives it: of one name, in every table."""
+    return setting.removeprefix("optimisation.")
 
 
 def _word(value: Any) -> str:

@@ -33,7 +33,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     given = data_named(parser, args)
     kind = parser.check_picture(args.out, given, *args.nets, *(args.config or ()))
-    check_once(parser, "net", args.nets)
+    check_once(parser, "a net", args.nets)
     if args.norm != "linf" and args.eps == RADII:
         parser.error(f"--eps has radii of linf: name those of {args.norm}, such as 0 0.5 1 2 in l2")
 

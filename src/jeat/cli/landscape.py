@@ -36,7 +36,7 @@ def main(words: Sequence[str]) -> int:
     args = parser.parse(words)
     given = data_named(parser, args)
     kind = parser.check_picture(args.out, given)
-    check_once(parser, "net", args.nets)
+    check_once(parser, "a net", args.nets)
 
     from jeat import load_data
     from jeat._support.files import whole_file

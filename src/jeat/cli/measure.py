@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     source = data_named(parser, args)
     read = (*args.nets, source, args.samples, args.judge, *(args.config or ()))
     parser.check_file(args.out, ".json", *read)
-    check_once(parser, "net", args.nets)
+    check_once(parser, "a net", args.nets)
     for short, name in metrics.items():
         if name not in args.metrics and short in args and args[short] != defaults[short]:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from jeat._support.checks import SettingError, plain, quoted
 from jeat._support.files import expanded, whole_file
+from jeat._support.words import near
 from jeat.cli._flags import check_once, short_names
 from jeat.cli._parser import Parser
 
@@ -28,7 +29,7 @@ def main(words: Sequence[str]) -> int:
     parser = _parser()
     args = parser.parse(words)
     kind = parser.check_picture(args.out)
-    check_once(parser, "run", args.runs)
+    check_once(parser, "a run", args.runs)
 
     from jeat.figures import check_drawing
     from jeat.figures.training_curves import draw
@@ -46,7 +47,10 @@ def main(words: Sequence[str]) -> int:
             with whole_file(args.out) as part:
                 picture.savefig(part, format=kind)
             shown = logs
-            lasts = [f"{name} to {log[-1]['iteration']}" for name, log in logs.items() if log]
+            lasts = [
+                f"{name} to {log[-1]['iteration']}" if log else f"{name} has no log yet"
+                for name, log in logs.items()
+            ]
             print(plain(f"{args.out}: {', '.join(lasts)}"), flush=True)
         if not args.follow or all(finished(log, epochs[name]) for name, log in logs.items()):
             return 0
@@ -59,14 +63,23 @@ def _curves(
     """{figure: {run: (where, values)}} of the figures that are asked for.
 
     Raises:
-        SettingError: no run logged such a figure.
+        SettingError: no run logged such a figure, or anything yet.
     """
+    if not any(logs.values()):
+        have = "has" if len(logs) == 1 else "have"
+        raise SettingError(
+            f"{', '.join(logs)} {have} no log yet: draw when it is further, or give --follow"
+        )
     known = list(dict.fromkeys(k for log in logs.values() for row in log for k in row))
     for pattern in figures or ():
         if not any(fnmatchcase(k, pattern) for k in known):
-            have = ", ".join(known) or "nothing yet"
-            raise SettingError(f"no run logged {quoted(pattern)}: they logged {have}")
+            hint = near(pattern, known) or ":"
+            raise SettingError(
+                f"no run logged {quoted(pattern)}{hint} they logged {', '.join(known)}"
+            )
     chosen = [k for pattern in figures or USUAL for k in known if fnmatchcase(k, pattern)]
+    if not chosen:
+        raise SettingError(f"name --figures: the runs logged {', '.join(known)}")
     return {
         figure: {
             name: ([where[i] for i in at], [log[i][figure] for i in at])

@@ -156,13 +156,13 @@ def _show(sweep: "Sweep", out: Path, record: Mapping[str, Any]) -> None:
     from jeat.sweeps import best, by_run, by_trial, in_order
 
     rows = in_order(sweep, out)
-    shown = by_trial(sweep, rows)
-    texts = {"md": table(shown), "csv": in_csv(by_run(sweep, rows)), "tex": in_latex(shown)}
-    for suffix, text in texts.items():
-        rewritten(out / f"table.{suffix}", text + "\n")
-    print(table(shown))
-    if sweep.seeds > 1:
-        print("\nmean ± sample standard deviation over seeds")
+    shown = by_trial(rows)
+    note = f"mean ± sample standard deviation over {sweep.seeds} seeds" if sweep.seeds > 1 else ""
+    text = "\n\n".join(filter(None, [table(shown), note]))
+    texts = {"md": text, "csv": in_csv(by_run(rows)), "tex": in_latex(shown, note)}
+    for suffix, written in texts.items():
+        rewritten(out / f"table.{suffix}", written + "\n")
+    print(text)
     if (found := best(sweep, out, rows)) is None:
         print("\nevery trial failed: lower the learning rate, or raise --recovery.tries")
         return

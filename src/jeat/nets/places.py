@@ -1,6 +1,8 @@
 """Where nets lie: in a run's checkpoints, in a file, in this package, on the hub."""
 
+import json
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -8,11 +10,15 @@ from jeat._support.checks import quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
 from jeat._support.shipped import shipped
-from jeat._support.words import near
+from jeat._support.words import near, parted
 
-__all__ = ["checkpoint_of", "checkpoints", "file_of", "hub_name", "newest", "shipped"]
+__all__ = [
+    "checkpoint_of", "checkpoints", "file_of", "hub_name", "named_twice", "newest", "place_of",
+    "said_of_sweep", "shipped",
+]  # fmt: skip
 
 _IN_FOLDER = ("net.safetensors", "model.safetensors", "pytorch_model.bin")  # ours, the hub's
+_SWEEP = "sweep.json"
 _OF_TIMM = re.compile(r"^(timm:)?(hf-hub|hf_hub):")
 
 
@@ -43,6 +49,30 @@ def file_of(name_or_path: str | Path) -> Path:
     names = ", ".join(shipped()) or "none"
     hint = near(str(name_or_path), shipped()) or ";"
     raise FileNotFoundError(f"no net at {name_or_path}{hint} shipped nets: {names}")
+
+
+def place_of(name: str) -> str:
+    """Where a net or a run lies, the same in whatever words it is named; else the name itself.
+
+    A run is where its newest net is. What is said of a net after its ``?`` is part of it.
+    """
+    place, said = parted(name)
+    with suppress(OSError, ValueError):
+        path = expanded(place)
+        path = path if path.exists() else shipped().get(place, path)
+        if path.exists():
+            with suppress(FileNotFoundError):  # a run without a checkpoint yet
+                path = file_of(path)
+            place = str(path.resolve())
+    return f"{place}?{json.dumps(said, sort_keys=True)}" if said else place
+
+
+def named_twice(names: Iterable[str]) -> list[str]:
+    """The first names of several that are of one net or run; none where each is another one."""
+    places: dict[str, list[str]] = {}
+    for name in names:
+        places.setdefault(place_of(name), []).append(name)
+    return next((same for same in places.values() if len(same) > 1), [])
 
 
 def hub_name(name: str) -> str:
@@ -97,7 +127,15 @@ def checkpoint_of(run: Path) -> Path:
     """
     if (found := newest(run)) is None:
         raise FileNotFoundError(
-            f"{run} is no run directory: it holds no checkpoint; of a folder of the hub, "
+            said_of_sweep(run)
+            or f"{run} is no run directory: it holds no checkpoint; of a folder of the hub, "
             f"{' or '.join(_IN_FOLDER[1:])} is read"
         )
     return found
+
+
+def said_of_sweep(folder: Path) -> str:
+    """What to name in the place of a sweep's folder; "" where it is none."""
+    if not (folder / _SWEEP).is_file():
+        return ""
+    return f"{folder} is a sweep: name runs of it, such as {folder}/trials/*/*"

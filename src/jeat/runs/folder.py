@@ -18,6 +18,7 @@ from jeat._support.files import UNSUPPORTED, say_unsupported, system_number
 from jeat._support.words import parted
 from jeat.data import Data
 from jeat.nets import digest
+from jeat.nets.places import said_of_sweep, shipped
 from jeat.training.flags import leaves
 from jeat.training.plan import Plan
 
@@ -43,9 +44,7 @@ def read_plan(out: str | Path) -> dict[str, Any]:
     """
     file = Path(out) / "run.json"
     if not file.is_file():
-        raise FileNotFoundError(
-            f"no run in {out}: it has no run.json; begin one in an empty folder, without --resume"
-        )
+        raise FileNotFoundError(_no_run(Path(out)))
     try:
         plan = dict(json.loads(file.read_text())["plan"])
         plan["method"], plan["data"], plan["net"], plan["objective"], plan["optimisation"]["lr"]
@@ -55,6 +54,16 @@ def read_plan(out: str | Path) -> dict[str, Any]:
             f"{file} is damaged ({type(error).__name__}: {error}); begin anew elsewhere"
         ) from error
     return plan
+
+
+def _no_run(out: Path) -> str:
+    """What is there in the place of a run, and what to name."""
+    if out.is_file() or (str(out) in shipped() and not out.exists()):
+        what = "file" if out.is_file() else "shipped net"
+        return f"{out} is a {what}, and no run: name a folder that jeat train wrote"
+    if out.parent.name == "checkpoints" and (out.parents[1] / "run.json").is_file():
+        return f"{out} is a checkpoint: name its run, {out.parents[1]}"
+    return said_of_sweep(out) or f"no run in {out}: it has no run.json"
 
 
 def as_now(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,6 +94,8 @@ def check_place(out: Path, plan: Plan, *, resume: bool, longer: bool) -> None:
     if not resume:
         on = ", or go on with its run by --resume" if (out / "run.json").is_file() else ""
         raise FileExistsError(f"{out} exists and is not empty: choose another folder{on}")
+    if not (out / "run.json").is_file():
+        raise FileNotFoundError(f"{_no_run(out)}; begin one in an empty folder, without --resume")
     old, new = read_plan(out), json.loads(json.dumps(asdict(plan)))
     old, new = dict(leaves(old)), dict(leaves(new))
     if old.get("init") and new["init"] and _same_net(old["init"], new["init"]):

@@ -2,25 +2,42 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["finished", "last_evaluation", "minutes", "minutes_at", "rows"]
+__all__ = ["finished", "last_evaluation", "minutes", "minutes_at", "rows", "total"]
 
 
 def rows(run: Path) -> list[dict[str, Any]]:
     """The lines of a run's log, each with its iteration and figures; none where there is no log.
 
+    A last line that is cut short is left out: the run was killed, the disk was full, or the line is
+    being written.
+
     Raises:
-        ValueError: it is damaged.
+        ValueError: another line is damaged.
     """
     file = run / "log.jsonl"
     if not file.is_file():
         return []
-    try:
-        return [dict(json.loads(line)) for line in file.read_text().splitlines()]
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{file} is damaged ({error}): put it back") from error
+    lines, found = file.read_bytes().splitlines(), list[dict[str, Any]]()
+    for number, line in enumerate(lines, 1):
+        if (row := _row(line)) is not None:
+            found.append(row)
+        elif number < len(lines):
+            raise ValueError(
+                f"{file} is damaged in line {number}: take the file from a copy, or remove the "
+                "line, and the others are shown"
+            )
+    return found
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    """A line of a log; None where it is damaged."""
+    with suppress(ValueError, TypeError, RecursionError):
+        return dict(json.loads(line))
+    return None
 
 
 def minutes(run: Path) -> float:
@@ -44,9 +61,13 @@ def last_evaluation(log: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next((row for row in reversed(log) if "test_accuracy" in row), {})
 
 
+def total(log: Sequence[Mapping[str, Any]], epochs: float) -> int:
+    """How many iterations a run of so many epochs has, by its log, which is not empty."""
+    last = log[-1]
+    iterations: int = round(epochs * last["iteration"] / last["epoch"])
+    return max(1, iterations)
+
+
 def finished(log: Sequence[Mapping[str, Any]], epochs: float) -> bool:
     """Whether a log reaches the end of a run of so many epochs, whose last iteration is in it."""
-    if not log:
-        return False
-    last = log[-1]
-    return bool(last["iteration"] >= max(1, round(epochs * last["iteration"] / last["epoch"])))
+    return bool(log) and bool(log[-1]["iteration"] >= total(log, epochs))

@@ -74,25 +74,25 @@ def _group(out: Path, trial: Trial, figures: Sequence[str]) -> Group | None:
     return compare(runs, figures)[0] if runs else None
 
 
-def by_trial(sweep: Sweep, rows: Sequence[Row]) -> list[dict[str, str]]:
+def by_trial(rows: Sequence[Row]) -> list[dict[str, str]]:
     """A table: a row a trial, with its settings, figures over seeds, and how runs of it failed."""
     figures = _figures(rows)
     failed = any(run.why for row in rows for run in row.trial.ended.values())
     return [
         {"trial": f"{row.trial.number:03d}"}
-        | _settings(sweep, row.trial)
+        | row.trial.settings
         | {k: str(row.group.cells.get(k, "")) if row.group else "" for k in figures}
         | ({"failed": _failure(row.trial)} if failed else {})
         for row in rows
     ]
 
 
-def by_run(sweep: Sweep, rows: Sequence[Row]) -> list[dict[str, object]]:
+def by_run(rows: Sequence[Row]) -> list[dict[str, object]]:
     """A row a run, with all digits of its figures."""
-    return [line for row in rows for line in _runs(sweep, row, _figures(rows))]
+    return [line for row in rows for line in _runs(row, _figures(rows))]
 
 
-def _runs(sweep: Sweep, row: Row, figures: Sequence[str]) -> Iterator[dict[str, object]]:
+def _runs(row: Row, figures: Sequence[str]) -> Iterator[dict[str, object]]:
     finished = [k for k, run in sorted(row.trial.ended.items()) if run.value is not None]
     for k, run in sorted(row.trial.ended.items()):
         cells = row.group.cells if row.group and not run.why else {}
@@ -106,15 +106,6 @@ def _runs(sweep: Sweep, row: Row, figures: Sequence[str]) -> Iterator[dict[str, 
 
 def _figures(rows: Sequence[Row]) -> list[str]:
     return [*dict.fromkeys(k for row in rows if row.group for k in row.group.cells)]
-
-
-def _settings(sweep: Sweep, trial: Trial) -> dict[str, str]:
-    """The settings that are swept, by the last words of their names where these differ."""
-    last = [name.rpartition(".")[2] for name in sweep.over]
-    return {
-        short if last.count(short) == 1 else name: trial.settings[name]
-        for short, name in zip(last, sweep.over, strict=True)
-    }
 
 
 def _failure(trial: Trial) -> str:
