@@ -11,11 +11,11 @@ from torch import Tensor
 
 from jeat._support.files import expanded, whole_file, whole_place
 from jeat._support.tensors import check_pixels
-from jeat.figures import rows
+from jeat.figures import legible, rows
 
 __all__ = ["named_grid", "write_arrays", "write_grid", "write_picture", "write_singles"]
 
-COLUMNS, LEAST = 10, 64  # images beside each other in a grid, and the least side of one
+COLUMNS = 10  # images beside each other in a grid
 
 
 def named_grid(
@@ -24,13 +24,14 @@ def named_grid(
     """Images in [0, 1] with the name of their class before them, ten beside each other.
 
     Classes stand in the order in which their first images come. Small images are enlarged by a
-    whole factor until no side is shorter than 64 pixels.
+    whole factor, as far as :func:`jeat.figures.fitting` says: the fewer, the larger.
 
     Raises:
         ValueError: no image, pixels outside of [0, 1], or NaN.
     """
-    found = {classes[k]: images[labels == k] for k in dict.fromkeys(labels.tolist())}
-    return rows(found, columns=COLUMNS, gap=4, least=LEAST)
+    names = legible(classes)
+    found = {names[k]: images[labels == k] for k in dict.fromkeys(labels.tolist())}
+    return rows(found, columns=COLUMNS, gap=4)
 
 
 def write_grid(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
