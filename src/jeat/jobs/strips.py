@@ -45,8 +45,9 @@ def counterfactuals_of(
     at = next(net.parameters(), x).device
     with evaluating(net):
         found = counterfactual(
-            net, x.expand(len(y), -1, -1, -1).to(at), y.to(at), confidence=confidence, steps=steps
-        )
+            net, x.expand(len(y), -1, -1, -1).to(at), y.to(at), confidence=confidence, steps=steps,
+            classes=classes,
+        )  # fmt: skip
     return x, found, y
 
 
