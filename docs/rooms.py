@@ -25,7 +25,7 @@ FLOORS = [
 INSIDE = {
     "_support": [
         "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
-        "shipped", "files", "reading", "hub",
+        "shipped", "files", "file_names", "reading", "hub",
         "words", "version", "moved", "stop", "processes", "locks", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",
     ],
@@ -50,7 +50,7 @@ INSIDE = {
     ],
     "jobs": [
         "inputs", "one_image", "known", "drawing", "image_files", "chains", "pictures", "strips",
-        "film", "needs", "measurement", "comparing",
+        "film", "needs", "measurement", "alike", "comparing",
     ],
     "app": [
         "turns", "given", "pieces", "chosen", "balls", "wiring", "generate", "attack", "landscape",

@@ -269,6 +269,7 @@ def place(tmp_path_factory):
     write_tables(folder)
     write_layouts(folder)
     write_nets(folder)
+    (folder / "cifar10-normal").mkdir()
     for name, text in YAML.items():
         (folder / f"{name}.yaml").write_text(text)
     (folder / "bytes.yaml").write_bytes(bytes(range(256)))
@@ -606,6 +607,25 @@ COMMANDS = [
     ),
     ("sample run folder.png", 2, "folder.png", ".png file"),
     ("sample run mixed", 2, "mixed", "not an empty folder: name another"),
+    *(
+        (command, 2, "is the name of a net that comes with jeat", "name another folder")
+        for command in (
+            "sample run cifar10-at", "sample run ./cifar10-at", "export at cifar10-at/",
+            "train at --out cifar10-at", "reproduce digits --out cifar10-at",
+            "sweep at --over.lr 1e-3 --out cifar10-at",
+        )
+    ),
+    ("attack cifar10-normal", 1, "it hides the net cifar10-normal", "rename it"),
+    ("measure at --size 8", 2, "--size goes with --data", "as in training"),
+    ("measure at --samples test --size 8", 2, "--size goes with --data", "as in training"),
+    (
+        "measure run --metrics nearest --samples many.npz --label x", 2, "--label goes with --data",
+        "as in training",
+    ),
+    (
+        "measure run --metrics nearest --samples many.npz?label=x", 2, "label goes with data",
+        "leave it out",
+    ),
     ("sample run file/new", 2, "file", "name another"),
     ("sample run file/new.png", 2, "file/new.png", "name another"),
     ("sample nowhere new/new.png", 1, "nowhere", "shipped nets: "),

@@ -92,10 +92,12 @@ def test_log_odds_are_those_of_the_probability_and_do_not_saturate():
 @pytest.mark.parametrize(
     ("margin", "y", "settings", "said"),
     [
-        (90.0, 1, {}, "no image was found to which the net gives class 1"),
+        (90.0, 1, {}, "to which the net gives class 1: name another class$"),
+        (90.0, 1, {"classes": ("cat", "dog")}, "the net gives dog: name another class$"),
+        (90.0, 1, {"confidence": 0.5}, "class 1 with confidence 0.5: name .*, or a lower conf"),
         (0.6, 2, {}, r"must lie in 0\.\.1, got 2"),
-        (0.6, 1, {"confidence": 1.0}, r"confidence must lie in \[0, 1\)"),
-        (0.6, 1, {"tolerance": 0.0}, r"tolerance in \(0, 1\)"),
+        (0.6, 1, {"confidence": 1.0}, r"^confidence must lie in \[0, 1\), got 1.0$"),
+        (0.6, 1, {"tolerance": 0.0}, r"^tolerance must lie in \(0, 1\), got 0.0$"),
         (0.6, 1, {"steps": 0}, "at least 1 step"),
         (math.nan, 1, {}, "NaN or infinite at 1 of 1"),
     ],

@@ -11,7 +11,7 @@ from PIL import Image
 
 from jeat.cli import main
 from jeat.data import Data, Images, doubts_of, overview
-from jeat.figures import grid, rows
+from jeat.figures import fitting, grid, rows
 
 RNG = np.random.default_rng(0)
 
@@ -86,7 +86,7 @@ def test_rows_hold_the_grids_of_their_images_side_by_side_under_each_other():
     x = torch.rand(5, 3, 6, 8)
     found = np.asarray(rows({"a": x[:3], "a longer name": x[3:]}))
     for images in (x[:3], x[3:]):
-        part = np.asarray(grid(images, columns=len(images)))
+        part = np.asarray(grid(images, columns=len(images), least=fitting((6, 8), 3, 2)))
         windows = np.lib.stride_tricks.sliding_window_view(found, part.shape)
         assert (windows == part).all((-1, -2, -3)).sum() == 1
     blank = np.asarray(rows({" ": x[:3], "  ": x[3:]}))

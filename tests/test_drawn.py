@@ -79,7 +79,7 @@ def test_what_is_drawn_is_what_the_kept_net_samples_from_the_start_of_the_run(dr
     torch.manual_seed(PLAN.optimisation.seed)
     x = jeat.sample(net, y, steps=5)
     named = {str(k): x[y == k] for k in (0, 3, 6)}
-    expected = rows(named, columns=2, gap=4, least=64)
+    expected = rows(named, columns=2, gap=4)
     found = Image.open(drawing / "drawn/00000008.png")
     assert np.array_equal(np.asarray(found), np.asarray(expected))
 

@@ -104,7 +104,7 @@ def test_pictures_of_a_film_are_of_one_size_and_show_every_chain_and_its_energy(
     pictures = list(pictures_of(states, y, [0, 4, 9], net))
     assert len({p.size for p in pictures}) == 1
     for picture, x in zip(pictures, states, strict=True):
-        places = [shown(picture, image, 64) for image in x]
+        places = [shown(picture, image, 160) for image in x]
         assert None not in places
         assert places[0][0] == places[1][0] < places[2][0] == places[3][0]
     with torch.no_grad():

@@ -1,6 +1,7 @@
 """Counterfactuals: the smallest walk in l2 after which a net says another class."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -52,6 +53,7 @@ def counterfactual(
     confidence: float = 0.0,
     steps: int = 20,
     tolerance: float = 0.02,
+    classes: Sequence[str] | None = None,
 ) -> Counterfactual:
     r"""The smallest changes in l2 after which the net says ``y``.
 
@@ -73,16 +75,16 @@ def counterfactual(
         confidence: least p(y|x), in [0, 1); 0 asks only that the class is the likeliest.
         steps: of PGD in each ball.
         tolerance: of the radius, as a share of it, in (0, 1).
+        classes: names of all classes, for errors; without, their numbers are their names.
 
     Raises:
         ValueError: images outside of [0, 1], classes that do not fit, settings out of range, a
             class that no ball reaches, logits or gradients that are NaN or infinite.
     """
-    if not (0 <= confidence < 1 and 0 < tolerance < 1):
-        raise SettingError(
-            f"confidence must lie in [0, 1) and tolerance in (0, 1), got {quoted(confidence)} and "
-            f"{quoted(tolerance)}"
-        )
+    if not 0 <= confidence < 1:
+        raise SettingError(f"confidence must lie in [0, 1), got {quoted(confidence)}")
+    if not 0 < tolerance < 1:
+        raise SettingError(f"tolerance must lie in (0, 1), got {quoted(tolerance)}")
     if not is_whole(steps, 1, MOST_STEPS):
         raise SettingError(f"a walk takes at least 1 step and at most 1e9, got {quoted(steps)}")
     x = check_pixels(x)
@@ -90,7 +92,10 @@ def counterfactual(
     if len(x) != len(y):
         raise ValueError(f"{len(x)} images but {len(y)} classes")
     there = reached(net, x, y, confidence).tolist()
-    search = partial(_nearest, net, confidence=confidence, steps=steps, tolerance=tolerance)
+    names = {k: classes[k] if classes else f"class {k}" for k in y.tolist()}
+    search = partial(
+        _nearest, net, confidence=confidence, steps=steps, tolerance=tolerance, names=names
+    )
     found = [
         (x[[i]], 0.0, 0.0) if there[i] else search(x[[i]], y[[i]], place=(i, len(x)))
         for i in range(len(x))
@@ -111,6 +116,7 @@ def _nearest(
     confidence: float,
     steps: int,
     tolerance: float,
+    names: Mapping[int, str],
     place: tuple[int, int],
 ) -> tuple[Tensor, float, float]:
     """The image in the smallest ball that reaches ``y``, its radius, and the one below."""
@@ -130,9 +136,10 @@ def _nearest(
         if radius - missed <= tolerance * radius < math.inf:
             return found, radius, missed
         r = 2 * missed if math.isinf(radius) else (missed + radius) / 2
+    likely = f" with confidence {confidence:g}" if confidence else ""
     raise ValueError(
-        f"no image was found to which the net gives class {int(y)} with confidence "
-        f"{confidence:g}: name another class, or a lower confidence"
+        f"no image was found to which the net gives {names[int(y)]}{likely}: name another class"
+        + ", or a lower confidence" * bool(confidence)
     )
 
 

@@ -1,6 +1,6 @@
 """Flags that several commands share."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +117,19 @@ def add_reading(parser: Parser) -> None:
         parser.add_argument(f"--{name}", type=kind, default=None, help=help)
 
 
-def data_named(parser: Parser, args: jsonargparse.Namespace) -> str | None:
+def data_named(
+    parser: Parser, args: jsonargparse.Namespace, *, also_of: Collection[str] = ()
+) -> str | None:
     """The whole name of the data set of ``--data`` and the flags that say how it is read.
 
-    None is the net's own data set, whose name says how it was read when the net was trained.
+    None is the net's own data set, whose name says how it was read when the net was trained. Flags
+    ``also_of`` other images of the command may be given all the same.
     """
     given = {name: args[name] for name in READING if args[name] is not None}
     if args.data is None:
-        if given:
+        if odd := given.keys() - {*also_of}:
             parser.error(
-                f"--{min(given)} goes with --data: the net's own data are read as in training"
+                f"--{min(odd)} goes with --data: the net's own data are read as in training"
             )
         return None
     source, how = reading_of(args.data, **given)

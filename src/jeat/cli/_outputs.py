@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jeat._support.files import check_not_home, expanded
+from jeat._support.shipped import shipped
 
 __all__ = ["PIXELS", "Outputs"]
 
@@ -26,6 +27,16 @@ class Outputs:
         if not folder or "\0" in folder:
             self.error(f"--out must name a folder, got {folder!r}")
         check_not_home("--out", folder)
+        self.check_hides_none(folder)
+
+    def check_hides_none(self, folder: str) -> None:
+        """Refuse a new folder here that would be taken for a net that comes with the package."""
+        place = expanded(folder).absolute()
+        if place.name in shipped() and place.parent == Path.cwd() and not place.exists():
+            self.error(
+                f"{folder} is the name of a net that comes with jeat, which a folder of that name "
+                "would hide: name another folder"
+            )
 
     def check_new_folder(self, folder: str) -> None:
         """Refuse a folder that holds something, or lies where nothing can be written."""

@@ -79,8 +79,10 @@ def _parser() -> Parser:
 
 def _first(data: "Data", number: int) -> "dict[str, Tensor]":
     """Training images of each class, spread evenly, of the first classes that have some."""
+    from jeat.figures import legible
+
     train = data.train
-    found = {k: (train.y == i).nonzero()[:, 0] for i, k in enumerate(data.classes)}
+    found = {k: (train.y == i).nonzero()[:, 0] for i, k in enumerate(legible(data.classes))}
     found = dict([(k, at) for k, at in found.items() if len(at)][:_SHOWN])
     chosen = {
         k: at[[i * len(at) // min(number, len(at)) for i in range(min(number, len(at)))]]

@@ -80,6 +80,7 @@ def _check_out(parser: Parser, out: str, net: str, push: str | None) -> None:
             parser.check_file(str(expanded(out).with_suffix(end)), end, net)
         return
     check_not_home("OUT", out)
+    parser.check_hides_none(out)
     folder = expanded(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         parser.error(f"{out} is there already, and not empty: name a new folder")

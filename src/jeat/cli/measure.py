@@ -9,22 +9,24 @@ more than test images is measured where --metrics names it. Each metric's own fl
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jeat._support import processes
 from jeat._support.intervals import said
 from jeat._support.plugins import brought_parts, constant_of, known_parts, short_name
+from jeat._support.reading import reading_of
 from jeat._support.signatures import signature_of
 from jeat.cli._flags import add_subject, check_once, data_named, short_names, with_arch
 from jeat.cli._parser import Parser
 from jeat.cli._show import bar, warn
 
 if TYPE_CHECKING:
-    from jeat.jobs.measurement import Measurement
+    from jsonargparse import Namespace
 
 __all__ = ["main"]
+
+_OF_IMAGES = ("size", "background")  # flags that samples are read by, too
 
 
 def main(words: Sequence[str]) -> int:
@@ -32,18 +34,18 @@ def main(words: Sequence[str]) -> int:
     parser, metrics = _parser(words)
     defaults = parser.get_defaults()
     args = parser.parse(words)
-    source = data_named(parser, args)
-    read = (*args.nets, source, args.samples, args.judge, *(args.config or ()))
+    samples, shown = _samples(args)
+    source = data_named(parser, args, also_of=shown)
+    read = (*args.nets, source, samples, args.judge, *(args.config or ()))
     parser.check_file(args.out, ".json", *read)
     check_once(parser, "a net", args.nets)
     for short, name in metrics.items():
         if name not in args.metrics and short in args and args[short] != defaults[short]:
             parser.error(f"--{short}.* has no effect, as --metrics does not name {name}")
 
-    from jeat._support.files import rewritten
     from jeat.data import settled
-    from jeat.jobs.measurement import Measurement, written
-    from jeat.report import table
+    from jeat.jobs.alike import measure_alike
+    from jeat.jobs.measurement import Measurement
 
     first = Measurement(
         net=with_arch(args.nets[0], args),
@@ -55,41 +57,58 @@ def main(words: Sequence[str]) -> int:
         data=source and settled(source),
         number=args.number,
         seed=args.seed,
-        samples=args.samples,
+        samples=samples,
         judge=args.judge,
         outside=args.outside and settled(args.outside),
         compared=args.compared,
     )
-    every = _measured(first, {name: with_arch(name, args) for name in args.nets})
+    whole = [with_arch(name, args) for name in args.nets]
+    nets = dict(zip(short_names(args.nets), whole, strict=True))
+    with bar() as show:
+        every, failed = measure_alike(first, nets, show=show)
     if processes.rank():
         return 0
-    found, *others = every.values()
-    print(table(_side_by_side(every) if others else _alone(found)))
+    _show(every, args, several=len(nets) > 1)
+    return _raised(failed)
+
+
+def _show(every: dict[str, dict[str, Any]], args: "Namespace", *, several: bool) -> None:
+    """Print what was found, write it where asked, and warn."""
+    from jeat._support.files import rewritten
+    from jeat.jobs.measurement import written
+    from jeat.report import table
+
+    found = next(iter(every.values()))
+    print(table(_side_by_side(every) if several else _alone(found)))
     print(
         f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
         + (f", {processes.world()} processes" if processes.world() > 1 else "")
     )
     if args.out is not None:
-        rewritten(Path(args.out), written([found, *others] if others else found))
+        rewritten(Path(args.out), written([*every.values()] if several else found))
     for name, one in every.items():
-        warn(f"{name}: {line}" if others else line for line in one["warnings"])
+        warn(f"{name}: {line}" if several else line for line in one["warnings"])
+
+
+def _raised(failed: dict[str, Exception]) -> int:
+    """Say which nets were not measured, and why; 0 where there is none."""
+    for error in failed.values():
+        said = "; ".join(f"{name} was not measured: {error}" for name, error in failed.items())
+        raise ValueError(said) from error
     return 0
 
 
-def _measured(first: "Measurement", nets: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """What is found of each net, by its short name, on the images of the first."""
-    from jeat.jobs.inputs import net_of
-    from jeat.jobs.measurement import measure
+def _samples(args: "Namespace") -> tuple[str | None, dict[str, Any]]:
+    """The whole name of ``--samples``, and the flags that say how these images are read."""
+    how = {k: args[k] for k in _OF_IMAGES if args[k] is not None}
+    if args.samples is None or not how:
+        return args.samples, {}
+    from jeat.jobs.measurement import RULERS
 
-    if len(nets) > 1:
-        for whole in nets.values():  # so that what is no net is said before others take minutes
-            net_of(whole)
-    found: dict[str, dict[str, Any]] = {}
-    for name, whole in zip(short_names([*nets]), nets.values(), strict=True):
-        data = first.data or next((one["data"] for one in found.values()), None)
-        with bar() as show:
-            found[name] = measure(replace(first, net=whole, data=data), show=show)
-    return found
+    if args.samples in RULERS:  # which are of the data, and read as these
+        return args.samples, {}
+    source, reading = reading_of(args.samples, **how)
+    return reading.of(source), how
 
 
 def _alone(found: dict[str, Any]) -> list[dict[str, object]]:
@@ -98,10 +117,14 @@ def _alone(found: dict[str, Any]) -> list[dict[str, object]]:
 
 
 def _side_by_side(every: dict[str, dict[str, Any]]) -> list[dict[str, object]]:
-    """A row a figure, a column a net; beside a share of images its 95 % interval."""
+    """A row a figure, a column a net; beside a share of images its 95 % interval, on how many."""
     names = dict.fromkeys(k for found in every.values() for k in _figures(found))
-    cells = {k: {net: _cell(k, found) for net, found in every.items()} for k in names}
-    return [{"metric": k, **row} for k, row in cells.items()]
+    rows: list[dict[str, object]] = []
+    for k in names:
+        cells = {net: _cell(k, found) for net, found in every.items()}
+        counts = dict.fromkeys(_count(k, found) for net, found in every.items() if cells[net])
+        rows.append({"metric": k, **cells, "images": ", ".join(counts)})
+    return rows
 
 
 def _figures(found: dict[str, Any]) -> dict[str, float]:
@@ -116,17 +139,21 @@ def _cell(name: str, found: dict[str, Any]) -> str:
     return f"{value:.4g} ({interval})" if interval else f"{value:.4g}"
 
 
+def _count(name: str, found: dict[str, Any]) -> str:
+    """On how many images a figure was found, and whose they are."""
+    of = "test"
+    if name in found["of_samples"]:
+        of = f"drawn by {found['drawn_by']}" if found["drawing"] else found["drawn_by"]
+    return f"{found['counts'][name]} {of}"
+
+
 def _row(name: str, value: float, found: dict[str, Any]) -> dict[str, object]:
     """A line of the table: a figure, how far it is known, on how many images, and whose they are;
     and in which ball, where balls differ.
     """
-    n, of = found["counts"][name], "test"
-    if name in found["of_samples"]:
-        by = found["drawn_by"]
-        of = f"drawn by {by}" if found["drawing"] else by
     interval = said(found["intervals"].get(name))
     row: dict[str, object] = {
-        "metric": name, "value": f"{value:.4g}", "95 %": interval, "images": f"{n} {of}"
+        "metric": name, "value": f"{value:.4g}", "95 %": interval, "images": _count(name, found)
     }  # fmt: skip
     if len({tuple(b.values()) for b in found["balls"].values()}) > 1:
         eps, norm = (found["balls"].get(name, {}).get(k, "") for k in ("eps", "norm"))
@@ -151,8 +178,8 @@ def _parser(words: Sequence[str]) -> tuple[Parser, dict[str, str]]:
     parser.add_argument(
         "--samples", type=str | None, default=None,
         help=".safetensors of images that jeat sample drew, best from the net; a folder or .npz of "
-        "anyone's images; or, as many as test images: test, these themselves, or start, where its "
-        "chains start",
+        "anyone's images, read as --size and --background say; or, as many as test images: test, "
+        "these themselves, or start, where its chains start",
     )  # fmt: skip
     parser.add_argument(
         "--judge", type=str | None, default=None, help="another net, which looks at the samples"

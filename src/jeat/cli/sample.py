@@ -153,7 +153,7 @@ def _write(
     elif suffix == ".npz":
         write_arrays(out, images, labels, classes, about(out, drawing))
     elif not suffix:
-        write_singles(out, images, labels, classes)
+        write_singles(out, images, labels, classes, about(out, drawing))
     elif drawing.image:
         known = known_of(drawing.image, net, inpaint=drawing.inpaint, enlarge=drawing.enlarge)
         write_picture(completed_strips(net, known, images, labels), out)

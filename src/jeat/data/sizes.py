@@ -11,7 +11,7 @@ from torch import Tensor
 
 from jeat.data.images import Data
 
-__all__ = ["check_room", "coloured_alike", "fitted", "resized"]
+__all__ = ["all_fitted", "check_room", "coloured_alike", "fitted", "resized"]
 
 
 def check_room(images: int, pixels: int) -> None:
@@ -71,11 +71,12 @@ def resized(data: Data, size: tuple[int, int] | None) -> Data:
     if size is None or all(s.x.shape[2:] == size for s in (data.train, data.test)):
         return data
     check_room(len(data.train) + len(data.test), data.shape[0] * size[0] * size[1])
-    train, test = (replace(s, x=_fitted(s.x, size)) for s in (data.train, data.test))
+    train, test = (replace(s, x=all_fitted(s.x, size)) for s in (data.train, data.test))
     return replace(data, train=train, test=test)
 
 
-def _fitted(x: UInt8[Tensor, "n c h w"], size: tuple[int, int]) -> UInt8[Tensor, "n c i j"]:
+def all_fitted(x: UInt8[Tensor, "n c h w"], size: tuple[int, int]) -> UInt8[Tensor, "n c i j"]:
+    """Each of several images by :func:`fitted`."""
     arrays = x.movedim(1, -1).squeeze(-1).numpy(force=True)
     found = np.stack([np.asarray(fitted(Image.fromarray(a), size)) for a in arrays])
     planes = torch.from_numpy(found).view(len(x), *size, -1)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from jeat.figures._font import font
 from jeat.figures.image_grid import enlarged
 
 __all__ = ["Cell", "captioned", "text_width"]
@@ -60,17 +61,17 @@ def captioned(
     width = left + column * max(len(row) for _, row in rows)
     tall = top + sum(high + LINE * n + GAP for n in lines)
     canvas = Image.new("RGB", (max(width, text_width([title]) + 2 * GAP), tall), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(FONT)
-    draw.text((GAP, GAP - 4), title, fill="black", font=font)
+    draw, letters = ImageDraw.Draw(canvas), font(FONT)
+    draw.text((GAP, GAP - 4), title, fill="black", font=letters)
     for k, head in enumerate(heads):
-        draw.text((left + k * column, top - LINE - 4), head, fill="black", font=font)
+        draw.text((left + k * column, top - LINE - 4), head, fill="black", font=letters)
     for (name, row), n in zip(rows, lines, strict=True):
-        draw.text((GAP, top + high // 2), name, fill="black", font=font, anchor="lm")
+        draw.text((GAP, top + high // 2), name, fill="black", font=letters, anchor="lm")
         for k, cell in enumerate(row):
             at = left + k * column
             canvas.paste(Image.fromarray(next(shown)), (at, top))
             for i, line in enumerate(cell.text.splitlines()):
-                draw.text((at, top + high + 2 + LINE * i), line, fill="black", font=font)
+                draw.text((at, top + high + 2 + LINE * i), line, fill="black", font=letters)
         top += high + LINE * n + GAP
     return canvas
 
@@ -78,6 +79,6 @@ def captioned(
 def text_width(texts: Iterable[str]) -> int:
     """How wide the widest line of texts is, in pixels."""
     measure = ImageDraw.Draw(Image.new("L", (1, 1))).textlength
-    font = ImageFont.load_default(FONT)
+    letters = font(FONT)
     lines = [line for text in texts for line in text.splitlines()]
-    return math.ceil(max((measure(line, font=font) for line in lines), default=0))
+    return math.ceil(max((measure(line, font=letters) for line in lines), default=0))

@@ -8,8 +8,10 @@ from torch import Tensor
 from jeat._support.checks import SettingError
 from jeat._support.files import expanded
 from jeat._support.plugins import constant_of
+from jeat._support.reading import reading_of
 from jeat._support.sealed import seal_of
 from jeat.data.loose import loose_images
+from jeat.data.sizes import all_fitted
 from jeat.jobs.drawing import drawer
 from jeat.jobs.image_files import load_images
 from jeat.jobs.inputs import net_of, seed_all
@@ -33,6 +35,7 @@ class Drawn:
         inputs: what they are, wherever the file lies.
         by: the net that drew them, or which images they are, where nobody says.
         command: that drew them, where it is known.
+        size: that they were brought to, "" where they are as they were.
     """
 
     images: Tensor
@@ -40,9 +43,15 @@ class Drawn:
     inputs: Mapping[str, str]
     by: str
     command: str | None = None
+    size: str = ""
 
     def warned_of(self, net: str, digest: str) -> list[str]:
-        """A line where they are not of the net that is measured, whose SHA-256 is ``digest``."""
+        """What makes them other than drawn by the net that is measured, of SHA-256 ``digest``."""
+        of_size = f"the samples were brought to {self.size} pixels, and their figures are of that"
+        return self._not_of(net, digest) + [of_size] * bool(self.size)
+
+    def _not_of(self, net: str, digest: str) -> list[str]:
+        """A line where nothing says that the net drew them."""
         drew = self.inputs.get("net_sha256")
         if drew is None:
             return [
@@ -61,32 +70,44 @@ def drawn_of(name: str, net: str) -> Drawn:
     """Samples of a file of ``jeat sample``, or of a folder or ``.npz`` of anyone's images.
 
     Args:
-        name: of the file or folder.
+        name: of the file or folder, which may say how it is read, as ``photos?size=32``.
         net: which knows the classes that folders may be named by, and the shape of images.
 
     Raises:
         ValueError: no samples, or images of another shape than the net's.
         FileNotFoundError: no such file.
     """
-    place = expanded(name)
-    if not place.is_dir() and place.suffix.lower() != ".npz":
-        images, labels, about = load_images(place)
-        kept = {k: about[k] for k in ("what", "net_sha256")}
-        return Drawn(images, labels, kept, drawer(about["command"]), about["command"])
-    spec = spec_of(net_of(net))
-    x, y, about = loose_images(place, spec.classes)
-    if x.shape[1] == 1:
-        x = x.expand(-1, spec.channels, -1, -1)
-    if x.shape[1:] != spec.shape:
-        got, own = ("x".join(map(str, shape)) for shape in (x.shape[1:], spec.shape))
-        raise ValueError(
-            f"{name} has images of {got}, those of {net} are {own}: bring them to that size first"
-        )
-    seal = seal_of({}, {"images": x} | ({} if y is None else {"labels": y}))
-    images = x.float() / 255
-    inputs = {"images_sha256": seal} | about
+    source, how = reading_of(name)
+    if odd := [k for k in ("label", "labels_per_class", "validation") if getattr(how, k)]:
+        raise SettingError(f"{odd[0]} goes with data, and samples have none: leave it out")
+    place, spec = expanded(source), spec_of(net_of(net))
+    size = "x".join(map(str, how.size or ()))
+    if place.is_dir() or place.suffix.lower() == ".npz":
+        x, y, about = loose_images(place, spec.classes, how)
+        if x.shape[1] == 1:
+            x = x.expand(-1, spec.channels, -1, -1)
+        seal = seal_of({}, {"images": x} | ({} if y is None else {"labels": y}))
+        inputs = {"images_sha256": seal} | about
+    else:
+        images, y, about = load_images(place)
+        x = (images * 255).round().byte()
+        x = x if how.size is None else all_fitted(x, how.size)
+        inputs = about | ({"size": size} if size else {})
+    _check_shape(name, tuple(x.shape[1:]), net, spec.shape)
     command = inputs.pop("command", None)
-    return Drawn(images, y, inputs, drawer(command) if command else f"images of {name}", command)
+    by = drawer(command) if command else f"images of {source}"
+    return Drawn(x.float() / 255, y, inputs, by, command, size)
+
+
+def _check_shape(name: str, got: tuple[int, ...], net: str, own: tuple[int, ...]) -> None:
+    """Refuse images of another shape (C, H, W) than the net's."""
+    if got == own:
+        return
+    shapes, size = ("x".join(map(str, shape)) for shape in (got, own)), "x".join(map(str, own[1:]))
+    what = f"{name} has images of {{}}, those of {net} are {{}}".format(*shapes)
+    if got[0] != own[0]:
+        raise ValueError(f"{what}: convert them to {own[0]} channel{'s' * (own[0] > 1)} first")
+    raise ValueError(f"{what}: bring them to it by --size {size}")
 
 
 def with_samples(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from jeat._support.checks import SettingError
 from jeat._support.files import whole_file
 from jeat.energy import energy_of
-from jeat.figures import Cell, captioned, text_width
+from jeat.figures import Cell, captioned, fitting, legible, text_width
 from jeat.nets import evaluating, spec_of
 
 __all__ = ["FRAMES", "check_films", "pictures_of", "write_film"]
@@ -50,17 +50,19 @@ def pictures_of(
         steps: the numbers of the states.
         net: whose energy is written.
     """
-    classes, at = spec_of(net).classes, next(net.parameters(), states).device
+    classes, at = legible(spec_of(net).classes), next(net.parameters(), states).device
     E = torch.stack([_energies(net, x.to(at), labels.to(at)) for x in states])
     texts = [[f"{round(e, 2) + 0.0:.2f}" for e in of_state] for of_state in E.tolist()]
     wide = text_width(text for of_state in texts for text in of_state)
+    each = labels.bincount()
+    least = fitting(states.shape[3:], int(each.max()), int(each.count_nonzero()))
     for x, text, step in zip(states, texts, steps, strict=True):
         rows = [
             (classes[k], [Cell(x[i], text[i]) for i in (labels == k).nonzero().flatten().tolist()])
             for k in dict.fromkeys(labels.tolist())
         ]
         title = f"step {step} of {steps[-1]}; under each image E(x, y)"
-        yield captioned(rows, title=title, least=64, wide=wide)
+        yield captioned(rows, title=title, least=least, wide=wide)
 
 
 @torch.no_grad()

@@ -24,7 +24,9 @@ from jeat.metrics import Subject, find, means_over_images, shared, signs_of_mask
 from jeat.metrics.gradient_masking import measure as measure_masking
 from jeat.nets import digest
 
-__all__ = ["Measurement", "check_ready", "measure", "measure_to", "written"]
+__all__ = [
+    "RULERS", "Measurement", "check_ready", "inputs_of", "measure", "measure_to", "written",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def measure(
         NotFiniteError: a figure that is NaN or infinite; a ValueError.
     """
     check_ready(m)
-    inputs, drawn = _inputs(m)
+    inputs, drawn = inputs_of(m)
     subject, data = subject_of(m.net, m.data, m.number, m.seed)
     subject = _complete(subject, data, m, drawn)
     found, masking = Found(subject), Found(subject)
@@ -185,7 +187,7 @@ def _masking(m: Measurement, subject: Subject, ball: Ball) -> dict[str, float]:
     return shared(partial(measure_masking, **ball), subject, seed=m.seed, means=False)
 
 
-def _inputs(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
+def inputs_of(m: Measurement) -> tuple[dict[str, Any], Drawn | None]:
     """What the figures depend on, wherever the files lie, and the samples, which are read once.
 
     Raises:
@@ -225,7 +227,7 @@ def measure_to(file: Path, m: Measurement) -> dict[str, Any]:
     """What a JSON file holds of it; measured, unless the same of the same files lies there."""
     try:
         kept = read(file.read_text())
-        if kept["inputs"] == _inputs(m)[0]:
+        if kept["inputs"] == inputs_of(m)[0]:
             return kept
     except (OSError, ValueError, KeyError, TypeError):
         pass

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from jeat._support.file_names import as_file_name
 from jeat._support.files import expanded, whole_file, whole_place
 from jeat._support.tensors import check_pixels
-from jeat.figures import rows
+from jeat.data.loose import say_of_folder, sum_of_arrays
+from jeat.figures import legible, rows
 
 __all__ = ["named_grid", "write_arrays", "write_grid", "write_picture", "write_singles"]
 
-COLUMNS, LEAST = 10, 64  # images beside each other in a grid, and the least side of one
+COLUMNS = 10  # images beside each other in a grid
 
 
 def named_grid(
@@ -24,13 +25,14 @@ def named_grid(
     """Images in [0, 1] with the name of their class before them, ten beside each other.
 
     Classes stand in the order in which their first images come. Small images are enlarged by a
-    whole factor until no side is shorter than 64 pixels.
+    whole factor, as far as :func:`jeat.figures.fitting` says: the fewer, the larger.
 
     Raises:
         ValueError: no image, pixels outside of [0, 1], or NaN.
     """
-    found = {classes[k]: images[labels == k] for k in dict.fromkeys(labels.tolist())}
-    return rows(found, columns=COLUMNS, gap=4, least=LEAST)
+    names = legible(classes)
+    found = {names[k]: images[labels == k] for k in dict.fromkeys(labels.tolist())}
+    return rows(found, columns=COLUMNS, gap=4)
 
 
 def write_grid(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
@@ -54,25 +56,34 @@ def write_arrays(
     """Write an .npz that ``--data`` reads: ``images``, ``labels`` and ``classes``.
 
     Images are uint8 (N, H, W, C); grey ones have no last axis. ``about`` says how they came, as of
-    :func:`jeat.jobs.image_files.load_images`.
+    :func:`jeat.jobs.image_files.load_images`, and ``sum`` that they are as they were written.
     """
+    arrays = _pixels(images), labels.cpu().numpy()
+    texts = {**about, "sum": sum_of_arrays(*arrays, classes, about), "classes": classes}
     with whole_file(out) as part:
-        arrays = {"images": _pixels(images), "labels": labels.cpu().numpy()}
-        texts = {"classes": np.array(classes)} | {k: np.array(v) for k, v in about.items()}
-        np.savez_compressed(part, allow_pickle=False, **arrays, **texts)
+        kept = dict(zip(("images", "labels"), arrays, strict=True))
+        named = {k: np.array(v) for k, v in texts.items()}
+        np.savez_compressed(part, allow_pickle=False, **kept, **named)
 
 
-def write_singles(out: str | Path, images: Tensor, labels: Tensor, classes: Sequence[str]) -> None:
+def write_singles(
+    out: str | Path,
+    images: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    about: Mapping[str, str],
+) -> None:
     """Write a folder of PNGs, ``CLASS/NUMBER.png``, as ``--data`` reads it.
 
-    What a file name may not have, or may not begin with, is written as in addresses, ``%2F``.
+    What no file name may have is written as in addresses, ``%2F``, and read back by ``--data`` and
+    ``--samples``. A small file beside the folders says how the images came, as ``about`` does.
     """
     with whole_place(expanded(out)) as place:
         for i, (pixels, k) in enumerate(zip(_pixels(images), labels.tolist(), strict=True)):
-            name = quote(classes[k], safe=" ()+,&'")
-            folder = place / (f"%2E{name[1:]}" if name.startswith(".") else name)
+            folder = place / as_file_name(classes[k])
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(folder / f"{i:05d}.png")
+        say_of_folder(place, about)
 
 
 def _pixels(images: Tensor) -> np.ndarray:

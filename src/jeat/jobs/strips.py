@@ -9,7 +9,7 @@ from jeat._support.checks import SettingError
 from jeat._support.words import numbers_of
 from jeat.attacks import Counterfactual, Norm, counterfactual, length
 from jeat.energy import joint_energy, marginal_energy
-from jeat.figures import Cell, captioned
+from jeat.figures import Cell, captioned, legible
 from jeat.jobs.known import Known
 from jeat.jobs.one_image import image_of, said_of
 from jeat.nets import evaluating, spec_of
@@ -46,8 +46,9 @@ def counterfactuals_of(
     at = next(net.parameters(), x).device
     with evaluating(net):
         found = counterfactual(
-            net, x.expand(len(y), -1, -1, -1).to(at), y.to(at), confidence=confidence, steps=steps
-        )
+            net, x.expand(len(y), -1, -1, -1).to(at), y.to(at), confidence=confidence, steps=steps,
+            classes=classes,
+        )  # fmt: skip
     return x, found, y
 
 
@@ -55,7 +56,7 @@ def counterfactual_strips(
     net: nn.Module, x: Tensor, found: Counterfactual, y: Int[Tensor, " b"]
 ) -> Image.Image:
     """A row a class: the image, its counterfactual, the difference, with what the net says."""
-    classes, x_cf = spec_of(net).classes, found.x.cpu()
+    classes, x_cf = legible(spec_of(net).classes), found.x.cpu()
     before, after = said_of(net, x.expand_as(x_cf)), said_of(net, x_cf)
     change = (x_cf - x).abs().amax().clamp(min=1e-6)
     times = max(1, int(0.5 / change))
@@ -75,7 +76,7 @@ def completed_strips(
     net: nn.Module, known: Known, images: Tensor, labels: Int[Tensor, " b"]
 ) -> Image.Image:
     """A row a class: what is known of an image, the drawn ones, and the whole where it is there."""
-    classes, rows = spec_of(net).classes, []
+    classes, rows = legible(spec_of(net).classes), []
     shown = [known.shown, *([] if known.whole is None else [known.whole])]
     for k in dict.fromkeys(labels.tolist()):
         mine = images[labels == k]
@@ -97,7 +98,7 @@ def attack_strips(
     norm: Norm,
 ) -> Image.Image:
     """A column an image: before, after, the difference ten times, with what the net says."""
-    x, x_adv, y = x.cpu(), x_adv.cpu(), y.cpu()
+    x, x_adv, y, classes = x.cpu(), x_adv.cpu(), y.cpu(), legible(classes)
     far = length(x_adv - x, norm)
     rows = []
     for name, images in (("before", x), ("after", x_adv)):

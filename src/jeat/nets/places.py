@@ -130,6 +130,7 @@ def checkpoint_of(run: Path) -> Path:
             said_of_sweep(run)
             or f"{run} is no run directory: it holds no checkpoint; of a folder of the hub, "
             f"{' or '.join(_IN_FOLDER[1:])} is read"
+            + f"; it hides the net {run} that comes with jeat: rename it" * (str(run) in shipped())
         )
     return found
 

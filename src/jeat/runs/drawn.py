@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from jeat._support.files import whole_file
-from jeat.figures import rows
+from jeat.figures import legible, rows
 from jeat.samplers import Start
 from jeat.sampling import inversion_of, sample
 from jeat.training.loop import with_fixed_seed
@@ -18,7 +18,7 @@ from jeat.training.plan import Optimisation
 
 __all__ = ["Drawn", "draw", "is_due", "pictures_after"]
 
-COLUMNS, CLASSES, LEAST = 8, 10, 64  # images of a class, classes, and the least side of an image
+COLUMNS, CLASSES = 8, 10  # images of a class, and classes
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def draw(
     except ValueError as error:
         warnings.warn(f"no picture at iteration {iteration}: {error}", stacklevel=1)
         return None
-    named = {classes[k]: x[labels == k] for k in chosen.tolist()}
-    picture = rows(named, columns=COLUMNS, gap=4, least=LEAST)
+    names = legible(classes)
+    named = {names[k]: x[labels == k] for k in chosen.tolist()}
+    picture = rows(named, columns=COLUMNS, gap=4)
     with whole_file(_place(out, iteration)) as part:
         picture.save(part)
     return Drawn(x, labels, picture)

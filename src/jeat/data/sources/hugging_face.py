@@ -1,7 +1,7 @@
 """A data set of Hugging Face's ``datasets``: of the hub, or local images in folders, or parquet."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jeat._support.checks import quoted
+from jeat._support.file_names import of_file_name
 from jeat._support.files import expanded, stamp
 from jeat._support.hub import SHORT_NAMES, hub_data
 from jeat._support.kinds import kind_of
@@ -90,10 +91,13 @@ def read(source: str, path: Path, how: Reading) -> Data:
     place = Path(datasets.config.HF_DATASETS_CACHE)
     place.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="jeat-", dir=place) as copy:  # what is decoded is kept elsewhere
-        return read_splits(source, _splits(source, path, copy), how, folders)
+        splits = _splits(source, path, copy)
+        return read_splits(source, splits, how, folders, of_folders=path.is_dir())
 
 
-def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path]) -> Data:
+def read_splits(
+    source: str, splits: Any, how: Reading, folders: Sequence[Path], *, of_folders: bool = False
+) -> Data:
     """Every image of the splits that are trained and tested on.
 
     Args:
@@ -101,6 +105,7 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
         splits: name -> ``datasets.Dataset``.
         how: they are read.
         folders: where their files may lie.
+        of_folders: whether classes have the names of folders, as ``jeat sample`` writes them.
 
     Raises:
         ValueError: no column of images or of labels, no split to train on; images that cannot be
@@ -128,8 +133,7 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
         return f"split {name!r} of {source} (columns {image}, {label})"
 
     if isinstance(features[label], datasets.ClassLabel):
-        classes = tuple(features[label].names)
-        y = {name: np.array(values) for name, values in labels.items()}
+        y, classes = _of_names(labels, features[label].names, of_folders)
     else:
         y, classes = named(labels, where)
     shown = {name: splits[name] for name in names}
@@ -147,6 +151,19 @@ def read_splits(source: str, splits: Any, how: Reading, folders: Sequence[Path])
     if test is None:
         return held_out(source, train, parts[0], classes)
     return Data(parts[0], parts[1], classes)
+
+
+def _of_names(
+    labels: Mapping[str, Sequence[int]], names: Sequence[str], of_folders: bool
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Labels by split as numbers of classes, and the classes in order, of folders by their text."""
+    found = {split: np.array(values) for split, values in labels.items()}
+    texts = [of_file_name(name) for name in names] if of_folders else [*names]
+    if texts == [*names]:
+        return found, tuple(names)
+    classes = tuple(sorted(texts))
+    number = np.array([classes.index(text) for text in texts])
+    return {split: number[y] for split, y in found.items()}, classes
 
 
 def _check_columns(said: str, part: Any, image: str, label: str, feature: Any) -> None:

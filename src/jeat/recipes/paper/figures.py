@@ -8,7 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from jeat._support import processes
-from jeat.figures import energy_changes, image_grid, landscape
+from jeat.figures import energy_changes, image_grid, landscape, legible
 from jeat.jobs.image_files import load_images
 from jeat.jobs.inputs import net_of
 from jeat.metrics import energy_on_plane, nearest, plane
@@ -147,10 +147,11 @@ def _of_class(file: Path, label: int) -> Tensor:
 
 def grids(files: Mapping[str, Path], classes: Sequence[str], *, columns: int) -> Image.Image:
     """Generated images, a panel a method under its name, a row a class after its name."""
+    names = legible(classes)
 
     def rows(file: Path) -> Image.Image:
         labels = load_images(file)[1].unique()[:SHOWN].tolist()
-        return image_grid.rows({classes[k]: _of_class(file, k) for k in labels}, gap=2, least=LARGE)
+        return image_grid.rows({names[k]: _of_class(file, k) for k in labels}, gap=2, least=LARGE)
 
     return image_grid.panels({name: rows(file) for name, file in files.items()}, columns=columns)
 
