@@ -1,5 +1,6 @@
 """Runs that leave nothing to train: a divergence is a result, and results outlast their nets."""
 
+import base64
 import json
 import shutil
 from dataclasses import replace
@@ -83,6 +84,13 @@ def test_a_run_that_diverges_is_a_result_and_the_others_go_on(out, suite):
     assert "training diverged: " in why
     assert "| wild " in (out / "tables.md").read_text()
     assert not stages(suite, out)[0].note.startswith("seed1/wild")
+
+
+def test_the_report_begins_with_what_each_net_draws(out):
+    picture = (out / "figures/drawn.png").read_bytes()
+    page = (out / "report.html").read_text()
+    assert page.index(base64.b64encode(picture).decode()) < page.index("<table")
+    assert "What each net draws" in page
 
 
 def test_a_run_that_may_not_diverge_stops_the_suite(suite, tmp_path):

@@ -139,6 +139,14 @@ FIGURES: tuple[Callable[[Shown], Figure | None], ...] = (
 )  # fmt: skip
 
 
+def drawn_by_each(s: Shown) -> Figure | None:
+    """What every run of the first seed draws."""
+    if not (files := s.images(*s.methods)):
+        return None
+    picture = grids(files, s.data.classes, columns=3)
+    return s.keep("drawn", "What each net draws", UNSELECTED, picture, lead=True)
+
+
 def _of_class(file: Path, label: int) -> Tensor:
     """The first generated images of a class."""
     images, labels, _ = load_images(file)

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from jeat.data import load_data
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.measurement import Measurement
 from jeat.recipes.paper._balls import ball_in_words, settings_of_ball
 from jeat.recipes.paper._plain import Plain
+from jeat.recipes.paper.figures import drawn_by_each
+from jeat.recipes.paper.shown import Shown
 from jeat.recipes.paper.tables import ATTACKS, columns
 from jeat.recipes.paper.words import chains_in_words, judge_in_words, run_in_words
-from jeat.report import Column, Summary, Table
+from jeat.report import Column, Figure, Summary, Table
 from jeat.suites import Suite
 
 __all__ = ["Variants"]
@@ -66,7 +69,7 @@ OWN = (
 
 @dataclass(frozen=True)
 class Variants(Plain):
-    """Variants of a training, measured alike. It draws no figures.
+    """Variants of a training, measured alike, and what they draw.
 
     Attributes:
         eps: attack radius of every measurement, in [0, 1] pixels.
@@ -146,6 +149,17 @@ class Variants(Plain):
         """A table a question."""
         rows = [*suite.methods(), *RULERS.values()]
         return [Table(title, note, columns(*names, own=OWN), rows) for title, note, names in TABLES]
+
+    def figures(self, suite: Suite, out: Path) -> list[Figure]:
+        """Images of the first seed, into ``out/figures``, where there are any."""
+        place = out / "figures"
+        place.mkdir(exist_ok=True)
+        shown = Shown(
+            out / "seed0", suite.methods(), load_data(suite.data), place, self.eps, self.norm,
+            0.0, 0, self.compared,
+        )  # fmt: skip
+        figure = drawn_by_each(shown)
+        return [] if figure is None else [figure]
 
     def words(
         self, suite: Suite, measured: Mapping[Path, dict[str, Any]], *, seeds: int
