@@ -20,6 +20,7 @@ from jeat.jobs.drawing import Drawing, draw, draw_states
 from jeat.jobs.film import EXTRA, check_films, pictures_of, write_film
 from jeat.jobs.known import known_of
 from jeat.jobs.one_image import image_of
+from jeat.jobs.strips import counterfactuals_of
 from jeat.metrics import Subject
 from jeat.nets import Spec, build, save_net
 
@@ -242,6 +243,17 @@ def test_a_counterfactual_strip_shows_it_and_says_how_far_it_is(file, net, tmp_p
     capsys.readouterr()
     assert main(["sample", file, str(out), "--from", "test:3", "--class", own]) == 1
     assert f"the net says {own} of test:3 already" in capsys.readouterr().err
+
+
+def test_a_class_that_no_walk_reaches_is_named(photo):
+    net = build(Spec("convnet-4", 1, 8, ("cat", "dog"))).eval()
+    with torch.no_grad():
+        net.linear.weight.mul_(1e-3)
+        net.linear.bias.copy_(torch.tensor([90.0, 0.0]))
+    file = photo.replace("photo.png", "grey.png")
+    Image.new("L", (8, 8)).save(file)
+    with pytest.raises(ValueError, match=r"the net gives dog: name another class$"):
+        counterfactuals_of(net, file, ("dog",), confidence=0.0, steps=2)
 
 
 def test_a_picture_of_an_attack_shows_images_before_and_after(tmp_path, net):
