@@ -1,8 +1,10 @@
-"""Pictures of the app's views for docs/app.md: ``python -m docs.screenshots``.
+"""Pictures of the app's views and of pages of the site: ``python -m docs.screenshots``.
 
-It needs the extra ``app``, playwright, Chromium at /usr/bin/chromium, and CIFAR-10 in $JEAT_DATA.
+It needs the extra ``app``, playwright, Chromium at /usr/bin/chromium, CIFAR-10 in $JEAT_DATA, and for
+``python -m docs.screenshots site`` what ``make docs`` has built.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,8 @@ from jeat.app.given import Given
 from jeat.app.page import served
 
 OUT = Path(__file__).parent / "images"
+SITE = Path(__file__).parent / "_build/html"
+PAGES = ("index", "commands")  # of the site
 WIDTHS = {"wide": 1280, "phone": 390}
 VIEWS = ("Generate", "Attack", "Landscape", "Compare", "Why")
 ENDS = {  # what a view shows once it is done
@@ -79,7 +83,22 @@ def shoot(chromium: Any, address: str, out: Path = OUT) -> None:
         page.close()
 
 
-if __name__ == "__main__":
+def shoot_site(chromium: Any, site: Path = SITE, out: Path = OUT) -> None:
+    """The first page and that of the commands, as a desk and a phone show them."""
+    for name, width in WIDTHS.items():
+        page = chromium.new_page(viewport={"width": width, "height": 800})
+        for shown in PAGES:
+            page.goto((site / f"{shown}.html").as_uri())
+            file = out / f"site-{shown}-{name}.png"
+            page.screenshot(path=file)
+            Image.open(file).convert("RGB").quantize(128).save(file, optimize=True)
+        page.close()
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["site"]:
+    with browser() as chromium:
+        shoot_site(chromium)
+elif __name__ == "__main__":
     given = Given({name: name for name in NETS})
     with served(given, host="127.0.0.1", port=PORT) as address, browser() as chromium:
         shoot(chromium, address)
