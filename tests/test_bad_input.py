@@ -10,6 +10,7 @@ import shlex
 import struct
 import tarfile
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import datasets
@@ -318,6 +319,12 @@ def sweep(words, method="at"):
 
 
 # The command line: words, exit code, the thing that is named, and the remedy.
+NETS_OF_THE_APP = (
+    [("app nowhere", 1, "nowhere", "shipped nets: "),
+     ("app cut.safetensors", 1, "cut.safetensors", "not a jeat checkpoint")]
+    if find_spec("gradio")
+    else [("app run", 2, "jeat app needs gradio", "pip install 'jeat[app]'")]
+)  # fmt: skip
 COMMANDS = [
     ("fly", 2, "'fly'", "commands are app, attack"),
     ("--nope", 2, "'--nope'", "commands are app, attack"),
@@ -793,8 +800,7 @@ COMMANDS = [
     ("curve run run/ x.png", 2, "a net is named twice", "jeat curve --help"),
     ("plot run run/ x.png", 2, "a run is named twice", "jeat plot --help"),
     ("app run --size 8", 2, "--size goes with --data", "jeat app --help"),
-    ("app nowhere", 1, "nowhere", "shipped nets: "),
-    ("app cut.safetensors", 1, "cut.safetensors", "not a jeat checkpoint"),
+    *NETS_OF_THE_APP,
     # export
     ("export at", 2, "out", "jeat export --help"),
     ("export given.safetensors new.ts", 1, "its module was given", "--arch FILE.py:FACTORY"),

@@ -335,4 +335,6 @@ def test_fit_takes_what_load_data_takes_and_the_run_says_so(tmp_path, monkeypatc
     np.savez("x.npz", images=X.numpy(), labels=Y.numpy())
     assert main(["measure", "run", "--metrics", "accuracy", "--data", "x.npz"]) == 0
     list(jeat.fit(plan, "named", data=Path("x.npz")))
-    assert json.loads(Path("named/run.json").read_text())["plan"]["data"] == "x.npz"
+    assert json.loads(Path("named/run.json").read_text())["plan"]["data"] == str(
+        Path("x.npz").resolve()
+    )

@@ -15,7 +15,7 @@ import torch
 from jeat.cli import _show, main
 from jeat.cli.attack import _each_pass, _tell
 
-LINE = r"{}: \d+ of \d+(, [\d.e+]+ an? (second|minute|hour)(, [\d.]+ (s|min|h) left)?)?(: .*)?"
+LINE = r"{}: \d+ of \d+(, [\d.,]+ an? (second|minute|hour)(, [\d.]+ (s|min|h) left)?)?(: .*)?"
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from PIL import ImageFont
 
 from jeat._support.checks import SettingError
 from jeat.cli import main
@@ -41,18 +40,12 @@ def raising(*_, **__):
     raise TypeError("no such font")
 
 
-@pytest.mark.parametrize("what", ["PIL.ImageFont.load_default", "matplotlib.figure.Figure.savefig"])
+@pytest.mark.parametrize("what", ["PIL.ImageFont.truetype", "matplotlib.figure.Figure.savefig"])
 def test_pictures(suite, tmp_path, monkeypatch, what):
     monkeypatch.setattr(what, raising)
     said = fails(suite, tmp_path)
     assert "no picture can be drawn here (TypeError: no such font)" in said
     assert "mend matplotlib or Pillow" in said
-
-
-def test_a_titled_panel_is_among_the_pictures(monkeypatch, suite, tmp_path):
-    """As with Pillow 10.0, whose built-in font has one size."""
-    monkeypatch.setattr(ImageFont, "load_default", lambda: None)
-    assert "no picture can be drawn here" in fails(suite, tmp_path)
 
 
 def test_space_on_the_disk(suite, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from huggingface_hub import ModelCard
 from matplotlib.colors import to_rgba_array
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure as Plot
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 import jeat
@@ -32,6 +32,7 @@ from jeat.data import Data, Images, batches
 from jeat.data.corruptions import KINDS
 from jeat.energy import energy_of
 from jeat.figures import panels
+from jeat.figures._font import font
 from jeat.jobs.drawing import Drawing
 from jeat.jobs.image_files import save_images
 from jeat.metrics import Column, columns_of, names, plane
@@ -826,7 +827,7 @@ def rgb(colour):
 
 def rendered(name, size=20):
     canvas = Image.new("RGB", (400, 60), "white")
-    ImageDraw.Draw(canvas).text((9, 9), name, fill="black", font=ImageFont.load_default(size))
+    ImageDraw.Draw(canvas).text((9, 9), name, fill="black", font=font(size))
     return inked(np.asarray(canvas))
 
 
@@ -862,7 +863,7 @@ def cells(panel, columns):
 
 def test_the_name_above_a_picture_is_its_own():
     colours = {f"panel {name}": name for name in ("red", "lime", "blue", "gold", "navy")}
-    pictures = {name: Image.new("RGB", (110, 40), colour) for name, colour in colours.items()}
+    pictures = {name: Image.new("RGB", (160, 40), colour) for name, colour in colours.items()}
     found = panels_under(panels(pictures, columns=2), colours)
     assert found.keys() == pictures.keys()
     for name, picture in pictures.items():

@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from jeat._support.checks import SettingError
 
 __all__ = [
-    "UNSUPPORTED", "cache_folder", "check_not_home", "contents", "expanded", "flushed", "parts_of",
-    "removed", "rewritten", "say_unsupported", "stamp", "system_number", "whole_file",
+    "UNSUPPORTED", "cache_folder", "check_not_home", "contents", "expanded", "flushed", "from_here",
+    "parts_of", "removed", "rewritten", "say_unsupported", "stamp", "system_number", "whole_file",
     "whole_place",
 ]  # fmt: skip
 
@@ -38,6 +38,11 @@ def expanded(path: str | Path) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def from_here(name: str | Path) -> str:
+    """A path beneath the working folder as it is from there; any other as it is."""
+    return str(name).removeprefix(f"{Path.cwd()}/")
 
 
 def cache_folder() -> Path:

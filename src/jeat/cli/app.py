@@ -27,13 +27,13 @@ def main(words: Sequence[str]) -> int:
     """Serve the page until it is stopped."""
     parser = _parser()
     args = parser.parse(words)
-    if find_spec("gradio") is None:
-        raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
     if not 1 <= args.port <= 65535:
         parser.error(f"--port must lie in 1..65535, got {args.port}")
     check_once(parser, "a net", args.nets)
     source = data_named(parser, args)
     _check_free(args.host, args.port)
+    if find_spec("gradio") is None:
+        raise SettingError("jeat app needs gradio: pip install 'jeat[app]'")
 
     from jeat import shipped
     from jeat.app.given import Given

@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
     if args.norm != "linf" and args.eps == RADII:
         parser.error(f"--eps has radii of linf: name those of {args.norm}, such as 0 0.5 1 2 in l2")
 
-    from jeat._support.files import whole_file
+    from jeat._support.files import from_here, whole_file
     from jeat.figures import check_drawing
     from jeat.figures.accuracy_curves import draw
     from jeat.jobs.inputs import data_of, subject_of
@@ -59,7 +59,7 @@ def main(words: Sequence[str]) -> int:
     n = len(next(iter(subjects.values())).y)
     title = (
         f"PGD-{args.steps} in {args.norm}, steps of {args.ratio:g} eps, on {n} test images of "
-        f"{source}, seed {args.seed}"
+        f"{from_here(str(source))}, seed {args.seed}"
     )
     bands = {
         name: {eps: (v, *wilson(v, n)) for eps, v in curve.items()} for name, curve in found.items()

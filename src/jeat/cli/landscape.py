@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     check_once(parser, "a net", args.nets)
 
     from jeat import load_data
-    from jeat._support.files import whole_file
+    from jeat._support.files import from_here, whole_file
     from jeat.figures import check_drawing
     from jeat.figures.landscape import draw
     from jeat.jobs.inputs import check_fit, data_of, net_of, seed_all
@@ -66,7 +66,7 @@ def main(words: Sequence[str]) -> int:
     energies = _energies(nets, on_plane)
     symbol = "E(x, y)" if args.energy == "joint" else "E(x)"
     title = (
-        f"{symbol} around test image {at} of {source}, class {data.classes[int(y)]}; "
+        f"{symbol} around test image {at} of {from_here(source)}, class {data.classes[int(y)]}; "
         f"directions of seed {args.seed}"
     )
     heights, own = {k: E[0] for k, E in energies.items()}, args.levels == "own"

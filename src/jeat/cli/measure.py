@@ -74,15 +74,15 @@ def main(words: Sequence[str]) -> int:
 
 def _show(every: dict[str, dict[str, Any]], args: "Namespace", *, several: bool) -> None:
     """Print what was found, write it where asked, and warn."""
-    from jeat._support.files import rewritten
+    from jeat._support.files import from_here, rewritten
     from jeat.jobs.measurement import written
     from jeat.report import table
 
     found = next(iter(every.values()))
     print(table(_side_by_side(every) if several else _alone(found)))
     print(
-        f"{found['images']} test images of {found['data']}, spread evenly, seed {args.seed}"
-        + (f", {processes.world()} processes" if processes.world() > 1 else "")
+        f"{found['images']} test images of {from_here(found['data'])}, spread evenly, "
+        f"seed {args.seed}" + (f", {processes.world()} processes" if processes.world() > 1 else "")
     )
     if args.out is not None:
         rewritten(Path(args.out), written([*every.values()] if several else found))

@@ -81,7 +81,8 @@ def main(words: Sequence[str]) -> int:
         states, labels, steps = draw_states(drawing, frames, show=show)
     if not processes.rank():
         _write(args.out, states, labels, steps, drawing)
-        each = f", {drawing.number} of each class" if labels.unique().numel() > 1 else ""
+        several = drawing.number < len(labels)
+        each = f", {drawing.number} of each class" if several else ""
         print(plain(f"{args.out}: {len(labels)} image{'s' * (len(labels) != 1)}{each}"))
     return 0
 
