@@ -11,7 +11,7 @@ from PIL import Image
 
 from jeat.cli import main
 from jeat.data import Data, Images, doubts_of, overview
-from jeat.figures import fitting, grid, rows
+from jeat.figures import grid, rows
 
 RNG = np.random.default_rng(0)
 
@@ -84,12 +84,12 @@ def test_its_picture_has_a_row_a_class_of_training_images_spread_evenly(tmp_path
 
 def test_rows_hold_the_grids_of_their_images_side_by_side_under_each_other():
     x = torch.rand(5, 3, 6, 8)
-    found = np.asarray(rows({"a": x[:3], "a longer name": x[3:]}))
+    found = np.asarray(rows({"a": x[:3], "a longer name": x[3:]}, least=12))
     for images in (x[:3], x[3:]):
-        part = np.asarray(grid(images, columns=len(images), least=fitting((6, 8), 3, 2)))
+        part = np.asarray(grid(images, columns=len(images), least=12))
         windows = np.lib.stride_tricks.sliding_window_view(found, part.shape)
         assert (windows == part).all((-1, -2, -3)).sum() == 1
-    blank = np.asarray(rows({" ": x[:3], "  ": x[3:]}))
+    blank = np.asarray(rows({" ": x[:3], "  ": x[3:]}, least=12))
     assert (found == 255).all(2).sum() < found[..., 0].size  # names are drawn
     assert blank.shape[1] < found.shape[1]
 
