@@ -1,7 +1,7 @@
 """Pictures of the app's views and of pages of the site: ``python -m docs.screenshots``.
 
-It needs the extra ``app``, playwright, Chromium at /usr/bin/chromium, CIFAR-10 in $JEAT_DATA, and for
-``python -m docs.screenshots site`` what ``make docs`` has built.
+It needs the extra ``app``, playwright, Chromium at /usr/bin/chromium, CIFAR-10 in $JEAT_DATA, and
+for ``python -m docs.screenshots site`` what ``make docs`` has built.
 """
 
 import sys

@@ -280,7 +280,8 @@ def test_what_is_shown_is_what_is_attacked_and_an_upload_can_be_undone(chromium,
                 done(panel, "Attack")
                 assert pictures(panel)[:1] == shown
             else:
-                assert said[3:] in told(panel.locator(".block.jeat-shown"))
+                shown_here = panel.locator(".block.jeat-shown")
+                shown_here.get_by_text(said[3:]).wait_for(timeout=PATIENCE)
             panel.get_by_role("button", name=back).click()
             says(panel, "--from test:0")
             preview.get_by_text(name).wait_for(state="detached", timeout=PATIENCE)
