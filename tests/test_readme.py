@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from docs import hour
 
 from jeat.cli import main
 
@@ -148,3 +149,18 @@ def test_a_table_of_trainings_is_that_of_the_committed_measurements(name):
         [sys.executable, folder / f"{name}.py"], capture_output=True, text=True, check=True
     )
     assert made.stdout == (folder / f"{name}.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_first_hour_prints_the_same_words_again(tmp_path, monkeypatch):
+    """On any machine, but for the numbers."""
+    monkeypatch.setattr(hour, "PICTURES", tmp_path)
+
+    def words(text):
+        return re.sub(r"[-+]?[\d][\d.e+-]*|±|-{2,}| {2,}", " ", text).split()
+
+    page = (hour.DOCS / "hour.md").read_text()
+    blocks = re.findall(r"```(\w+)\n(.*?)\n```", page, re.DOTALL)
+    again = [answer for step in hour.run() for answer in step if answer]
+    kept = [text for kind, text in blocks if kind == "text"]
+    assert [*map(words, again)] == [*map(words, kept)]

@@ -70,19 +70,6 @@ def test_the_first_hour_has_the_commands_of_the_readme_and_what_they_printed():
         assert f"(images/hour/{name})" in (DOCS / "hour.md").read_text()
 
 
-@pytest.mark.slow
-def test_the_first_hour_prints_the_same_words_again(tmp_path, monkeypatch):
-    """On any machine, but for the numbers."""
-    monkeypatch.setattr(hour, "PICTURES", tmp_path)
-
-    def words(text):
-        return re.sub(r"[-+]?[\d][\d.e+-]*|±|-{2,}| {2,}", " ", text).split()
-
-    again = [answer for step in hour.run() for answer in step if answer]
-    kept = [text for kind, text in shown_by_the_hour() if kind == "text"]
-    assert [*map(words, again)] == [*map(words, kept)]
-
-
 def automodules(page):
     return re.findall(r"^\.\. automodule:: (\S+)$", page.read_text(), re.MULTILINE)
 
