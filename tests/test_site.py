@@ -190,7 +190,7 @@ def test_the_page_of_a_net_is_made_before_the_site_which_is_published_with_test_
 
 
 TOO_WIDE = """() => {
-  const article = document.querySelector('article'), found = [];
+  const article = document.querySelector('article') ?? document.body, found = [];
   const boxed = e => e !== article
     && (/auto|scroll/.test(getComputedStyle(e).overflowX) || boxed(e.parentElement));
   const edge = Math.min(article.getBoundingClientRect().right + 8, innerWidth);
