@@ -315,9 +315,8 @@ def test_a_gradient_that_is_not_the_nets_gets_no_name(tmp_path, monkeypatch):
     assert not any(tmp_path.iterdir())
 
 
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory):
-    """A page of a small net in Chromium, without a network, what it asked for, and the net."""
+def browser_and_runtime():
+    """Playwright's module and the files of onnxruntime-web; a test without them is skipped."""
     api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
         pytest.skip(f"no {CHROMIUM}")
@@ -325,6 +324,13 @@ def shown(tmp_path_factory):
         found = runtime()
     except SettingError as error:
         pytest.skip(str(error))
+    return api, found
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """A page of a small net in Chromium, without a network, what it asked for, and the net."""
+    api, found = browser_and_runtime()
     folder = tmp_path_factory.mktemp("shown")
     net = net_of(build(Spec("convnet-8", 3, 16, CLASSES)), (3, 16, 16))
     x = torch.randint(0, 256, (3, 3, 16, 16), generator=torch.Generator().manual_seed(1)) / 255

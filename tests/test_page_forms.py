@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +15,14 @@ from jeat.cli import attack as attack_command
 from jeat.cli import export as export_command
 from jeat.cli import sample as sample_command
 from jeat.exports import export
-from jeat.exports.page import runtime
 from jeat.nets import Spec, build
 from jeat.samplers import Chain
+
+from .test_page import CHROMIUM, browser_and_runtime
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-CHROMIUM = Path("/usr/bin/chromium")
 CLASSES = ("<b>cat</b>", "it's a dog", *(f"class {k}" for k in range(2, 12)))
 LONG = "20000"  # steps of work that is ended long before
 
@@ -77,13 +76,7 @@ def test_numbers_of_a_page_are_as_many_as_its_images(tmp_path, digits_net):
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory):
     """A page of twelve classes, of a net that was trained in l2 and has a sampler of its own."""
-    api = pytest.importorskip("playwright.sync_api")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}")
-    try:
-        found = runtime()
-    except SettingError as error:
-        pytest.skip(str(error))
+    api, found = browser_and_runtime()
     torch.manual_seed(0)
     net = build(Spec("convnet-8", 3, 16, CLASSES))
     net.about = {"plan": {"objective": {"eps": 1.5, "norm": "l2"}}}
