@@ -13,6 +13,7 @@ from statistics import fmean, stdev
 
 from scipy import stats
 
+from docs import contributions
 from jeat.report import table
 
 HERE = Path(__file__).parent
@@ -99,7 +100,7 @@ CLAIMS: dict[str, tuple[str, Sequence[Claim]]] = {
         ),
     ),
     "What of JEAT comes from its start, its attack and its energy term (not in the paper)": (
-        "cifar10-factorial",
+        contributions.SUITE,
         (
             Claim("Robustness: from the start", "", "pgd_20",
                   "at-energy-0.75 > normal-energy-0.75"),
@@ -219,6 +220,8 @@ def page() -> str:
         parts.append(
             f"## {heading}\n\nFrom `results/{suite}/results.json`.{known}\n\n{table(rows)}\n"
         )
+        if suite == contributions.SUITE and values:
+            parts.append(f"{contributions.ABOUT}\n\n{table(contributions.rows(values))}\n")
     return "\n".join(parts)
 
 

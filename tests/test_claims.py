@@ -1,9 +1,12 @@
 """The page of verdicts is what its rule makes of the results."""
 
 import random
+from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import pytest
+from docs import contributions
 from docs.claims import (
     CLAIMS,
     LEAST_SEEDS,
@@ -70,8 +73,6 @@ def test_a_claim_is_decided_by_all_of_its_pairs(middle, found):
 
 
 def test_every_claim_names_methods_and_columns_that_its_suite_can_have():
-    from importlib import import_module
-
     from jeat.recipes.paper.tables import TABLES
 
     columns = {c for _, _, names in TABLES for c in names}
@@ -114,3 +115,44 @@ def test_where_at_was_never_as_accurate_nothing_is_compared():
         "test_accuracy@2": {"at": {0: 0.6}}, "test_robust_accuracy@2": {"at": {0: 0.4}},
     }  # fmt: skip
     assert at_equal_accuracy(values) == {}
+
+
+def planted(worth, noise):
+    """Runs of the factorial of three seeds, whose factors add what ``worth`` says."""
+    cells = [*product(*contributions.LEVELS)]
+    of = {
+        "-".join(cell): {s: sum(worth.get(level, 0) for level in cell) + noise[s] for s in range(3)}
+        for cell in cells
+    }
+    assert {*of} == {*import_module("jeat.recipes.cifar10_factorial").suite().methods()}
+    return of
+
+
+def test_what_a_factor_is_worth_is_what_was_planted():
+    """Noise of a seed is in both runs of a pair, so that it cancels."""
+    worth = {"at": 0.3, "energy": 0.1, "ce": 0.15, "0.75": -0.05}
+    accuracy = planted(worth, (0.5, 0.51, 0.48))
+    scores = {name: {s: 2.0 ** (10 * v) for s, v in r.items()} for name, r in accuracy.items()}
+    rows = contributions.rows({"pgd_20": accuracy, "jfs_calibrated": scores})
+    cells = [(r["PGD-20"], r["JFS, calibrated"]) for r in rows]
+    assert [c.split(" ± ") for c, _ in cells] == [
+        ["+0.300", "0.000"], ["+0.100", "0.000"], ["+0.050", "0.000"], ["-0.050", "0.000"],
+    ]  # fmt: skip
+    ratios = [float(c.split()[1]) for _, c in cells]
+    assert ratios == pytest.approx([8, 2, 2**0.5, 2**-0.5], rel=5e-3)
+
+
+def test_the_error_of_what_a_factor_is_worth_is_that_of_its_mean_over_seeds():
+    found = planted({}, (0, 0, 0))
+    for name, of in found.items():
+        of.update(dict(enumerate((0.1, 0.2, 0.3))) if name.endswith("-0.75") else {})
+    cell = contributions.effect(found, "energy term: weight 0.75, not 0", ratio=False)
+    assert cell == f"+0.200 ± {0.1 / 3**0.5:.3f}"
+
+
+def test_what_cannot_be_said_of_a_factor_is_left_empty():
+    found = planted({"at": 1.0}, (0, 0, 0))
+    assert contributions.effect(found, "start: AT, not normal", ratio=True) == ""
+    del found["at-ce-0"]
+    assert contributions.effect(found, "start: AT, not normal", ratio=False) == ""
+    assert contributions.effect({}, "start: AT, not normal", ratio=False) == ""
