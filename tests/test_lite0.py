@@ -96,6 +96,23 @@ def test_its_figures_stand_beside_the_judges_and_noise_is_further_off_than_digit
     assert found[0]["lite0_coverage"] > found[1]["lite0_coverage"] == 0
 
 
+@installed
+def test_real_images_are_seen_once_and_other_ones_anew(monkeypatch):
+    """A suite compares the samples of each net with the same 10,000 images."""
+    monkeypatch.setattr(Lite0, "kept", {})
+    looked, passed = [], Lite0.forward
+    monkeypatch.setattr(Lite0, "forward", lambda net, x: looked.append(len(x)) or passed(net, x))
+    x, y = DIGITS.test.floats(20)
+    sets = [DIGITS.train.floats(60)[0], DIGITS.train.floats(50)[0]]
+    measure, found = find("sample_quality"), []
+    for train in (sets[0], sets[0], sets[1], sets[0]):
+        subject = Subject(torch.nn.Identity(), x, y, samples=x, train=train)
+        with pytest.warns(match="FID is left out"):
+            found.append(measure(subject, features="efficientnet-lite0"))
+    assert looked == [20, 60, 20, 20, 50, 20, 60]
+    assert found[0] == found[1] == found[3] != found[2]
+
+
 def test_the_command_says_what_is_missing_before_it_measures(monkeypatch, capsys, tmp_path):
     monkeypatch.setitem(sys.modules, PACKAGE, None)
     words = ["--metrics", "sample_quality", "--samples", "x.safetensors"]

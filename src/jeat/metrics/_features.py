@@ -1,14 +1,20 @@
-"""What figures of samples are to be trusted by: features that vary."""
+"""Features of samples and of real images, and whether they vary, so that figures can be trusted."""
 
 import warnings
+from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from jeat._support.checks import DoubtWarning
+from jeat._support.sealed import bytes_sum
 from jeat._support.tensors import check_finite
 
-__all__ = ["Seen"]
+__all__ = ["See", "Seen", "real_seen_by", "seen_by"]
 
+See = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Images (B, C, H, W) of 8 bits -> features (B, d), logits (B, k)."""
+BATCH = 250
 LEAST = 1e-3  # of the size of features: of what varies less, squares and cubes are rounding errors
 SMALL = 1e-5  # deviation, whose square of 1e-10 fp64 keeps to 6 digits beside KID's 1
 
@@ -82,3 +88,35 @@ class Seen:
                 "of about 1"
             )
         return dead
+
+
+@torch.no_grad()
+def seen_by(see: See, x: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
+    """Features and logits of images in [0, 1], rounded to 8 bits, in fp64 and on the CPU."""
+    features, logits = [], []
+    for part in _pixels(x).split(BATCH):
+        f, of_classes = see(part)
+        seen.see(f)
+        features.append(f.double().cpu())
+        logits.append(of_classes.double().cpu())
+    found = torch.cat(logits)  # of less than e^-745, a probability is 0, and 0 log 0 nan
+    return torch.cat(features), (found - found.amax(1, keepdim=True)).clamp(min=-700)
+
+
+def real_seen_by(see: See, x: Tensor, seen: Seen, *, kept: dict[str, Tensor]) -> Tensor:
+    """Features of real images, as :func:`seen_by`; those that ``kept`` has are not seen again.
+
+    It keeps one set, by the images' SHA-256. A suite compares each net's samples with the same.
+    """
+    of = bytes_sum(_pixels(x).cpu().numpy().tobytes())
+    if of in kept:
+        for part in kept[of].split(BATCH):
+            seen.see(part)
+    else:
+        kept.clear()
+        kept[of] = seen_by(see, x, seen)[0]
+    return kept[of]
+
+
+def _pixels(x: Tensor) -> Tensor:
+    return (x * 255).round().to(torch.uint8)

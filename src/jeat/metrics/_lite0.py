@@ -2,7 +2,7 @@
 
 import importlib.util
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,12 @@ class Lite0(nn.Module):
 
     They are enlarged to 96 x 96 pixels by bicubic interpolation, clamped to [0, 1] and normalised
     by ImageNet's mean and deviation; grey ones are shown as RGB.
+
+    Attributes:
+        kept: features of the real images that it saw last, which take a core minutes.
     """
+
+    kept: ClassVar[dict[str, Tensor]] = {}
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()

@@ -2,12 +2,11 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -15,7 +14,7 @@ from jeat._support.checks import DoubtWarning, SettingError, is_fp32, quoted
 from jeat._support.passes import bare
 from jeat._support.tensors import check_images
 from jeat.metrics._column import Column
-from jeat.metrics._features import Seen
+from jeat.metrics._features import See, Seen, real_seen_by, seen_by
 from jeat.metrics._inception import by_inception, check_inception, reference_inception
 from jeat.metrics._judge import features_and_logits
 from jeat.metrics._likeness import NEIGHBOUR, density_and_coverage, fid, kid_error, sliced_distance
@@ -112,7 +111,8 @@ def sample_quality(
     judged, seen = isinstance(extractor, nn.Module), Seen()
     see = _judging(extractor) if judged else by_inception(extractor, samples.device)
     with autocast("fp32", samples.device), np.errstate(all="ignore"):
-        (f, logits), (g, _) = (_seen(see, x, seen) for x in (samples, train))
+        f, logits = seen_by(see, samples, seen)
+        g = real_seen_by(see, train, seen, kept=getattr(extractor, "kept", {}))
         seen.check(len(samples))
         figures = _figures(f, g, logits)
     figures = {k: v if is_fp32(v) else math.copysign(math.inf, v) for k, v in figures.items()}
@@ -152,23 +152,7 @@ def _figures(f: Tensor, g: Tensor, logits: Tensor) -> dict[str, float]:
     return figures
 
 
-_See = Callable[[Tensor], tuple[Tensor, Tensor]]  # uint8 images -> features, logits
-
-
-@torch.no_grad()
-def _seen(see: _See, x: Tensor, seen: Seen) -> tuple[Tensor, Tensor]:
-    """Features and logits of images in [0, 1], rounded to 8 bits, in fp64 and on the CPU."""
-    features, logits = [], []
-    for part in (x * 255).round().to(torch.uint8).split(250):
-        f, of_classes = see(part)
-        seen.see(f)
-        features.append(f.double().cpu())
-        logits.append(of_classes.double().cpu())
-    found = torch.cat(logits)  # of less than e^-745, a probability is 0, and 0 log 0 nan
-    return torch.cat(features), (found - found.amax(1, keepdim=True)).clamp(min=-700)
-
-
-def _judging(judge: Any) -> _See:
+def _judging(judge: Any) -> See:
     """What a judge sees, in eval mode and fp32."""
     both, weight = features_and_logits(judge), next(judge.parameters())
     casts = getattr(bare(judge), "casts_images", False)
