@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from jeat.recipes._two_cores import NET, ROUGH, SLOW, variants
+from jeat.recipes._two_cores import LIGHT, NET, ROUGH, SLOW, variants
 from jeat.suites import Suite
 from jeat.training.plan import Plan
 
 __all__ = ["suite"]
 
 SEED = 1000  # of trials: no table of results has it
-LIGHT = ROUGH | {"w_px": 0.1}
 TRIED: dict[str, tuple[float, dict[str, Any]]] = {
     "weight-0.3": (2, ROUGH),
     "weight-0.1": (2, LIGHT),
