@@ -29,7 +29,7 @@ from jeat.jobs.image_files import load_images
 from jeat.nets import load_net
 from jeat.nets.places import file_of
 from jeat.recipes import cifar10_cpu, digits
-from jeat.recipes.paper import CLAIMS
+from jeat.recipes.paper import CLAIMS, Variants
 from jeat.recipes.paper.numbers import PAPER
 from jeat.recipes.paper.tables import tables
 from jeat.samplers import Chain
@@ -473,6 +473,18 @@ def test_every_suite_knows_its_tasks_and_cost_without_data(name):
     assert [row["run"] for row in rows] == [*training, "drawing"]
     total = sum(float(row["PFLOP"].replace(",", "")) for row in rows)
     assert float(whole["PFLOP"].replace(",", "")) == pytest.approx(total, rel=0.02)
+
+
+@pytest.mark.parametrize("name", known_parts("recipes"))
+def test_test_images_and_starts_are_looked_at_beside_the_first_net(name):
+    """Also where a suite's seeds do not begin at 0."""
+    suite = import_module(f"jeat.recipes.{name}").suite()
+    measured = suite_module.measurements(suite, Path("out"), seeds=2)
+    with_rulers = isinstance(suite.comparison, Variants) or getattr(
+        suite.comparison, "thorough", False
+    )
+    beside = [file.parents[1] for file, m in measured.items() if m.samples in ("test", "start")]
+    assert {*beside} == ({Path("out/seed0") / suite.methods()[0]} if with_rulers else set())
 
 
 def test_the_cost_of_a_pass_is_that_of_its_products():

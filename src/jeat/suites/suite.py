@@ -134,6 +134,10 @@ class Suite:
         """The names of the runs of a seed."""
         return [*self.plans_of(Path(), 0)]
 
+    def first_seed(self) -> int:
+        """The seed of the first run, from which those of most suites count on: 0."""
+        return next(iter(self.plans_of(Path(), 0).values())).optimisation.seed
+
 
 def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:
     """Every training run, by its folder in ``out``."""

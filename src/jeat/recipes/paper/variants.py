@@ -103,7 +103,7 @@ class Variants(Plain):
     def measurements(
         self, suite: Suite, method: str, folder: Path, judge: str, seed: int
     ) -> dict[str, Measurement]:
-        """What is measured of a net; of the first one's seed 0 the two rulers of images, too."""
+        """What is measured of a net; of the first one of the first seed the two rulers, too."""
         net = str(folder)
         found = {
             "clean": self._measurement(net, seed, "accuracy", "calibration"),
@@ -121,7 +121,7 @@ class Variants(Plain):
         if method in self.some:
             found["some"] = self._measurement(net, seed, *self.some[method])
         sources = {DRAWN: str(folder / f"{DRAWN}.safetensors")}
-        if method == suite.methods()[0] and seed == 0:
+        if (method, seed) == (suite.methods()[0], suite.first_seed()):
             sources |= {ruler: ruler for ruler in RULERS}
         n = suite.per_class * suite.classes
         for source, samples in sources.items():
