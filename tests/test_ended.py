@@ -71,6 +71,14 @@ def out(suite, tmp_path):
     return tmp_path / "out"
 
 
+def test_a_report_that_tests_no_orderings_has_no_list_of_them(out):
+    """Of variants of one's own nothing was claimed."""
+    page, tables = ((out / name).read_text() for name in ("report.html", "tables.md"))
+    assert "<h1>toy</h1>" in page
+    assert "orderings" not in page
+    assert "orderings" not in tables
+
+
 def test_a_run_that_diverges_is_a_result_and_the_others_go_on(out, suite):
     wild = {r["seed"]: r["value"] for r in results(out)["records"] if r["column"] == "diverged"}
     assert wild == {0: 0.0, 1: 1.0}

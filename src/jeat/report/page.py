@@ -75,7 +75,8 @@ def page(
     first, *others = shown or [{"columns": [], "methods": []}]
     sections = [*(f for f in drawn if f["lead"]), *shown[:1]]
     places = {s["id"]: s["title"] for s in sections}
-    places |= {"orderings": "The paper's orderings", "warnings": "Warnings"}
+    places |= {"orderings": "The paper's orderings"} if claims else {}
+    places |= {"warnings": "Warnings"}
     places |= {s["id"]: s["title"] for s in [*(f for f in drawn if not f["lead"]), *others]}
     return Environment(autoescape=True).from_string(template).render(
         title=title, about=about, protocol=protocol, tables=shown, figures=drawn, claims=claims,

@@ -15,6 +15,8 @@ from jeat.suites.suite import Suite, runs
 
 __all__ = ["write"]
 
+SHOWS_PAPER = ": the paper's tables and figures"
+
 
 def write(suite: Suite, out: Path, *, seeds: int) -> None:
     """``report.html``, ``results.json``, ``tables.csv``, ``.md``, ``figures/*.png`` in ``out``."""
@@ -35,7 +37,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     made_with = joined(m["made_with"] for m in measured.values())
     (out / "report.html").write_text(
         page(
-            title=f"{suite.title}: the paper's tables and figures", about=suite.about, protocol=how,
+            title=f"{suite.title}{SHOWS_PAPER if claims else ''}", about=suite.about, protocol=how,
             summary=summary, tables=tables, claims=claims,
             warnings=warnings, figures=suite.comparison.figures(suite, out), made_with=made_with,
         )
@@ -52,7 +54,7 @@ def write(suite: Suite, out: Path, *, seeds: int) -> None:
     said = [f"{claim}: held in {held} of {of} seeds" for claim, (held, of) in claims.items()]
     parts = {
         "Warnings": warnings or ["none: no net shows signs of gradient masking"],
-        "The paper's orderings": said,
+        **({"The paper's orderings": said} if said else {}),
         "Protocol": [f"{k}: {v}" for k, v in how.items()],
     }
     lists = [
