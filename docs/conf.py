@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 project = "jeat"
 version = release = jeat.__version__
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.formulas"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "excerpts"]  # the second are parts of pages
 html_math_renderer = "svg"
 smartquotes = False  # --flag is no dash
 nb_execution_mode = "off"  # python -m docs.notebooks runs them and keeps what they show

@@ -4,6 +4,7 @@ What builds the site or runs a notebook is slow: ``make check-docs``.
 """
 
 import ast
+import csv
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from docs import commands, gallery, hour, notebooks
+from docs import commands, excerpts, gallery, hour, notebooks
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -40,6 +41,27 @@ def test_every_flag_of_a_command_is_on_its_page_or_shared():
             page += (DOCS / "cli/train.md").read_text()
         for action in commands.flags(parser):
             assert f"{commands.name_of(action, parser)} |" in page, (name, action.dest)
+
+
+@pytest.mark.parametrize("name", excerpts.EXCERPTS)
+def test_a_table_that_pages_show_is_cut_out_of_the_committed_results(name):
+    """Written by `python -m docs.excerpts`; each number is that of ``tables.csv``, rounded."""
+    suite, figures = excerpts.EXCERPTS[name]
+    text = (excerpts.PLACE / f"{name}.md").read_text()
+    assert text == excerpts.excerpt(suite, figures) + "\n"
+    assert any(f"excerpts/{name}.md" in page.read_text() for page in DOCS.glob("*.md"))
+    heads, _, *rows = [[c.strip() for c in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert len(heads) == 1 + len(figures)
+    with (ROOT / "results" / suite / "tables.csv").open() as file:
+        known = {(r["method"], r["column"]): r for r in csv.DictReader(file)}
+    for name, *cells in rows:
+        for figure, cell in zip(figures, cells, strict=True):
+            row = known.get((name, figure))
+            assert (row is None) == (cell == "")
+            if row is not None:
+                mean, _, deviation = cell.partition(" ± ")
+                assert float(mean) == pytest.approx(float(row["mean"]), rel=6e-3, abs=6e-4)
+                assert (deviation != "") == (row["seeds"] != "1")
 
 
 def test_the_gallery_is_small_and_shows_what_was_drawn():
