@@ -24,7 +24,7 @@ FLOORS = [
 
 INSIDE = {
     "_support": [
-        "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
+        "near", "checks", "intervals", "tensors", "evenly", "learning", "passes", "kinds", "table",
         "shipped", "files", "file_names", "reading", "hub",
         "words", "version", "moved", "stop", "processes", "locks", "sealed", "provenance", "source",
         "brought", "plugins", "own_code", "libraries", "signatures",

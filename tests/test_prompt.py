@@ -56,7 +56,21 @@ def test_values_are_shown_in_a_line():
         ("train at --out new --objective.rato 3", "--objective.ratio"),
         ("train at --out new --net convnt-4", "convnet"),
         ("train at --out new --data cifer10", "cifar10"),
+        ("train at --out new --data digtis", "digits"),
+        ("data fashon-mnist", "fashion-mnist"),
         ("train at --out new --start gausian", "gaussian"),
+        ("train at --out new --step sharpnes_aware", "sharpness_aware"),
+        ("train at --out new --precision bf61", "bf16"),
+        ("train at --out new --track tensorbord", "tensorboard"),
+        ("train at --out new --activation=sliu", "silu"),
+        ("train at --out new --config new.yaml", "cosine"),
+        ("train jeat --out new --objective.attack_loss enrgy", "energy"),
+        ("train jem --out new --objective.sampler clmped", "clamped"),
+        ("attack cifar10-at --norm lnif", "linf"),
+        ("sample cifar10-jeat new.png --steps onw", "own"),
+        ("plot new new.png --along epochs", "epoch"),
+        ("completion bsh", "bash"),
+        ("measure cifar10-at --metrics square_attack --square_attack.norm linff", "linf"),
         ("reproduce digit --out new", "digits"),
         ("sample cifar10-jaet new.png", "cifar10-jeat"),
         ("sample cifar10-jeat new.png --class shp", "ship"),
@@ -67,6 +81,8 @@ def test_values_are_shown_in_a_line():
 def test_a_misspelt_name_is_said_with_what_is_near(words, meant, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JEAT_DATA", "")
+    if "new.yaml" in words:
+        Path("new.yaml").write_text("schedule: cosin\n")
     try:
         code = main(words.split())
     except SystemExit as left:
@@ -75,7 +91,17 @@ def test_a_misspelt_name_is_said_with_what_is_near(words, meant, tmp_path, monke
     err = capsys.readouterr().err
     assert f": did you mean {meant}?" in err
     assert err.count("\n") == 1
-    assert [*tmp_path.iterdir()] == []
+    assert {*tmp_path.iterdir()} <= {tmp_path / "new.yaml"}
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_python_says_what_is_near_too():
+    with pytest.raises(ValueError, match=r"got 'bf61': did you mean bf16\?$"):
+        jeat.Optimisation(precision="bf61")
+    with pytest.raises(ValueError, match=r"linf, l1, l2, got 'cosine'$"):
+        jeat.Plan("at", eps_norm="cosine")
+    with pytest.raises(FileNotFoundError, match="digtis: did you mean digits"):
+        jeat.load_data("digtis")
 
 
 def test_what_is_like_nothing_has_no_hint(capsys):

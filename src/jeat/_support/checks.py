@@ -11,6 +11,8 @@ from pathlib import PurePath
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from jeat._support.near import near
+
 __all__ = [
     "LARGEST", "MOST_STEPS", "DoubtWarning", "NotFiniteError", "SettingError", "check_kind",
     "check_kinds",
@@ -98,7 +100,9 @@ def check_kind(name: str, value: object, kind: Any) -> None:
     checked = [_matches(value, k) for k in kinds]
     if not any(right for right, _ in checked):
         said = " or ".join(words for _, words in checked if words)
-        raise SettingError(f"{name} must be {said}, got {quoted(value)}")
+        choices = [str(c) for k in kinds if get_origin(k) is Literal for c in get_args(k)]
+        hint = near(value, choices) if isinstance(value, str) else ""
+        raise SettingError(f"{name} must be {said}, got {quoted(value)}{hint}")
     if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
         raise SettingError(f"{name} must be below 2^63, got {quoted(value)}")
     if isinstance(value, float) and abs(value) >= _FP32:

@@ -4,16 +4,16 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
+from jeat._support.near import near
 
 __all__ = [
-    "flags", "is_decimal", "is_digits", "joined", "near", "no_class", "numbers_of",
-    "parted", "unknown",
+    "flags", "is_decimal", "is_digits", "joined", "no_class", "numbers_of", "parted",
+    "unknown",
 ]  # fmt: skip
 
 _ARCH = "arch"
@@ -41,12 +41,6 @@ def is_digits(text: str) -> bool:
 def is_decimal(text: str) -> bool:
     """Whether a text is a number in the digits 0 to 9, such as ``-0.5`` or ``1e-3``."""
     return _DECIMAL.fullmatch(text) is not None
-
-
-def near(word: str, among: Iterable[str]) -> str:
-    """``": did you mean images?"`` of what is near to a word; "" where nothing is."""
-    found = get_close_matches(word, list(among), 1)
-    return f": did you mean {found[0]}?" if found else ""
 
 
 def unknown(what: str, name: str, among: Iterable[str], *, also: str = "") -> str:

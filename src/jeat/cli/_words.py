@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from jeat._support.words import near
+from jeat._support.near import near
 
 __all__ = ["readable"]
 
@@ -27,8 +27,7 @@ def readable(message: str, flags: Sequence[str] = ()) -> str:
         return f"{group[1]} must hold flags by name"
     if (found := _WRONG.fullmatch(message)) is None:
         return message
-    kinds = [
-        _KINDS.get(a, a) or b for a, b in re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
-    ]
-    flag = found["flag"].removesuffix(".name")
-    return f"--{flag} must be {' or '.join(kinds)}, got {found['value']}"
+    kinds = re.findall(r"<class '(\w+)'>|'(.*?)'", found["kinds"])
+    said = " or ".join(_KINDS.get(a, a) or b for a, b in kinds)
+    flag, value = found["flag"].removesuffix(".name"), found["value"]
+    return f"--{flag} must be {said}, got {value}{near(value, (b for _, b in kinds if b))}"

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jeat._support.checks import SettingError, plain, quoted
 from jeat._support.files import expanded, whole_file
-from jeat._support.words import near
+from jeat._support.near import near
 from jeat.cli._flags import check_once, short_names
 from jeat.cli._parser import Parser
 

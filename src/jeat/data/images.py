@@ -10,10 +10,12 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from jeat._support.evenly import evenly
+from jeat._support.hub import SHORT_NAMES
 from jeat._support.sealed import seal_of
 from jeat._support.tensors import pixel_fault
 
 __all__ = [
+    "NAMES",
     "SIXTEEN",
     "SOURCES",
     "Batch",
@@ -26,10 +28,13 @@ __all__ = [
     "several_labels",
 ]
 
+NAMES = ("digits", *SHORT_NAMES)
+"""Data sets that a word names."""
+
 SOURCES = (
-    "give digits, an image folder with one folder a class, a zip or tar archive of one, a .csv of "
-    "paths and labels, an .npz, a .parquet, a folder of idx or CIFAR files, or a data set of the "
-    "hub: cifar10, cifar100, mnist, fashion-mnist, svhn, owner/name or owner/name@COMMIT"
+    f"give {NAMES[0]}, an image folder with one folder a class, a zip or tar archive of one, a "
+    ".csv of paths and labels, an .npz, a .parquet, a folder of idx or CIFAR files, or a data set "
+    f"of the hub: {', '.join(SHORT_NAMES)}, owner/name or owner/name@COMMIT"
 )
 
 SIXTEEN = "pixels of 16 bits are scaled to 8, 65535 to 255: look at the range"

@@ -12,7 +12,7 @@ from typing import Any
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.files import expanded
-from jeat._support.words import near
+from jeat._support.near import near
 from jeat.jobs._kept import kept_in
 from jeat.nets import load
 from jeat.nets.places import named_twice, place_of, shipped

@@ -12,9 +12,9 @@ from torch import nn
 from jeat._support.checks import DoubtWarning, SettingError
 from jeat._support.files import expanded
 from jeat._support.libraries import LIBRARIES
+from jeat._support.near import near
 from jeat._support.plugins import Part
 from jeat._support.signatures import check_takes
-from jeat._support.words import near
 from jeat.nets._fitted import fitted, put_layers
 from jeat.nets._libraries import check_library, module_of, usual_of
 from jeat.nets._modules import factory_of

@@ -9,8 +9,9 @@ from pathlib import Path
 from jeat._support.checks import quoted
 from jeat._support.files import check_not_home, expanded
 from jeat._support.hub import pinned
+from jeat._support.near import near
 from jeat._support.shipped import shipped
-from jeat._support.words import near, parted
+from jeat._support.words import parted
 
 __all__ = [
     "checkpoint_of", "checkpoints", "file_of", "hub_name", "named_twice", "newest", "place_of",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from jeat._support.checks import SettingError, quoted
 from jeat._support.locks import held
-from jeat._support.words import near
+from jeat._support.near import near
 from jeat.jobs.comparing import USUAL, compared
 from jeat.runs.asked import check_run
 from jeat.runs.fit import fit
