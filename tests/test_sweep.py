@@ -116,6 +116,76 @@ def test_the_same_command_again_trains_nothing_and_says_the_same(whole, capsys, 
     assert (whole / "table.md").read_text() in capsys.readouterr().out
 
 
+def without_minutes(file, mark):
+    """The cells of a table but for the time that the runs took."""
+    rows = [[c.strip() for c in line.split(mark)] for line in file.read_text().splitlines()]
+    (at,) = {row.index("minutes") for row in rows if "minutes" in row}
+    return [[cell for i, cell in enumerate(row) if i != at or len(row) < 3] for row in rows]
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_given_further_seeds_is_one_begun_with_them(whole, tmp_path, monkeypatch):
+    out, to_out = tmp_path / "sweep", ["--out", str(tmp_path / "sweep")]
+    assert main(["sweep", *TRAIN, *OVER, "--seeds", "1", *to_out]) == 0
+    fewer, plans = plans_of(out)
+    before = {f: f.stat().st_mtime_ns for f in out.glob("trials/*/seed0/**/*") if f.is_file()}
+    assert main(["sweep", "--resume", "--seeds", "2", *to_out]) == 0
+    assert {f: f.stat().st_mtime_ns for f in before} == before  # kept as they were
+    for run in RUNS:
+        assert_same_run(whole / "trials" / run, out / "trials" / run)
+        assert read_plan(whole / "trials" / run) == read_plan(out / "trials" / run)
+    for name in ("best.yaml", "sweep.json"):
+        assert (out / name).read_text() == (whole / name).read_text()
+    for name, mark in {"table.md": "|", "table.csv": ",", "table.tex": "&"}.items():
+        assert without_minutes(out / name, mark) == without_minutes(whole / name, mark)
+    monkeypatch.setattr("jeat.sweeps.work.fit", None)  # nobody calls it
+    (last,) = carried_out(fewer, out, plans)  # of a process that knows of no further seeds
+    assert (last.done, last.total) == (2, 2)
+
+
+def test_a_trial_that_ended_or_failed_takes_further_seeds_and_forgets_none(tmp_path):
+    two, three = (Sweep({"lr": ("1", "2")}, seeds=n) for n in (2, 3))
+    ends = [Ended(0.1), Ended(0.2)], [Ended(0.3), Ended(why="diverged")]
+    study = opened(tmp_path, two)
+    with locked(tmp_path):
+        for ended in ends:
+            trial = ask(study, two)
+            for k in (0, 1):
+                tell(study, two, trial, k, ended[k])
+    study = opened(tmp_path, three)
+    with locked(tmp_path):
+        assert ask(study, three) is None
+        for trial, kept in zip(trials(study, three), ends, strict=True):
+            assert trial.ended == dict(enumerate(kept))
+            tell(study, three, trial, 2, Ended(0.5))
+        now = [trial.ended for trial in trials(study, three)]
+        assert now == [dict(enumerate([*kept, Ended(0.5)])) for kept in ends]
+        former = [trial.ended for trial in trials(study, two)]
+        assert former == [dict(enumerate(kept)) for kept in ends]
+
+
+@pytest.mark.parametrize(
+    ("search", "seeds", "said"),
+    [
+        ([], "1", "has 2 seeds of each setting, which are kept: give --seeds 2 or more, or name"),
+        (["--search", "3"], "1", "other settings: seeds 2, now 1: name another folder"),
+        (["--search", "3"], "3", "other settings: seeds 2, now 3: name another folder"),
+    ],
+)
+def test_seeds_are_taken_from_no_sweep_and_added_to_no_search(
+    search, seeds, said, tmp_path, capsys
+):
+    out = tmp_path / "sweep"
+    begun(out, *OVER, *search)
+    before = (out / "sweep.json").read_text()
+    capsys.readouterr()
+    assert main(["sweep", "--resume", "--seeds", seeds, "--out", str(out)]) != 0
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert (out / "sweep.json").read_text() == before
+
+
 def test_two_processes_on_one_folder_do_no_run_twice(tmp_path):
     out = tmp_path / "sweep"
     kind, plans = begun(out, "--seeds", "2")

@@ -94,9 +94,18 @@ def record_of(
 
 
 def check_same(out: Path, record: Mapping[str, Any], before: Mapping[str, Any]) -> None:
-    """Refuse another sweep than that of the folder; a search may be made longer."""
+    """Refuse another sweep than that of the folder.
+
+    A search may be made longer, and a grid may have further seeds.
+    """
     searched = before["search"] is not None
-    fixed = [k for k in before if k not in FREE or (searched and k != "search")]
+    if not searched and record["seeds"] < before["seeds"]:
+        raise ValueError(
+            f"{out} has {before['seeds']} seeds of each setting, which are kept: give --seeds "
+            f"{before['seeds']} or more, or name another folder"
+        )
+    free = ("search",) if searched else ("seeds", *FREE)
+    fixed = [k for k in before if k not in free]
     longer = (record["search"] or 0) >= (before["search"] or 0)
     if searched != (record["search"] is not None) or not longer:
         fixed.append("search")

@@ -6,8 +6,9 @@
 
 --over.FLAG takes values of any flag of jeat train METHOD, or with --search a range, log or linear;
 every other flag is that of jeat train. The same command goes on with what is left, and so do
-others that are started beside it. FOLDER/table.md, .csv and .tex are what came of it; best.yaml is
-the best setting, for jeat train METHOD --config.
+others that are started beside it; with --resume, --seeds 5 gives a grid of fewer seeds further
+ones. FOLDER/table.md, .csv and .tex are what came of it; best.yaml is the best setting, for
+jeat train METHOD --config.
 
 Choose settings on images that are held out from training, by --validation N: what is chosen on
 test images is too good there.
@@ -86,7 +87,8 @@ def main(words: Sequence[str]) -> int:
         said_last = f"{stop}: go on with {on}" if str(stop) else "stopped"
         print(plain(f"jeat sweep: {said_last}"), file=sys.stderr)
         return 130
-    _show(sweep, out, record)
+    record = recorded(flags)  # others may have added to it meanwhile
+    _show(_sweep(record, config_of(record, out)), out)
     return 0
 
 
@@ -150,7 +152,7 @@ def _plans(record: Mapping[str, Any], config: str | None) -> "PlanOf":
     return plan
 
 
-def _show(sweep: "Sweep", out: Path, record: Mapping[str, Any]) -> None:
+def _show(sweep: "Sweep", out: Path) -> None:
     """Print the table and the best setting, and write them."""
     from jeat.report import in_csv, in_latex, table
     from jeat.sweeps import best, by_run, by_trial, in_order

@@ -2,6 +2,9 @@
 
 Whoever asks or tells holds the lock of the sweep: then no trial is found twice, and what a search
 finds depends on what was told alone, and not on who asks.
+
+How runs ended is kept beside the trials: optuna changes no trial that has ended, and a grid may be
+given further seeds then. Optuna's own value of a trial is the mean over the seeds it had at first.
 """
 
 import json
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 LOCKS = ".locks"
-_SETTINGS, _SEED = "settings", "seed"
+_SETTINGS = "settings"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Trial:
         number: from 0.
         settings: words by the flags that are swept.
         at: the first trial of these settings, whose runs are its own, too.
-        ended: its runs that are over, by the number of their seed.
+        ended: its runs that are over, by the number of their seed, of those that are asked for.
     """
 
     number: int
@@ -108,6 +111,7 @@ def trials(study: "optuna.Study", sweep: Sweep) -> list[Trial]:
     """
     found: list[Trial] = []
     first: dict[str, int] = {}
+    known: Mapping[str, Any] = study.user_attrs
     for kept in study.get_trials(deepcopy=False):
         if kept.state.name == "WAITING":
             continue
@@ -116,11 +120,8 @@ def trials(study: "optuna.Study", sweep: Sweep) -> list[Trial]:
             attributes = {_SETTINGS: _suggested(study, sweep, kept.number)}
         settings = attributes[_SETTINGS]
         at = first.setdefault(json.dumps(settings), kept.number)
-        ended = {
-            int(k.removeprefix(_SEED)): Ended(**v)
-            for k, v in attributes.items()
-            if k.startswith(_SEED)
-        }
+        names = {k: _run(kept.number, k) for k in range(sweep.seeds)}
+        ended = {k: Ended(**known[name]) for k, name in names.items() if name in known}
         found.append(Trial(kept.number, settings, at, ended))
     return found
 
@@ -140,8 +141,8 @@ def tell(study: "optuna.Study", sweep: Sweep, trial: Trial, k: int, ended: Ended
 
     A trial of which a run diverged has failed. ``study`` is one whose lock is held.
     """
-    _handle(study, trial.number).set_user_attr(f"{_SEED}{k}", vars(ended))
-    runs = {**trials(study, sweep)[trial.number].ended, k: ended}
+    study.set_user_attr(_run(trial.number, k), vars(ended))
+    runs = trials(study, sweep)[trial.number].ended
     if len(runs) < sweep.seeds:
         return
     values = [run.value for run in runs.values() if run.value is not None]
@@ -151,6 +152,11 @@ def tell(study: "optuna.Study", sweep: Sweep, trial: Trial, k: int, ended: Ended
         import optuna
 
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL, skip_if_finished=True)
+
+
+def _run(number: int, k: int) -> str:
+    """The name by which the end of a trial's k-th run is kept."""
+    return f"trial {number} seed {k}"
 
 
 def _sampler(number: int) -> Any:
