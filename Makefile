@@ -36,9 +36,9 @@ docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 	@echo "The site is docs/_build/html/index.html: open it, or copy the folder."
 
-# Runs the notebooks, and looks at each page of the site in a browser, where there is one.
+# Runs the notebooks and the commands of all pages, and looks at each page of the site in a browser, where there is one.
 check-docs: .venv/installed-test .venv/installed-docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_site.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_site.py tests/test_pages_run.py
 
 # Uses the app and an exported page in a browser.
 check-browser: .venv/installed-test .venv/installed-docs .venv/installed-app

@@ -1,6 +1,6 @@
 """Every block of code on every page: run where that is cheap, read by the real parser where not.
 
-A block that is neither stands below ``<!-- sketch: why -->``.
+Commands are carried out by test_pages_run.py. A block that is neither stands below ``<!-- sketch: why -->``.
 """
 
 import json
@@ -88,15 +88,20 @@ def nets(tmp_path_factory):
     return place
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty folder that has the files which pages write: blocks that begin ``# NAME``."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
+def write_files_of_pages():
+    """The files that pages write, here: blocks that begin ``# NAME``."""
     for page in PAGES:
         for _, code in blocks(page):
             if name := re.match(r"# ([\w.]+\.(py|yaml))\b", code):
                 Path(name[1]).write_text(code)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder that has the files which pages write, and what their commands are told of."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    write_files_of_pages()
     plan, _ = check_run(jeat.Plan("jeat"), "runs/jeat", resume=False)
     Path("runs/jeat").mkdir(parents=True)
     Path("runs/jeat/run.json").write_text(json.dumps({"plan": asdict(plan)}))
