@@ -1,6 +1,6 @@
 """Every block of code on every page: run where that is cheap, read by the real parser where not.
 
-Commands are carried out by test_pages_run.py. A block that is neither stands below ``<!-- sketch: why -->``.
+A block that is neither stands below ``<!-- sketch: why -->``. test_pages_run.py runs all commands.
 """
 
 import json

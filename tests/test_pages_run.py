@@ -70,11 +70,10 @@ INSTEAD = {
     "--samples FOLDER": "--samples other/images",
     "JUDGE": "runs/judge",
     "--out (RUN|FOLDER)": "--out runs/jeat",
-    r"NET OUT(\.png)?": "runs/jeat drawn.png",
+    r"NET OUT\.png": "cifar10-jeat drawn.png",
     r"\bNET\b(?=.*--outside)": "cifar10-normal",  # whose images are those of the other data set
     r"\bNET\b": "runs/jeat",
-    "--class dog$": "--class 8",
-    "IMAGE": "other/images/3/0.png",
+    "IMAGE": "pets/owl/0.png",
 }
 """What stands for the words of pages that name something, or that take hours."""
 
