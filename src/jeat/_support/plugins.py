@@ -35,8 +35,8 @@ _MARKS = {
     "recipes": "suite",
 }  # fmt: skip
 _WORDS = {
-    "exports": "format", "metrics": "metric", "nets": "net", "objectives": "method",
-    "steps": "step",
+    "data/sources": "reader", "exports": "format", "metrics": "metric", "nets": "net",
+    "objectives": "method", "steps": "step",
 }  # fmt: skip
 
 NAMED: set[str] = set()

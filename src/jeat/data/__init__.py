@@ -7,7 +7,7 @@
 kept is seen to after. So is the size of images that a reader leaves at another. Where it also has
 ``key(source, path)``, what it reads is cached under that key and ``how``. ``has_columns = True``
 says that it takes ``how.label``, which is refused before where it does not; ``takes_the_rest =
-True`` has it asked last.
+True`` has it asked last; ``is_named = True`` says that the name of its file is a source.
 """
 
 from jeat._support.reading import Reading

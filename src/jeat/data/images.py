@@ -15,7 +15,6 @@ from jeat._support.sealed import seal_of
 from jeat._support.tensors import pixel_fault
 
 __all__ = [
-    "NAMES",
     "SIXTEEN",
     "SOURCES",
     "Batch",
@@ -28,11 +27,8 @@ __all__ = [
     "several_labels",
 ]
 
-NAMES = ("digits", *SHORT_NAMES)
-"""Data sets that a word names."""
-
 SOURCES = (
-    f"give {NAMES[0]}, an image folder with one folder a class, a zip or tar archive of one, a "
+    "give digits, an image folder with one folder a class, a zip or tar archive of one, a "
     ".csv of paths and labels, an .npz, a .parquet, a folder of idx or CIFAR files, or a data set "
     f"of the hub: {', '.join(SHORT_NAMES)}, owner/name or owner/name@COMMIT"
 )

@@ -8,6 +8,8 @@ from jeat.data.images import Data, from_arrays
 
 __all__ = ["key", "read", "reads"]
 
+is_named = True
+
 
 def reads(source: str, path: Path) -> bool:
     """Whether the source is ``"digits"``."""

@@ -11,15 +11,15 @@ import numpy as np
 from jeat._support.checks import quoted
 from jeat._support.file_names import of_file_name
 from jeat._support.files import expanded, stamp
-from jeat._support.hub import hub_data
+from jeat._support.hub import SHORT_NAMES, hub_data
 from jeat._support.kinds import kind_of
 from jeat._support.near import near
-from jeat._support.plugins import brought_parts
+from jeat._support.plugins import brought_parts, constant_of, known_parts
 from jeat._support.reading import Reading
 from jeat.data.columns import named
 from jeat.data.decode import coloured, decoded, image_files, line
 from jeat.data.folders import splits_of
-from jeat.data.images import NAMES, SOURCES, Data, from_arrays
+from jeat.data.images import SOURCES, Data, from_arrays
 from jeat.data.sources._features import image_column, label_of, split_by_column
 from jeat.data.split_files import check_tables, has_card, images_of
 from jeat.data.splits import held_out, split_named, train_and_test
@@ -48,7 +48,9 @@ def key(source: str, path: Path) -> str:
     if not path.exists():
         hub = hub_data(source)
         if hub is None or hub.commit is None:
-            hint = near(source, [*NAMES, *brought_parts("data/sources")]) or ":"
+            folder = "data/sources"
+            ours = [p for p in known_parts(folder) if constant_of(folder, p, "is_named")]
+            hint = near(source, [*ours, *SHORT_NAMES, *brought_parts(folder)]) or ":"
             raise FileNotFoundError(f"no data at {source}{hint} {SOURCES}")
         return f"hub {hub.name} {hub.commit}" + f" {config}" * bool(config)
     if (path / "run.json").exists():
