@@ -828,6 +828,9 @@ COMMANDS = [
     # reproduce
     ("reproduce imagenet", 2, "'imagenet'", "cifar10, cifar100"),
     ("reproduce digits --seeds 0", 2, "--seeds", "must lie in 1..1000"),
+    ("train at --out new --precision bf61", 2, "must be fp32 or bf16 or auto", "mean bf16?"),
+    ("train jeat --out new --objective.attack_loss enrgy", 2, "be ce or energy", "mean energy?"),
+    ("data digtis", 1, "no data at digtis", "did you mean digits? give digits, an image folder"),
     (sweep("", method=""), 2, "name a METHOD", "by --resume --out FOLDER"),
     (sweep("--over.lr"), 2, "--over.lr needs values", "as in --over.lr 1 2"),
     (sweep("--over.lr 1e-4 1e-4"), 2, "--over.lr has a value twice", "leave one out"),
