@@ -5,7 +5,7 @@ BIN = .venv/bin
 # Threads that wait sleep; where they spin, whatever else runs here slows all down by a multiple.
 export OMP_WAIT_POLICY ?= passive
 
-.PHONY: demo test lint docs check-docs check-browser bench gpu gpu-train soak release clean lowest newest
+.PHONY: demo test lint docs check-docs check-pages check-browser bench gpu gpu-train soak release clean lowest newest
 
 demo: .venv/installed
 	$(BIN)/jeat reproduce digits --out runs/demo --seeds 1 --workers 2
@@ -36,9 +36,13 @@ docs: .venv/installed-docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 	@echo "The site is docs/_build/html/index.html: open it, or copy the folder."
 
-# Runs the notebooks and the commands of all pages, and looks at each page of the site in a browser, where there is one.
+# Runs the notebooks, and looks at each page of the site in a browser, where there is one.
 check-docs: .venv/installed-test .venv/installed-docs
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_site.py tests/test_pages_run.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_site.py
+
+# Runs the commands that pages show: minutes.
+check-pages: .venv/installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "" tests/test_pages_run.py
 
 # Uses the app and an exported page in a browser.
 check-browser: .venv/installed-test .venv/installed-docs .venv/installed-app
