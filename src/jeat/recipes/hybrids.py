@@ -16,6 +16,9 @@ TOWARDS = {  # Santurkar et al.
     "sampler": {"name": "normalized", "radius": 30.0}, "energy": "cross-entropy",
     "step_size": 0.5, "steps": 60,
 }  # fmt: skip
+GROWN = {  # DAT's own chains: 20 steps of 0.1 would end near the blurred start
+    "sampler": {"name": "normalized"}, "step_size": 0.5, "steps": 20,
+}  # fmt: skip
 CLAMPED = {"steps": 10, "buffer_size": 10_000, "w_px": 0.3, "w_l2": 0.02}
 CLIPPED = {
     "sampler": {"name": "clamped", "clip": 0.2}, "step_size": 1.0, "noise": 0.005, "steps": 60,
@@ -39,17 +42,18 @@ def every_plan(out: Path, seed: int, *, data: str) -> dict[str, Plan]:
             optimisation=replace(o, seed=seed), **net,
         )  # fmt: skip
 
-    perturbed = replace(SGD, epochs=15, step="weight_perturbed")
+    twice = replace(SGD, epochs=15)  # of two passes an iteration
+    perturbed = replace(SGD, epochs=10, step="weight_perturbed")
     return plans_of(out, seed, data=data, methods=SHARED, classifiers=1.0, joint=1.0) | {
         "at-l2": plan("at", SGD, **{**ATTACK, "eps": L2, "norm": "l2"}),
-        "trades": plan("trades", SGD, **ATTACK),
-        "mart": plan("mart", SGD, **ATTACK),
+        "trades": plan("trades", twice, **ATTACK),
+        "mart": plan("mart", twice, **ATTACK),
         "trades-awp": plan("trades", perturbed, **ATTACK),
         "sada-jem": plan("sada_jem", SLOW, "normal", **CLAMPED),
         "eb-jdat": plan("eb_jdat", ADAM, "at", eps=EPS, **CLAMPED),
         "dat": plan(
             "dat", replace(ADAM, epochs=1.5, ema=0.998), "at", eps=EPS, attack_steps=2, ratio=0.75,
-            most_steps=20,
+            most_steps=GROWN["steps"], step_size=GROWN["step_size"],
         ),
         "igebm": Plan(
             "igebm", data=data, net="igebm-32-2",
@@ -79,7 +83,7 @@ def suite(*, data: str = "uoft-cs/cifar10", outside: str = "uoft-cs/cifar100") -
         every_plan, data=data, attacks=None,
     )  # fmt: skip
     drawn: dict[str, dict[str, Any]] = {
-        "at-l2": TOWARDS, "igebm": CLIPPED, "glow": BY_INVERSION,
+        "at-l2": TOWARDS, "dat": GROWN, "igebm": CLIPPED, "glow": BY_INVERSION,
     }  # fmt: skip
     compared: Any = whole.comparison
     compared = replace(compared, outside=outside, some={"glow": ("bits_per_dimension",)})
