@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, stdev
 
 from scipy import stats
 
 from docs import contributions
+from docs.contributions import Values, mean_and_error
 from jeat.report import table
 
 HERE = Path(__file__).parent
@@ -27,8 +27,6 @@ on the claimed side by a two-sided paired t-test at {LEVEL:.0%}, **failed** if i
 side by that test, and is **undecided** if it is neither, or if there are fewer than {LEAST_SEEDS}
 seeds. A claim held if all of its pairs held, failed if one failed, and is undecided otherwise. Of
 *a >= b*, equal counts as undecided, too."""
-
-Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # column -> method -> seed -> value
 
 
 @dataclass(frozen=True)
@@ -162,10 +160,9 @@ def of_a_pair(above: Mapping[int, float], below: Mapping[int, float]) -> tuple[s
     differences = [above[s] - below[s] for s in seeds]
     if not seeds:
         return "undecided", "not measured"
-    mean = fmean(differences)
-    if len(seeds) < LEAST_SEEDS:
+    mean, error = mean_and_error(differences)
+    if error is None or len(seeds) < LEAST_SEEDS:
         return "undecided", f"{mean:+.3g}, {len(seeds)} seed{'s' * (len(seeds) > 1)}"
-    error = stdev(differences) / len(seeds) ** 0.5
     told = f"{mean:+.3g} ± {error:.2g}, {len(seeds)} seeds"
     half = error * float(stats.t.ppf((1 + LEVEL) / 2, len(seeds) - 1))
     if abs(mean) <= half:

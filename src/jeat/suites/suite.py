@@ -134,9 +134,10 @@ class Suite:
         """The names of the runs of a seed."""
         return [*self.plans_of(Path(), 0)]
 
-    def first_seed(self) -> int:
-        """The seed of the first run, from which those of most suites count on: 0."""
-        return next(iter(self.plans_of(Path(), 0).values())).optimisation.seed
+    def first(self) -> tuple[str, int]:
+        """The name and the seed of the first run; most suites count seeds from 0."""
+        name, plan = next(iter(self.plans_of(Path(), 0).items()))
+        return name, plan.optimisation.seed
 
 
 def runs(suite: Suite, out: Path, *, seeds: int) -> dict[str, Plan]:

@@ -113,7 +113,7 @@ class Paper:
         found = self._of_a_net(net, seed)
         drawn = self.drawings(suite, method, net, seed)
         samples = {name: str(folder / f"{name}.safetensors") for name in drawn}
-        if self.thorough and (method, seed) == (suite.methods()[0], suite.first_seed()):
+        if self.thorough and (method, seed) == suite.first():
             samples |= {ruler: ruler for ruler in RULERS}
         for name, file in samples.items():
             looks = JUDGED + ("image_statistics",) * self.thorough

@@ -121,7 +121,7 @@ class Variants(Plain):
         if method in self.some:
             found["some"] = self._measurement(net, seed, *self.some[method])
         sources = {DRAWN: str(folder / f"{DRAWN}.safetensors")}
-        if (method, seed) == (suite.methods()[0], suite.first_seed()):
+        if (method, seed) == suite.first():
             sources |= {ruler: ruler for ruler in RULERS}
         n = suite.per_class * suite.classes
         for source, samples in sources.items():
